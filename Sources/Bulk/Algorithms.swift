@@ -1,0 +1,17 @@
+import CCrypto
+
+/// libcrypto's algorithms, fetched once: a fetch takes a lock and a search, and the objects are shared.
+///
+/// `nonisolated(unsafe)`: fetched algorithms are immutable and reference-counted; OpenSSL documents them as
+/// safe to share between threads.
+enum Algorithms {
+  /// The hash of every id.
+  nonisolated(unsafe) static let sha256 = fetched("SHA-256", EVP_MD_fetch(nil, "SHA2-256", nil))
+  /// The derivation of RFC 5869.
+  nonisolated(unsafe) static let hkdf = fetched("HKDF", EVP_KDF_fetch(nil, "HKDF", nil))
+
+  private static func fetched(_ name: StaticString, _ algorithm: OpaquePointer?) -> OpaquePointer {
+    guard let algorithm else { preconditionFailure("libcrypto has no \(name)") }
+    return algorithm
+  }
+}
