@@ -1,0 +1,83 @@
+public import Core
+public import Merkle
+
+/// The one way to read an archive: over the wire, over HTTP, or in a folder.
+///
+/// Mirror, rebuild, scrub and recovery all read through it. A source is trusted with nothing: what it gives is
+/// bytes, and the caller checks them against a checkpoint or an id. An implementation bounds what it reads by
+/// the coordinate's or the format's limit before it takes memory, and throws `source.absent` for what is not
+/// there; every other failure (no connection, no permission) is an error of its own.
+public protocol Source: Sendable {
+  /// The newest checkpoint's note, at most ``Merkle/SignedNote/maximumByteCount`` bytes.
+  func checkpoint() async throws -> [UInt8]
+
+  /// A tile of hashes, exactly as wide as asked.
+  ///
+  /// A partial tile may be gone once the full one exists: an implementation then reads the full one and gives
+  /// its beginning.
+  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8]
+
+  /// A bundle of entries, exactly as wide as asked; cut from the full one where the partial one is gone.
+  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8]
+
+  /// A body of an application: a charter, signatures, an envelope, a veil, a capsule.
+  ///
+  /// - Parameters:
+  ///   - app: whose it is.
+  ///   - generation: of the epoch that names it; 0 for a charter and its signatures. Packs are kept by generation.
+  ///   - digest: its SHA-256, which nobody has checked yet: see ``checkedBody(app:generation:digest:)``.
+  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8]
+
+  /// Objects of one generation, in batches as they come; `receive` ends before the next batch is read.
+  ///
+  /// The order is the source's own, so that a folder can read its packs front to back. Objects that the source
+  /// does not have are left out. See ``checkedObjects(_:receive:)``, which checks all of this.
+  ///
+  /// - Parameters:
+  ///   - query: which objects.
+  ///   - receive: takes one batch; what it throws ends the reading and is thrown on.
+  func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws
+}
+
+/// Which sealed objects are wanted of a source.
+public struct ObjectQuery: Hashable, Sendable {
+  /// The most objects of one query.
+  public static let maximumCount = 4_096
+
+  /// The application.
+  public let app: Digest
+  /// The generation whose packs hold them.
+  public let generation: UInt64
+  /// The objects' ids, none twice.
+  public let ids: [Digest]
+
+  /// A query.
+  ///
+  /// - Throws: `source.limit` for more than 4,096 ids or an id twice.
+  public init(app: Digest, generation: UInt64, ids: [Digest]) throws(PosternError) {
+    guard ids.count <= Self.maximumCount, Set(ids).count == ids.count else {
+      throw PosternError(
+        .sourceLimit, "A query for \(ids.count) objects is too large, or names one twice.",
+        advice: "Ask for at most 4,096 different objects at a time.")
+    }
+    self.app = app
+    self.generation = generation
+    self.ids = ids
+  }
+}
+
+/// A sealed object as it came from a source.
+public struct SourceObject: Hashable, Sendable {
+  /// The id under which the source gave it.
+  public let id: Digest
+  /// The stored bytes; objects of one batch share their memory.
+  public let bytes: ArraySlice<UInt8>
+
+  /// An object, unchecked.
+  public init(id: Digest, bytes: ArraySlice<UInt8>) {
+    self.id = id
+    self.bytes = bytes
+  }
+}
