@@ -1,0 +1,162 @@
+public import Core
+public import Merkle
+import Sodium
+
+/// What `apply` knows of the log besides the application: facts, read beforehand.
+public struct AdmissionFacts: Sendable {
+  /// The verifier key of the log that admits.
+  public let home: NoteVerifier
+  /// The application as the log has it, the group's own effects included; nil where it has none.
+  public let application: ApplicationState?
+  /// The generation of this application that already uses the record's veil commitment, if any does.
+  public let veilCommitGeneration: UInt64?
+
+  /// Facts for one record.
+  public init(home: NoteVerifier, application: ApplicationState?, veilCommitGeneration: UInt64?) {
+    self.home = home
+    self.application = application
+    self.veilCommitGeneration = veilCommitGeneration
+  }
+}
+
+/// What an admitted record changes.
+public struct Effects: Hashable, Sendable {
+  /// The application after the record.
+  public let application: ApplicationState
+  /// The generation that the record opened, if it opened one.
+  public let openedGeneration: ApplicationState.GenerationLine?
+}
+
+/// Decides whether a checked record may be admitted now, and what it changes. The one place where that is decided.
+///
+/// Pure: the sequencer, a mirror and a rebuild call it with the same facts and get the same answer.
+///
+/// - Parameters:
+///   - checked: what ``check(leaf:bodies:charter:)`` returned.
+///   - facts: the log as it stands before this record.
+/// - Returns: the application after it.
+/// - Throws: `charter.registered`, `charter.home`, `charter.superseded`, `epoch.*`; nothing is changed then.
+public func apply(_ checked: Checked, to facts: AdmissionFacts) throws(PosternError) -> Effects {
+  switch checked {
+  case .charter(let checked): try apply(checked, to: facts)
+  case .epoch(let checked): try apply(checked, to: facts)
+  }
+}
+
+private func apply(_ checked: CheckedCharter, to facts: AdmissionFacts) throws(PosternError) -> Effects {
+  guard facts.application == nil else {
+    throw PosternError(
+      .charterRegistered, "The application is registered already.",
+      advice: "Go on and push; a charter is registered once.")
+  }
+  guard checked.charter.home == facts.home else {
+    throw PosternError(
+      .charterHome, "The charter's home is another log, “\(checked.charter.home.name)”.",
+      advice: "Register it there, or build the charter with this archive's verifier key.")
+  }
+  let line = ApplicationState.CharterLine(
+    version: checked.fields.version, digest: checked.fields.body, leafHash: checked.leafHash)
+  return Effects(
+    application: ApplicationState(charter: line, epoch: nil, generation: nil), openedGeneration: nil)
+}
+
+private func apply(_ checked: CheckedEpoch, to facts: AdmissionFacts) throws(PosternError) -> Effects {
+  guard var application = facts.application else { throw .unknownApplication }
+  let fields = checked.fields
+  guard application.charter.digest == fields.charter else { throw .superseded }
+  try judge(epoch: fields.number, previous: fields.previous, after: application)
+  guard fields.stateVersion >= (application.epoch?.stateVersion ?? 0) else {
+    throw PosternError(
+      .epochVersion, "State version \(fields.stateVersion) is lower than the newest epoch's.",
+      advice: "Push the newer state, or recover the newest epoch first.")
+  }
+  let opened = try judge(generation: checked, after: application, facts)
+  application.epoch = ApplicationState.EpochLine(
+    number: fields.number, leafHash: checked.leafHash, stateVersion: fields.stateVersion)
+  if let opened { application.generation = opened }
+  return Effects(application: application, openedGeneration: opened)
+}
+
+/// Whether an epoch is the next one.
+private func judge(
+  epoch number: UInt64, previous: Digest, after application: ApplicationState
+) throws(PosternError) {
+  let next = application.nextEpoch
+  guard number >= next else {
+    throw PosternError(
+      .epochTaken, "Epoch \(number) is taken: the newest is \(next - 1).",
+      advice: "Another uploader was faster, or this one is behind: push again, as epoch \(next).")
+  }
+  guard number == next else {
+    throw PosternError(
+      .epochSkipped, "Epoch \(number) would skip: the newest is \(next - 1).",
+      advice: "Push epoch \(next); if this node has pushed it already, this archive's log may have lost it.")
+  }
+  guard previous == application.nextPrevious else {
+    throw PosternError(
+      .epochPrevious, "Epoch \(number) does not follow the newest epoch that this log has.",
+      advice: "Recover the newest epoch and go on from there: this node continues another history.")
+  }
+}
+
+/// Whether a generation is the current one with its own veil, or the next one with a fresh veil, which is returned.
+private func judge(
+  generation checked: CheckedEpoch, after application: ApplicationState, _ facts: AdmissionFacts
+) throws(PosternError) -> ApplicationState.GenerationLine? {
+  let fields = checked.fields
+  try judge(generation: fields.generation, after: application)
+  if let current = application.generation, current.number == fields.generation {
+    guard current.veil == fields.veil else {
+      throw PosternError(
+        .epochVeil, "The epoch names another veil than its generation opened with.",
+        advice: "Push with the generation's own secrets, or open the next generation.")
+    }
+    return nil
+  }
+  guard facts.veilCommitGeneration == nil else {
+    throw PosternError(
+      .epochVeil, "The new generation's veil commitment is not fresh.",
+      advice: "Draw new secrets for the new generation.")
+  }
+  return ApplicationState.GenerationLine(
+    number: fields.generation, veil: fields.veil, veilCommit: checked.veilCommit)
+}
+
+private func judge(generation number: UInt64, after application: ApplicationState) throws(PosternError) {
+  let current = application.generation?.number ?? 0
+  guard number == current + 1 || number == current && current > 0 else {
+    throw PosternError(
+      .epochGeneration, "Generation \(number) is neither the current one, \(current), nor the next.",
+      advice: "Recover the newest epoch to go on in its generation, or open the next one.")
+  }
+}
+
+/// Decides whether a push may begin: the rules of `apply` that can be known before its bytes are sent.
+///
+/// Judged on committed state when the begin arrives; `apply` judges again when the push is sealed.
+///
+/// - Throws: `epoch.*`, `push.not-an-uploader`.
+public func judge(
+  _ begin: Begin, charter: Charter?, application: ApplicationState?
+) throws(PosternError) {
+  guard let charter, let application else { throw .unknownApplication }
+  guard charter.uploaders.contains(where: { $0.key == begin.uploader }) else {
+    throw PosternError(
+      .beginAuthor, "The charter lists no uploader with this key.",
+      advice: "Push with the key of a listed uploader, or have the charter amended.")
+  }
+  try judge(epoch: begin.epoch, previous: begin.previous, after: application)
+  try judge(generation: begin.generation, after: application)
+}
+
+extension PosternError {
+  /// The log knows no such application.
+  static let unknownApplication = PosternError(
+    .epochUnknownApplication, "This log knows no such application.",
+    advice: "Register its charter first, or check the application's id and the archive's address.")
+
+  /// The charter that a record was made under is not the one in force.
+  static let superseded = PosternError(
+    .charterSuperseded, "The record was made under a charter that is not the one in force.",
+    advice: "Fetch the charter in force and seal again under it.")
+}
