@@ -1,0 +1,92 @@
+public import Core
+public import Index
+public import Merkle
+import Packs
+import Records
+
+extension Archive {
+  // MARK: The log
+
+  /// The newest committed checkpoint's note.
+  public func checkpoint() throws(PosternError) -> [UInt8] {
+    let newest = try index.read { (snapshot) throws(PosternError) in try snapshot.newestCheckpoint() }
+    guard let newest else { throw .noSuchPartOfLog }
+    return newest.note
+  }
+
+  /// A tile of hashes, as wide as it is asked for.
+  public func tile(_ coordinate: TileCoordinate) throws(PosternError) -> [UInt8] {
+    try index.tile(coordinate)
+  }
+
+  /// A bundle of entries, as wide as it is asked for.
+  public func bundle(_ coordinate: BundleCoordinate) throws(PosternError) -> [UInt8] {
+    try index.bundle(coordinate).bytes
+  }
+
+  /// A leaf's receipt under the newest checkpoint.
+  func receipt(_ leafIndex: UInt64) throws(PosternError) -> [UInt8] {
+    try index.read { (snapshot) throws(PosternError) in try snapshot.receipt(leafIndex) }
+  }
+
+  // MARK: Applications
+
+  /// What the archive shows of an application: its charters, and its newest epoch or the one asked for.
+  ///
+  /// - Throws: `epoch.unknown-app`, `archive.not-found`.
+  public func show(_ app: Digest, epoch number: UInt64? = nil) throws(PosternError) -> ShownApplication {
+    try index.read { (snapshot) throws(PosternError) in try snapshot.show(app, epoch: number) }
+  }
+
+  /// Epochs of an application, newest first.
+  ///
+  /// - Parameters:
+  ///   - app: the application.
+  ///   - number: only epochs before this one.
+  ///   - limit: at most ``ArchiveLimits/pageRows``.
+  public func epochs(app: Digest, before number: UInt64?, limit: Int) throws(PosternError) -> [EpochRow] {
+    try index.read { (snapshot) throws(PosternError) in
+      try snapshot.epochs(app: app, before: number, limit: min(limit, ArchiveLimits.pageRows))
+    }
+  }
+
+  /// Epochs of all applications that were sealed under one recovery policy, newest first.
+  ///
+  /// - Parameters:
+  ///   - policy: digest of the policy's encoding.
+  ///   - index: only epochs whose leaf stands before this one.
+  ///   - limit: at most ``ArchiveLimits/pageRows``.
+  public func epochs(policy: Digest, before index: UInt64?, limit: Int) throws(PosternError) -> [EpochRow] {
+    try self.index.read { (snapshot) throws(PosternError) in
+      try snapshot.epochs(policy: policy, before: index, limit: min(limit, ArchiveLimits.pageRows))
+    }
+  }
+
+  // MARK: Objects
+
+  /// A body: a charter, its signatures, an envelope, a veil or a capsule.
+  ///
+  /// - Throws: `archive.not-found`, `storage.*`.
+  public func body(_ digest: Digest, app: Digest, generation: UInt64) throws(PosternError) -> [UInt8] {
+    var reader = try objects([digest], app: app, generation: generation)
+    guard let batch = reader.nextBatch() else { throw .lacking(digest) }
+    var bytes = [UInt8](repeating: 0, count: batch.byteCount)
+    let outcome = bytes.withUnsafeMutableBytes { memory in
+      Result { () throws(PosternError) in try reader.read(batch, into: memory) }
+    }
+    try outcome.get()
+    return bytes
+  }
+
+  /// A reader of objects of admitted epochs, in the order asked.
+  ///
+  /// - Parameters:
+  ///   - ids: at most ``ArchiveLimits/requestedIds``.
+  ///   - app: the application.
+  ///   - generation: the generation; 0 for charters and their signatures.
+  /// - Throws: `archive.not-found` for the first that is not here, `archive.request`.
+  public func objects(_ ids: [Digest], app: Digest, generation: UInt64) throws(PosternError) -> ObjectReader {
+    guard ids.count <= ArchiveLimits.requestedIds else { throw .tooMuchAsked(ArchiveLimits.requestedIds) }
+    return try ObjectReader(ids, app: app, generation: generation, index: index, folder: folder)
+  }
+}

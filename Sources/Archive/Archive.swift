@@ -1,0 +1,257 @@
+import Bulk
+public import Core
+public import Index
+public import Merkle
+import Packs
+import Records
+import Sodium
+
+/// An archive: a log of records, the dumps that they name, and the rules by which both grow.
+///
+/// It holds no key but its log's, and is trusted with nothing but uptime: everything it answers can be checked by
+/// whoever asked. Its parts are the data folder, the index, the open pushes and the sequencer, which alone writes
+/// the log.
+public final class Archive: Sendable {
+  /// The verifier key of this archive's log.
+  public let home: NoteVerifier
+  /// What others may take of the archive.
+  public let limits: ArchiveLimits
+
+  let folder: DataFolder
+  let index: ArchiveIndex
+  let sequencer: Sequencer
+  let pushes: Pushes
+  let nonces: Nonces
+
+  init(
+    home: NoteVerifier, limits: ArchiveLimits, folder: DataFolder, index: ArchiveIndex, sequencer: Sequencer
+  ) {
+    self.home = home
+    self.limits = limits
+    self.folder = folder
+    self.index = index
+    self.sequencer = sequencer
+    pushes = Pushes(folder: folder, index: index, limits: limits)
+    nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
+  }
+
+  // MARK: Admission
+
+  /// Registers a genesis charter.
+  ///
+  /// - Parameters:
+  ///   - leaf: the charter record.
+  ///   - charter: the charter's body.
+  ///   - signatures: the body with every member's signature.
+  /// - Returns: the receipt: a C2SP tlog-proof whose extra line is the leaf.
+  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`.
+  public func register(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
+    let bodies = [SHA256.hash(charter): charter, SHA256.hash(signatures): signatures]
+    let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
+    guard case .charter(let registration) = checked else { throw .notARegistration }
+    let app = registration.record.app
+    if let first = try registered(app, leafHash: registration.leafHash) { return try receipt(first) }
+    let pack = try storeBodies(bodies, app: app)
+    do throws(PosternError) {
+      return try receipt(try await sequencer.admit(Submission(checked: checked, push: nil, packs: [pack])))
+    } catch {
+      try folder.removePack(number: pack.pack.number)
+      throw error
+    }
+  }
+
+  /// The index of this very charter record, where it was admitted before.
+  private func registered(_ app: Digest, leafHash: Digest) throws(PosternError) -> UInt64? {
+    try index.read { (snapshot) throws(PosternError) in
+      guard let row = try snapshot.application(app), row.charterLeafHash == leafHash else { return nil }
+      return row.charterIndex
+    }
+  }
+
+  /// Bodies that no push brings, durable in a pack of their own.
+  private func storeBodies(_ bodies: [Digest: [UInt8]], app: Digest) throws(PosternError) -> PackSealing {
+    let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
+    var writer = try folder.createPack(number: pack.number, app: app, generation: 0)
+    for (digest, body) in bodies {
+      let outcome = body.withUnsafeBytes { bytes in
+        Result { () throws(PosternError) in try writer.append(id: digest, kind: .body, bytes: bytes) }
+      }
+      _ = try outcome.get()
+    }
+    let done = try writer.finish()
+    return PackSealing(
+      pack: pack, name: done.name, byteCount: done.byteCount, objects: done.entries.map(ObjectRow.init))
+  }
+
+  /// A nonce that one begin of the application may carry.
+  public func challenge(app: Digest) -> Digest {
+    nonces.issue(app: app, nowSeconds: Clock.nowSeconds)
+  }
+
+  /// Opens a push: commit order, step 1.
+  ///
+  /// - Parameter bytes: a signed ``Begin``.
+  /// - Returns: the token that names the push.
+  /// - Throws: `push.*`, `epoch.*`.
+  public func begin(_ bytes: [UInt8]) async throws(PosternError) -> PushToken {
+    let begin = try Begin(verifying: bytes)
+    let application = try index.read { (snapshot) throws(PosternError) in
+      try CommittedApplication(begin.app, in: snapshot)?.state
+    }
+    try judge(begin, charter: try charter(inForce: application, app: begin.app), application: application)
+    try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
+    return try await pushes.open(begin)
+  }
+
+  /// Which of these objects a push has still to send: a bit each, lowest bit first.
+  ///
+  /// - Parameter ids: at most ``ArchiveLimits/missingIds``.
+  public func missing(_ ids: [Digest], for token: PushToken) async throws(PosternError) -> [UInt8] {
+    guard ids.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
+    return try await pushes.session(token).missing(ids)
+  }
+
+  /// Takes objects into a push: commit order, step 2.
+  ///
+  /// Every object is hashed here, on the caller's task, before the push's own queue sees it.
+  ///
+  /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.unknown`, `storage.*`; nothing of the batch
+  ///   is stored then.
+  public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
+    let session = try await pushes.session(token)
+    try verifyIds(of: batch)
+    try await session.append(batch)
+  }
+
+  /// Ends a push: commit order, step 3, and through the sequencer 4 to 7.
+  ///
+  /// A repeat of an admitted epoch is recognised before every other rule and needs no push.
+  ///
+  /// - Parameters:
+  ///   - leaf: the signed epoch record.
+  ///   - bodies: envelope, veil and capsule.
+  ///   - token: the push; nil for a repeat.
+  /// - Returns: the receipt.
+  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`; the push stays open then.
+  public func seal(leaf: [UInt8], bodies: EpochBodies, token: PushToken?) async throws(PosternError) -> [UInt8] {
+    let record = try Record(parsing: leaf)
+    guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
+    if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
+    guard let token else { throw .unknownPush }
+    let session = try await pushes.session(token)
+    guard session.begin.announces(record, fields) else { throw .otherEpoch }
+
+    let named = try bodies.named(by: fields)
+    let application = try index.read { (snapshot) throws(PosternError) in
+      try CommittedApplication(record.app, in: snapshot)?.state
+    }
+    let checked = try await check(
+      leaf: leaf, bodies: named, charter: try charter(inForce: application, app: record.app))
+    let packs = try await session.seal(fields, bodies: named)
+    do throws(PosternError) {
+      let index = try await sequencer.admit(Submission(checked: checked, push: token, packs: packs))
+      await pushes.finish(token)
+      return try receipt(index)
+    } catch {
+      await session.reopen()
+      throw error
+    }
+  }
+
+  /// Gives up a push.
+  public func abandon(_ token: PushToken) async throws(PosternError) {
+    try await pushes.abandon(token)
+  }
+
+  /// Collects pushes that were idle for too long; called once in a while by whoever runs the archive.
+  public func collectIdlePushes() async throws(PosternError) {
+    try await pushes.collectIdle(nowSeconds: Clock.nowSeconds)
+  }
+
+  private func repeated(_ claim: EpochClaim) throws(PosternError) -> UInt64? {
+    try index.read { (snapshot) throws(PosternError) in try snapshot.repeated(claim) }
+  }
+
+  private func charter(inForce application: ApplicationState?, app: Digest) throws(PosternError) -> Charter? {
+    guard let application else { return nil }
+    return try Charter(parsing: try body(application.charter.digest, app: app, generation: 0))
+  }
+
+  private func verifyIds(of batch: some IncomingBatch) throws(PosternError) {
+    let wrong = batch.withUnsafeBytes { bytes in
+      var hash = SHA256()
+      var offset = 0
+      return batch.objects.firstIndex { object in
+        let range = offset..<offset + object.byteCount
+        offset = range.upperBound
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        return hash.finish() != object.id
+      }
+    }
+    if let wrong {
+      throw PosternError(
+        .pushObjectId, "An object's bytes do not hash to the id \(batch.objects[wrong].id).",
+        advice: "Send it again; if that happens twice, the sender's memory or disk is at fault.", index: wrong)
+    }
+    for object in batch.objects where !(1...2).contains(object.kind) || object.byteCount > ArchiveLimits.objectByteCount {
+      throw .wrongShape(object)
+    }
+  }
+}
+
+/// The bodies that an epoch record names, as they are sent with it.
+public struct EpochBodies: Sendable {
+  /// The envelope's transcript.
+  public let envelope: [UInt8]
+  /// The generation's veil.
+  public let veil: [UInt8]
+  /// The sealed capsule.
+  public let capsule: [UInt8]
+
+  /// The bodies of one epoch.
+  public init(envelope: [UInt8], veil: [UInt8], capsule: [UInt8]) {
+    self.envelope = envelope
+    self.veil = veil
+    self.capsule = capsule
+  }
+
+  /// The bodies by the digests that a record gives them.
+  ///
+  /// - Throws: `push.body` when one is another, or too long.
+  func named(by fields: EpochFields) throws(PosternError) -> [Digest: [UInt8]] {
+    for (body, digest) in [(envelope, fields.envelope), (veil, fields.veil), (capsule, fields.capsule)] {
+      guard body.count <= ArchiveLimits.bodyByteCount, SHA256.hash(body) == digest else {
+        throw PosternError(
+          .pushBody, "A body does not match the digest \(digest) in the record.",
+          advice: "Send the envelope, veil and capsule that the record was signed over.")
+      }
+    }
+    return [fields.envelope: envelope, fields.veil: veil, fields.capsule: capsule]
+  }
+}
+
+extension Begin {
+  /// Whether an epoch record is the one that this begin announced.
+  fileprivate func announces(_ record: Record, _ fields: EpochFields) -> Bool {
+    record.app == app && record.author.key == uploader && fields.number == epoch && fields.previous == previous
+      && fields.generation == generation
+  }
+}
+
+extension PosternError {
+  fileprivate static let notARegistration = PosternError(
+    .recordUnknown, "The record is no charter.", advice: "Register with “postern charter register”.")
+
+  fileprivate static let notAnEpoch = PosternError(
+    .recordUnknown, "The record is no epoch.", advice: "Seal with the epoch record that the push was begun for.")
+
+  fileprivate static let otherEpoch = PosternError(
+    .pushOtherEpoch, "The record is of another application, uploader, epoch or generation than the push was begun for.",
+    advice: "Begin a push for this epoch.")
+
+  /// A request for more than an answer may hold.
+  static func tooMuchAsked(_ limit: Int) -> PosternError {
+    PosternError(
+      .archiveRequest, "The request asks for more than \(limit) at once.", advice: "Ask in several requests.")
+  }
+}

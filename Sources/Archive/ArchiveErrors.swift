@@ -1,0 +1,37 @@
+public import Core
+
+extension PosternError.Code {
+  /// The folder holds no archive's log key, or one of another log.
+  public static let archiveLogKey: Self = "archive.log-key"
+  /// The index is behind the log that this archive has published.
+  public static let archiveIndexBehind: Self = "archive.index-behind"
+  /// The index and the published log tell two histories.
+  public static let archiveTwoHistories: Self = "archive.two-histories"
+  /// The log has no such entry, tile or checkpoint.
+  public static let archiveNotFound: Self = "archive.not-found"
+  /// A request asks for more than an answer may hold.
+  public static let archiveRequest: Self = "archive.request"
+
+  /// A begin's nonce is not this archive's, too old, or used before.
+  public static let pushNonce: Self = "push.nonce"
+  /// No open push has this token.
+  public static let pushUnknown: Self = "push.unknown"
+  /// The archive has as many open pushes as it may.
+  public static let pushTooMany: Self = "push.too-many"
+  /// A push sent, or asked to send, more bytes than it may.
+  public static let pushBudget: Self = "push.budget"
+  /// An object's bytes do not hash to its id.
+  public static let pushObjectId: Self = "push.object-id"
+  /// An object is of a kind or size that no push may send.
+  public static let pushObjectShape: Self = "push.object-shape"
+  /// The epoch record does not belong to the push that was begun.
+  public static let pushOtherEpoch: Self = "push.other-epoch"
+  /// The dump is not complete: a tree names an object that the archive lacks.
+  public static let pushIncomplete: Self = "push.incomplete"
+  /// A node or what it names is not what the tree says.
+  public static let pushTree: Self = "push.tree"
+  /// A body does not match the digest in the record.
+  public static let pushBody: Self = "push.body"
+  /// The push is being sealed and takes no more objects.
+  public static let pushSealing: Self = "push.sealing"
+}

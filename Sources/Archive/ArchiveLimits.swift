@@ -1,0 +1,26 @@
+/// What an operator lets others take of an archive; every count is a bound on memory or disk.
+public struct ArchiveLimits: Sendable {
+  /// The most bytes that one push may send.
+  public var pushByteCount: UInt64 = 1 << 40
+  /// The most pushes open at once.
+  public var openPushes = 256
+  /// How long a push may stay idle before it is collected, in seconds.
+  public var pushIdleSeconds: UInt64 = 3_600
+  /// How long a nonce is good for, in seconds.
+  public var nonceSeconds: UInt64 = 300
+  /// The most ids in one question for missing objects.
+  public static let missingIds = 16_384
+  /// The most ids in one request for objects.
+  public static let requestedIds = 4_096
+  /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.
+  public static let batchByteCount = 1 << 20
+  /// The most bytes of one sealed object.
+  public static let objectByteCount = 1 << 20
+  /// The most bytes of one body: a veil of 1,025 holders is the largest but for a charter.
+  public static let bodyByteCount = 2 << 20
+  /// Rows on one page of a list.
+  public static let pageRows = 1_000
+
+  /// The limits of an archive that anyone may use.
+  public init() {}
+}

@@ -1,0 +1,91 @@
+import Core
+import Dump
+
+/// What an archive has of an object that a tree names.
+struct HeldObject {
+  /// 1 for a chunk, 2 for a node, 3 for a body.
+  let kind: UInt8
+  /// How many bytes it has.
+  let byteCount: Int
+  /// Whether this push brought it: then nobody has looked below it yet.
+  let isNew: Bool
+}
+
+/// Says that a dump is complete: every object that its tree names is here, in the right kind and length.
+///
+/// Only nodes that are new are walked. A node that was admitted before is complete, and so is all below it, so
+/// that an epoch costs what it changed. The walk goes level by level and holds one level's new nodes.
+///
+/// - Parameters:
+///   - root: the root node's id.
+///   - rootByteCount: the root node's sealed length.
+///   - locate: what is here of each of at most ``ArchiveLimits/missingIds`` ids.
+///   - read: the bytes of a new node.
+/// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
+///   a node says, and `dump.*` for a node that is none.
+func verifyHolding(
+  root: Digest, rootByteCount: Int,
+  locate: ([Digest]) throws(PosternError) -> [HeldObject?],
+  read: (Digest) throws(PosternError) -> [UInt8]
+) throws(PosternError) {
+  let top = NamedObject(id: root, byteCount: rootByteCount)
+  var newNodes = try newObjects(among: [top], kind: ObjectKind.node, locate: locate)
+  /// The level that all of `newNodes` have to stand at; the root says its own.
+  var expectedLevel: Int?
+  while !newNodes.isEmpty {
+    var below: [NamedObject] = []
+    var next: Set<Digest> = []
+    var level = 0
+    for node in newNodes {
+      let part = try NodePublicPart(parsing: try read(node))
+      guard expectedLevel == nil || expectedLevel == part.level else { throw .wrongTree(node) }
+      level = part.level
+      below += part.children.map { NamedObject(id: $0.id, byteCount: $0.sealedByteCount) }
+      if below.count >= ArchiveLimits.missingIds / 2 {
+        next.formUnion(try newObjects(among: below, kind: childKind(level), locate: locate))
+        below.removeAll(keepingCapacity: true)
+      }
+    }
+    next.formUnion(try newObjects(among: below, kind: childKind(level), locate: locate))
+    newNodes = level == 1 ? [] : next
+    expectedLevel = level - 1
+  }
+}
+
+/// An object as a record or a node names it.
+private struct NamedObject {
+  let id: Digest
+  let byteCount: Int
+}
+
+private enum ObjectKind {
+  static let chunk: UInt8 = 1
+  static let node: UInt8 = 2
+}
+
+private func childKind(_ level: Int) -> UInt8 { level == 1 ? ObjectKind.chunk : ObjectKind.node }
+
+/// Those of a node's children that this push brought; all must be here.
+private func newObjects(
+  among children: [NamedObject], kind: UInt8, locate: ([Digest]) throws(PosternError) -> [HeldObject?]
+) throws(PosternError) -> Set<Digest> {
+  var new: Set<Digest> = []
+  for (child, held) in zip(children, try locate(children.map(\.id))) {
+    guard let held else {
+      throw PosternError(
+        .pushIncomplete, "The dump's tree names the object \(child.id), which the archive lacks.",
+        advice: "Ask again which objects are missing, send them, and seal the push again.")
+    }
+    guard held.kind == kind, held.byteCount == child.byteCount else { throw .wrongTree(child.id) }
+    if held.isNew { new.insert(child.id) }
+  }
+  return new
+}
+
+extension PosternError {
+  fileprivate static func wrongTree(_ id: Digest) -> PosternError {
+    PosternError(
+      .pushTree, "The object \(id) is of another kind, length or level than the dump's tree says.",
+      advice: "Build the dump again with a client of the same version as the archive.")
+  }
+}

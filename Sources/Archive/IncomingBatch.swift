@@ -1,0 +1,27 @@
+public import Core
+
+/// Objects as they came in, one after the other in one piece of memory that nobody copies.
+public protocol IncomingBatch: Sendable {
+  /// The objects, in the order in which their bytes lie.
+  var objects: [IncomingObject] { get }
+
+  /// Calls `body` with the bytes of all objects.
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
+}
+
+/// One object of a batch.
+public struct IncomingObject: Sendable {
+  /// The id that its sender claims.
+  public let id: Digest
+  /// 1 for a chunk, 2 for a node.
+  public let kind: UInt8
+  /// How many bytes it has.
+  public let byteCount: Int
+
+  /// An object of a batch.
+  public init(id: Digest, kind: UInt8, byteCount: Int) {
+    self.id = id
+    self.kind = kind
+    self.byteCount = byteCount
+  }
+}

@@ -1,0 +1,59 @@
+import Core
+import Merkle
+import Packs
+import Sodium
+
+/// The log's signing key, in a file of its own that no export holds.
+///
+/// One line: `PRIVATE+KEY+name+hex8+base64(type ‖ seed)`, as other implementations of signed notes keep theirs.
+enum LogKey {
+  private static let prefix = "PRIVATE+KEY+"
+  /// A name of at most 255 bytes, an id, 33 bytes in base 64, and the prefix.
+  private static let fileByteCountLimit = 1_024
+
+  /// Draws a key and writes its file, readable by its owner alone.
+  ///
+  /// - Throws: `log.key-name` for an origin that can be no key's name; `storage.*`.
+  static func create(origin: String, at path: String) throws(PosternError) -> NoteVerifier {
+    let seed = SecretBytes.random(count: SigningKey.seedByteCount)
+    let signer = try NoteSigner(name: origin, key: SigningKey(seed: seed))
+    var text = Array((prefix + origin + "+" + keyId(signer.verifier) + "+").utf8)
+    seed.withUnsafeBytes { seed in
+      text += Base64.encode([NoteVerifier.SignatureType.ed25519.rawValue] + seed)
+    }
+    text.append(UInt8(ascii: "\n"))
+    try DurableFile.write(text, to: path, permissions: 0o600, replacing: false)
+    wipe(&text)
+    return signer.verifier
+  }
+
+  /// Reads a key's file.
+  ///
+  /// - Throws: `archive.log-key`, `storage.*`.
+  static func read(at path: String) throws(PosternError) -> NoteSigner {
+    var text = try DurableFile.read(path, byteLimit: fileByteCountLimit)
+    defer { wipe(&text) }
+    let parts = String(decoding: text, as: UTF8.self).dropLast().split(separator: "+", omittingEmptySubsequences: false)
+    guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY", var secret = Base64.decode(Array(parts[4].utf8)[...]),
+      secret.first == NoteVerifier.SignatureType.ed25519.rawValue, secret.count == 1 + SigningKey.seedByteCount
+    else { throw .noLogKey(path) }
+    var seed = Array(secret.dropFirst())
+    wipe(&secret)
+    let signer = try NoteSigner(name: String(parts[2]), key: SigningKey(seed: SecretBytes(consuming: &seed)))
+    guard keyId(signer.verifier) == parts[3] else { throw .noLogKey(path) }
+    return signer
+  }
+
+  /// The key's id as both halves of it spell it: eight digits.
+  private static func keyId(_ verifier: NoteVerifier) -> String {
+    withUnsafeBytes(of: verifier.keyID.bigEndian) { Array($0) }.hex
+  }
+}
+
+extension PosternError {
+  fileprivate static func noLogKey(_ path: String) -> PosternError {
+    PosternError(
+      .archiveLogKey, "The file \(path) holds no log key.",
+      advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on.")
+  }
+}

@@ -1,0 +1,93 @@
+import Core
+import Index
+import Merkle
+import Packs
+
+/// Writes the log's files, from which anyone can read and rebuild it: tiles, bundles, then the checkpoint.
+///
+/// What the checkpoint names is durable before the checkpoint is. Everything may be written again.
+struct Publisher: Sendable {
+  /// The data folder.
+  let folder: DataFolder
+  /// The committed log.
+  let index: ArchiveIndex
+
+  /// Publishes what a group added.
+  ///
+  /// - Parameters:
+  ///   - growth: the tiles of the new size.
+  ///   - firstIndex: the first new leaf.
+  ///   - checkpoint: the committed checkpoint.
+  /// - Throws: `storage.*`.
+  func publish(_ growth: Growth, from firstIndex: UInt64, checkpoint: CheckpointRow) throws(PosternError) {
+    var files = growth.tiles.map { LogFile(path: $0.coordinate.path, bytes: $0.bytes) }
+    files += try bundles(from: firstIndex, to: growth.size)
+    try folder.publish(files)
+    try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
+  }
+
+  /// Publishes all that the index has beyond what is on show, after a stop between commit and publication.
+  ///
+  /// - Parameters:
+  ///   - publishedSize: the size of the published checkpoint; 0 where there is none.
+  ///   - checkpoint: the newest committed checkpoint.
+  /// - Throws: `storage.*`, `index.*`.
+  func catchUp(from publishedSize: UInt64, to checkpoint: CheckpointRow) throws(PosternError) {
+    var files: [LogFile] = []
+    for level in 0..<8 {
+      let width = UInt64(1) << UInt64(8 * level)
+      guard checkpoint.size >= width else { break }
+      var number = publishedSize / width / 256
+      while let tile = TileCoordinate(level: level, index: number, treeSize: checkpoint.size) {
+        files.append(LogFile(path: tile.path, bytes: try index.tile(tile)))
+        number += 1
+      }
+    }
+    files += try bundles(from: publishedSize, to: checkpoint.size)
+    try folder.publish(files)
+    try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
+  }
+
+  /// The bundles that hold the leaves of a range, as wide as the newer size has them.
+  private func bundles(from oldSize: UInt64, to newSize: UInt64) throws(PosternError) -> [LogFile] {
+    var files: [LogFile] = []
+    var number = oldSize / 256
+    while let bundle = BundleCoordinate(index: number, treeSize: newSize) {
+      files.append(LogFile(path: bundle.path, bytes: try index.bundle(bundle).bytes))
+      number += 1
+    }
+    return files
+  }
+}
+
+extension ArchiveIndex {
+  /// A tile as wide as it is asked for.
+  ///
+  /// - Throws: `archive.not-found` where the log has no such tile, or not as wide.
+  func tile(_ coordinate: TileCoordinate) throws(PosternError) -> [UInt8] {
+    let hashes = try read { (snapshot) throws(PosternError) in
+      try snapshot.tile(level: UInt8(coordinate.level), number: coordinate.index)
+    }
+    guard let hashes, hashes.count >= coordinate.byteCount else { throw .noSuchPartOfLog }
+    return Array(hashes.prefix(coordinate.byteCount))
+  }
+
+  /// A bundle as wide as it is asked for.
+  ///
+  /// - Throws: `archive.not-found` where the log has no such bundle, or not as wide.
+  func bundle(_ coordinate: BundleCoordinate) throws(PosternError) -> EntryBundle {
+    let first = coordinate.index * 256
+    let entries = try read { (snapshot) throws(PosternError) in
+      try snapshot.entries(first..<first + UInt64(coordinate.width))
+    }
+    guard entries.count == coordinate.width else { throw .noSuchPartOfLog }
+    return try EntryBundle(entries.map(\.bytes))
+  }
+}
+
+extension PosternError {
+  /// The log has no such entry, tile or bundle.
+  static let noSuchPartOfLog = PosternError(
+    .archiveNotFound, "The log has no such entry, tile or bundle yet.",
+    advice: "Ask within the size of its newest checkpoint.")
+}

@@ -1,0 +1,62 @@
+public import Archive
+import Core
+public import GRPCCore
+public import Logging
+import Wire
+
+/// An archive on the network: its services over a transport, and the chores that run beside them.
+public struct ArchiveServer: Sendable {
+  private let archive: Archive
+  private let version: String
+  private let logger: Logger
+  /// How often idle pushes are looked for.
+  private static let chorePeriod = Duration.seconds(60)
+
+  /// A server of an open archive.
+  ///
+  /// - Parameters:
+  ///   - archive: what is served.
+  ///   - version: the program's version, as `Describe` tells it.
+  ///   - logger: where failed chores are reported.
+  public init(_ archive: Archive, version: String, logger: Logger) {
+    self.archive = archive
+    self.version = version
+    self.logger = logger
+  }
+
+  /// The services, for whatever transport carries them.
+  var services: [any RegistrableRPCService] {
+    [
+      PosternServices(
+        log: LogHandler(archive: archive, version: version), catalog: CatalogHandler(archive: archive),
+        admission: AdmissionHandler(archive: archive))
+    ]
+  }
+
+  /// Serves until the transport is shut down or the task is cancelled.
+  ///
+  /// - Parameters:
+  ///   - transport: listens and carries the streams.
+  ///   - ready: gets the server before it listens, so that a signal can shut it down gracefully.
+  public func serve<Transport: ServerTransport>(
+    over transport: Transport, ready: (GRPCServer<Transport>) -> Void
+  ) async throws {
+    let server = GRPCServer(transport: transport, services: services)
+    ready(server)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await doChores() }
+      try await server.serve()
+      group.cancelAll()
+    }
+  }
+
+  private func doChores() async {
+    while (try? await Task.sleep(for: ArchiveServer.chorePeriod)) != nil {
+      do throws(PosternError) {
+        try await archive.collectIdlePushes()
+      } catch {
+        logger.error("idle pushes were not collected", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Archive
+import Core
+import FoundationEssentials
+import GRPCCore
+import Index
+import NIOCore
+import Wire
+
+/// Answers the `Catalog` service: what the archive holds.
+struct CatalogHandler: CatalogService {
+  let archive: Archive
+
+  func latest(
+    _ request: Postern_V1_LatestRequest, context: ServerContext
+  ) async throws -> Postern_V1_LatestResponse {
+    let shown = try archive.show(try Digest(field: request.app, "app"))
+    return .with {
+      $0.checkpoint = Data(shown.checkpoint)
+      $0.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
+      if let epoch = shown.epoch { $0.epoch = Postern_V1_ProvenLeaf(epoch) }
+    }
+  }
+
+  func show(_ request: Postern_V1_ShowRequest, context: ServerContext) async throws -> Postern_V1_ShowResponse {
+    let shown = try archive.show(try Digest(field: request.app, "app"), epoch: request.epoch)
+    return .with {
+      $0.checkpoint = Data(shown.checkpoint)
+      $0.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
+      if let epoch = shown.epoch { $0.epoch = Postern_V1_ProvenLeaf(epoch) }
+    }
+  }
+
+  func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse {
+    guard request.app.isEmpty != request.policy.isEmpty else { throw PosternError.eitherAppOrPolicy }
+    let limit = request.limit == 0 ? 100 : Int(min(request.limit, UInt32(ArchiveLimits.pageRows)))
+    let after = try UInt64(cursor: request.after)
+    let isByApp = request.policy.isEmpty
+    let rows =
+      isByApp
+      ? try archive.epochs(app: try Digest(field: request.app, "app"), before: after, limit: limit)
+      : try archive.epochs(policy: try Digest(field: request.policy, "policy"), before: after, limit: limit)
+    return .with {
+      $0.epochs = rows.map(Postern_V1_EpochRow.init)
+      guard rows.count == limit, let last = rows.last else { return }
+      $0.next = Data((isByApp ? last.claim.number : last.index).cursor)
+    }
+  }
+
+  func getBody(
+    _ request: Postern_V1_GetBodyRequest, context: ServerContext
+  ) async throws -> Postern_V1_GetBodyResponse {
+    let body = try archive.body(
+      try Digest(field: request.digest, "digest"), app: try Digest(field: request.app, "app"),
+      generation: request.generation)
+    return .with { $0.body = Data(body) }
+  }
+
+  func getObjects(
+    _ request: Postern_V1_GetObjectsRequest, into writer: RPCWriter<Wire.ObjectBatch>, context: ServerContext
+  ) async throws {
+    let app = try Digest(field: request.app, "app")
+    var reader = try archive.objects(
+      try [Digest](field: request.ids, "ids"), app: app, generation: request.generation)
+    while let batch = reader.nextBatch() {
+      var data = ByteBuffer()
+      try data.writeWithUnsafeMutableBytes(minimumWritableBytes: batch.byteCount) { memory in
+        try reader.read(batch, into: memory)
+        return batch.byteCount
+      }
+      let entries = batch.objects.map { Wire.ObjectBatch.Entry(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
+      try await writer.write(try Wire.ObjectBatch(token: [], objects: entries, data: data))
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import Archive
+import Core
+import FoundationEssentials
+import GRPCCore
+import Merkle
+import Wire
+
+/// Answers the `Log` service: what anyone needs to check that a record is in the log.
+struct LogHandler: LogService {
+  let archive: Archive
+  let version: String
+
+  func describe(
+    _ request: Postern_V1_DescribeRequest, context: ServerContext
+  ) async throws -> Postern_V1_DescribeResponse {
+    .with {
+      $0.origin = archive.home.name
+      $0.verifierKey = archive.home.text
+      $0.version = version
+      $0.pushByteLimit = archive.limits.pushByteCount
+    }
+  }
+
+  func getCheckpoint(
+    _ request: Postern_V1_GetCheckpointRequest, context: ServerContext
+  ) async throws -> Postern_V1_GetCheckpointResponse {
+    let note = try archive.checkpoint()
+    return .with { $0.note = Data(note) }
+  }
+
+  func getTile(
+    _ request: Postern_V1_GetTileRequest, context: ServerContext
+  ) async throws -> Postern_V1_GetTileResponse {
+    let tile = try TileCoordinate(
+      level: Int(clamping: request.level), index: request.index, width: Int(clamping: request.width))
+    let hashes = try archive.tile(tile)
+    return .with { $0.hashes = Data(hashes) }
+  }
+
+  /// A bundle can be larger than a message, so it travels in parts.
+  func getEntries(
+    _ request: Postern_V1_GetEntriesRequest, into writer: RPCWriter<Postern_V1_GetEntriesResponse>,
+    context: ServerContext
+  ) async throws {
+    let coordinate = try BundleCoordinate(index: request.index, width: Int(clamping: request.width))
+    var rest = try archive.bundle(coordinate)[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(ArchiveLimits.batchByteCount)
+      rest = rest.dropFirst(part.count)
+      try await writer.write(.with { $0.part = Data(part) })
+    }
+  }
+}
