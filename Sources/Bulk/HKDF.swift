@@ -18,23 +18,13 @@ public enum HKDF {
       preconditionFailure("no memory for a key derivation")
     }
     defer { EVP_KDF_CTX_free(context) }
-    var salt = salt
-    var info = info
-    var hash = Array("SHA2-256".utf8CString)
-    let inputPointer = UnsafeMutableRawPointer(mutating: inputKey.baseAddress)
-    salt.withUnsafeMutableBytes { salt in
-      info.withUnsafeMutableBytes { info in
-        hash.withUnsafeMutableBufferPointer { hash in
-          let parameters = [
-            OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash.baseAddress, 0),
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, inputPointer, inputKey.count),
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, salt.baseAddress, salt.count),
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.baseAddress, info.count),
-            OSSL_PARAM_construct_end(),
-          ]
-          let pointer = output.bindMemory(to: UInt8.self).baseAddress
-          precondition(EVP_KDF_derive(context, pointer, output.count, parameters) == 1)
-        }
+    salt.withUnsafeBytes { salt in
+      info.withUnsafeBytes { info in
+        let parameters = [
+          Parameters.digest, Parameters.key(inputKey), Parameters.salt(salt), Parameters.info(info), Parameters.end,
+        ]
+        let pointer = output.bindMemory(to: UInt8.self).baseAddress
+        precondition(EVP_KDF_derive(context, pointer, output.count, parameters) == 1)
       }
     }
   }

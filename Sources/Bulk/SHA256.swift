@@ -2,7 +2,10 @@ import CCrypto
 public import Core
 
 /// SHA-256 (FIPS 180-4), by libcrypto.
-public struct SHA256: ~Copyable {
+///
+/// `@unchecked Sendable`: the value cannot be copied and every use mutates it, so the compiler's rule of
+/// exclusive access lets one thread at a time reach the context.
+public struct SHA256: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
 
   /// A hash of nothing yet.

@@ -1,0 +1,144 @@
+import Bulk
+import Core
+import Dump
+import Testing
+
+@Suite struct ChunkSealingTests {
+  private func cuts(_ state: [UInt8], _ size: ChunkerParameters.FixedSize) -> [Range<Int>] {
+    var chunker = FixedChunker(size)
+    var cuts: [Range<Int>] = []
+    _ = state.withUnsafeBytes { chunker.cut($0, isEnd: true, into: &cuts) }
+    return cuts
+  }
+
+  private func open(
+    _ batch: SealedBatch, with opener: inout ChunkOpener
+  ) throws -> [UInt8] {
+    var state: [UInt8] = []
+    for chunk in batch.chunks {
+      var plain = [UInt8](repeating: 0xEE, count: chunk.reference.plainByteCount)
+      try batch.bytes[chunk.range].withUnsafeBytes { object in
+        try plain.withUnsafeMutableBytes { try opener.open(object, chunk.reference, into: $0) }
+      }
+      state += plain
+    }
+    return state
+  }
+
+  @Test func statesOfEveryLengthComeBackAtEverySize() throws {
+    var random = SeededGenerator.printing()
+    for size in ChunkerParameters.FixedSize.allCases {
+      let chunker = ChunkerParameters.fixed(size)
+      var sealer = ChunkSealer(secret: secret(), chunker: chunker)
+      var opener = ChunkOpener(chunker: chunker)
+      let edge = Int(size.rawValue)
+      for count in [0, 1, 511, 512, edge - 1, edge, edge + 1, 3 * edge, 2_000_003] {
+        let state = random.state(count)
+        let ranges = cuts(state, size)
+        let batch = state.withUnsafeBytes { sealer.seal(ranges, of: $0) }
+        #expect(batch.chunks.map(\.offset) == starts(batch.chunks.map(\.reference.sealedByteCount)))
+        #expect(batch.chunks.allSatisfy { chunker.isSealedByteCount($0.reference.sealedByteCount) })
+        let opened = try open(batch, with: &opener)
+        #expect(opened == state)
+      }
+    }
+  }
+
+  /// Equal chunks of one generation are one object; another generation shares nothing.
+  @Test func sealingIsAFunctionOfGenerationAndChunk() {
+    var random = SeededGenerator.printing()
+    let state = random.state(500_000)
+    let ranges = cuts(state, .kib16)
+    func ids(_ byte: UInt8, backwards: Bool = false) -> [Digest] {
+      var sealer = ChunkSealer(secret: secret(byte), chunker: .fixed(.kib16))
+      let order = backwards ? ranges.reversed() : ranges
+      let ids = state.withUnsafeBytes { sealer.seal(order, of: $0).chunks.map(\.reference.id) }
+      return backwards ? ids.reversed() : ids
+    }
+    #expect(ids(1) == ids(1))
+    #expect(ids(1) == ids(1, backwards: true))
+    #expect(Set(ids(1)).isDisjoint(with: ids(2)))
+  }
+
+  /// Neither what lay in the output before nor the compressor's memory of other chunks shows.
+  @Test func outputIsWrittenInFull() {
+    var random = SeededGenerator.printing()
+    let state = random.state(100_000)
+    let ranges = cuts(state, .kib4)
+    let sealed = [0x00, 0xFF].map { (filler: UInt8) -> [UInt8] in
+      var sealer = ChunkSealer(secret: secret(), chunker: .fixed(.kib4))
+      var output = [UInt8](repeating: filler, count: sealer.sealedByteCountLimit(chunkCount: ranges.count))
+      var chunks: [SealedChunk] = []
+      let count = state.withUnsafeBytes { state in
+        output.withUnsafeMutableBytes { sealer.seal(ranges, of: state, into: $0, chunks: &chunks) }
+      }
+      return Array(output[..<count])
+    }
+    #expect(sealed[0] == sealed[1])
+  }
+
+  @Test func refusesEveryChangedByteAndOtherLengths() throws {
+    var random = SeededGenerator.printing()
+    let state = Array(random.bytes(3_000) + [UInt8](repeating: 0, count: 1_096))
+    var sealer = ChunkSealer(secret: secret(), chunker: .fixed(.kib4))
+    var opener = ChunkOpener(chunker: .fixed(.kib4))
+    let batch = state.withUnsafeBytes { sealer.seal([0..<$0.count], of: $0) }
+    let reference = try #require(batch.chunks.first?.reference)
+    func refusal(
+      _ object: [UInt8], id: Digest, plain: Int = 4_096, _ opener: inout ChunkOpener
+    ) -> PosternError.Code? {
+      let reference = ObjectReference(
+        id: id, key: reference.key, sealedByteCount: reference.sealedByteCount, plainByteCount: plain)
+      var output = [UInt8](repeating: 0, count: plain)
+      do {
+        try object.withUnsafeBytes { object in
+          try output.withUnsafeMutableBytes { try opener.open(object, reference, into: $0) }
+        }
+        return nil
+      } catch let error as PosternError {
+        return error.code
+      } catch {
+        return "test.other-error"
+      }
+    }
+    for place in batch.bytes.indices {
+      var object = batch.bytes
+      object[place] ^= UInt8(1 + random.next() % 255)
+      let asItWas = refusal(object, id: reference.id, &opener)
+      #expect(asItWas == .dumpWrongID)
+      // Even where the id is made to fit, the key does not.
+      let renamed = refusal(object, id: SHA256.hash(object), &opener)
+      #expect(renamed == .dumpSealed)
+    }
+    for object in [[], Array(batch.bytes.dropLast()), batch.bytes + [0], batch.bytes + batch.bytes] {
+      let refused = refusal(object, id: reference.id, &opener)
+      #expect(refused == .dumpObjectLength)
+    }
+    for plain in [1, 4_095, 4_097, 65_536] {
+      let refused = refusal(batch.bytes, id: reference.id, plain: plain, &opener)
+      #expect(refused == .dumpChunkLength)
+    }
+    let good = refusal(batch.bytes, id: reference.id, &opener)
+    #expect(good == nil)
+  }
+
+  /// Tasks share a pool; each batch is what a sealer alone makes of it.
+  @Test func aPoolServesManyTasks() async throws {
+    var random = SeededGenerator.printing()
+    let state = random.state(2_000_000)
+    let ranges = cuts(state, .kib8)
+    let sealers = WorkerPool<ChunkSealer>(secret: secret(), chunker: .fixed(.kib8))
+    let openers = WorkerPool<ChunkOpener>(chunker: .fixed(.kib8))
+    let pieces = stride(from: 0, to: ranges.count, by: 16).map { Array(ranges[$0..<min($0 + 16, ranges.count)]) }
+    let opened = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+      for (number, piece) in pieces.enumerated() {
+        group.addTask {
+          let batch = sealers.withWorker { sealer in state.withUnsafeBytes { sealer.seal(piece, of: $0) } }
+          return (number, try openers.withWorker { opener in try open(batch, with: &opener) })
+        }
+      }
+      return try await group.reduce(into: [Int: [UInt8]]()) { $0[$1.0] = $1.1 }
+    }
+    #expect(pieces.indices.flatMap { opened[$0] ?? [] } == state)
+  }
+}
