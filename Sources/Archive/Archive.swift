@@ -193,7 +193,8 @@ public final class Archive: Sendable {
         .pushObjectId, "An object's bytes do not hash to the id \(batch.objects[wrong].id).",
         advice: "Send it again; if that happens twice, the sender's memory or disk is at fault.", index: wrong)
     }
-    for object in batch.objects where !(1...2).contains(object.kind) || object.byteCount > ArchiveLimits.objectByteCount {
+    for object in batch.objects where !(1...2).contains(object.kind) || object.byteCount > ArchiveLimits.objectByteCount
+    {
       throw .wrongShape(object)
     }
   }

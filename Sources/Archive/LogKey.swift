@@ -33,8 +33,10 @@ enum LogKey {
   static func read(at path: String) throws(PosternError) -> NoteSigner {
     var text = try DurableFile.read(path, byteLimit: fileByteCountLimit)
     defer { wipe(&text) }
-    let parts = String(decoding: text, as: UTF8.self).dropLast().split(separator: "+", omittingEmptySubsequences: false)
-    guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY", var secret = Base64.decode(Array(parts[4].utf8)[...]),
+    let line = String(decoding: text, as: UTF8.self).dropLast()
+    let parts = line.split(separator: "+", omittingEmptySubsequences: false)
+    guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY",
+      var secret = Base64.decode(Array(parts[4].utf8)[...]),
       secret.first == NoteVerifier.SignatureType.ed25519.rawValue, secret.count == 1 + SigningKey.seedByteCount
     else { throw .noLogKey(path) }
     var seed = Array(secret.dropFirst())

@@ -133,7 +133,9 @@ actor PushSession {
     if phase == .sealing { phase = .receiving }
   }
 
-  /// The push is over: admitted, abandoned or fenced. What is in memory is let go.
+  /// The push is over: admitted, abandoned or fenced.
+  ///
+  /// What is in memory is let go.
   func end() {
     phase = .ended
     writer = nil
@@ -191,8 +193,8 @@ actor PushSession {
   }
 
   private func recordIfDue() async throws(PosternError) {
-    guard let byteCount = writer?.byteCount, byteCount - recordedByteCount >= PushSession.recordByteCount else { return }
-    try await record()
+    guard let writtenByteCount = writer?.byteCount else { return }
+    if writtenByteCount - recordedByteCount >= PushSession.recordByteCount { try await record() }
   }
 
   /// Makes what was appended durable, then enters its rows: never the other way round.

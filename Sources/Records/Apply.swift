@@ -27,8 +27,9 @@ public struct Effects: Hashable, Sendable {
   public let openedGeneration: ApplicationState.GenerationLine?
 }
 
-/// Decides whether a checked record may be admitted now, and what it changes. The one place where that is decided.
+/// Decides whether a checked record may be admitted now, and what it changes.
 ///
+/// The one place where that is decided.
 /// Pure: the sequencer, a mirror and a rebuild call it with the same facts and get the same answer.
 ///
 /// - Parameters:

@@ -16,11 +16,13 @@ public struct Charter: Hashable, Sendable {
   public var name: String
   /// The council, in charter order; 1 to ``Limits/members``.
   public var members: [Member]
-  /// Who opens the council door: a tree over the members' shard keys. Absent where there is no such door.
+  /// Who opens the council door: a tree over the members' shard keys.
+  ///
+  /// Absent where there is no such door.
   public var recovery: Policy?
   /// Who decides on the charter itself: a tree over the members' shard keys.
   public var governance: Policy
-  /// The KMS door. Absent where there is none.
+  /// The KMS door, where there is one.
   public var kms: KMSDoor?
   /// Who may push; 1 to ``Limits/nodes``.
   public var uploaders: [Node]

@@ -133,7 +133,8 @@ extension Charter {
     let names = indispensableMembers.map(\.name)
     guard names.isEmpty else {
       throw PosternError(
-        .charterFragile, "The loss of a single one of these members would freeze the application: "
+        .charterFragile,
+        "The loss of a single one of these members would freeze the application: "
           + names.joined(separator: ", ") + ".",
         advice: "Lower a threshold or add members; or say --allow-fragile if that is what you want.")
     }

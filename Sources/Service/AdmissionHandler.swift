@@ -15,19 +15,25 @@ struct AdmissionHandler: AdmissionService {
   ) async throws -> Postern_V1_RegisterResponse {
     let receipt = try await archive.register(
       leaf: Array(request.leaf), charter: Array(request.charter), signatures: Array(request.signatures))
-    return .with { $0.receipt = Data(receipt) }
+    var response = Postern_V1_RegisterResponse()
+    response.receipt = Data(receipt)
+    return response
   }
 
   func challenge(
     _ request: Postern_V1_ChallengeRequest, context: ServerContext
   ) async throws -> Postern_V1_ChallengeResponse {
     let nonce = archive.challenge(app: try Digest(field: request.app, "app"))
-    return .with { $0.nonce = Data(nonce.bytes) }
+    var response = Postern_V1_ChallengeResponse()
+    response.nonce = Data(nonce.bytes)
+    return response
   }
 
   func begin(_ request: Postern_V1_BeginRequest, context: ServerContext) async throws -> Postern_V1_BeginResponse {
     let token = try await archive.begin(Array(request.begin))
-    return .with { $0.token = Data(token.bytes) }
+    var response = Postern_V1_BeginResponse()
+    response.token = Data(token.bytes)
+    return response
   }
 
   func missing(
@@ -35,7 +41,9 @@ struct AdmissionHandler: AdmissionService {
   ) async throws -> Postern_V1_MissingResponse {
     let bitmap = try await archive.missing(
       try [Digest](field: request.ids, "ids"), for: try PushToken(field: request.token))
-    return .with { $0.missing = Data(bitmap) }
+    var response = Postern_V1_MissingResponse()
+    response.missing = Data(bitmap)
+    return response
   }
 
   func upload(
@@ -45,14 +53,13 @@ struct AdmissionHandler: AdmissionService {
     var byteCount = 0
     for try await batch in batches {
       try await archive.upload(ReceivedBatch(batch), to: try PushToken(field: batch.token))
-      objectCount += batch.entries.count
+      objectCount += batch.objects.count
       byteCount += batch.data.readableBytes
     }
-    let (objects, bytes) = (UInt64(objectCount), UInt64(byteCount))
-    return .with {
-      $0.objects = objects
-      $0.bytes = bytes
-    }
+    var response = Postern_V1_UploadResponse()
+    response.objects = UInt64(objectCount)
+    response.bytes = UInt64(byteCount)
+    return response
   }
 
   func seal(_ request: Postern_V1_SealRequest, context: ServerContext) async throws -> Postern_V1_SealResponse {
@@ -60,7 +67,9 @@ struct AdmissionHandler: AdmissionService {
       envelope: Array(request.envelope), veil: Array(request.veil), capsule: Array(request.capsule))
     let token = request.token.isEmpty ? nil : try PushToken(field: request.token)
     let receipt = try await archive.seal(leaf: Array(request.leaf), bodies: bodies, token: token)
-    return .with { $0.receipt = Data(receipt) }
+    var response = Postern_V1_SealResponse()
+    response.receipt = Data(receipt)
+    return response
   }
 
   func abandon(
@@ -77,7 +86,7 @@ private struct ReceivedBatch: IncomingBatch {
   private let data: ByteBuffer
 
   init(_ batch: Wire.ObjectBatch) {
-    objects = batch.entries.map { IncomingObject(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
+    objects = batch.objects.map { IncomingObject(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
     data = batch.data
   }
 

@@ -14,36 +14,37 @@ struct CatalogHandler: CatalogService {
     _ request: Postern_V1_LatestRequest, context: ServerContext
   ) async throws -> Postern_V1_LatestResponse {
     let shown = try archive.show(try Digest(field: request.app, "app"))
-    return .with {
-      $0.checkpoint = Data(shown.checkpoint)
-      $0.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
-      if let epoch = shown.epoch { $0.epoch = Postern_V1_ProvenLeaf(epoch) }
-    }
+    var response = Postern_V1_LatestResponse()
+    response.checkpoint = Data(shown.checkpoint)
+    response.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
+    if let epoch = shown.epoch { response.epoch = Postern_V1_ProvenLeaf(epoch) }
+    return response
   }
 
   func show(_ request: Postern_V1_ShowRequest, context: ServerContext) async throws -> Postern_V1_ShowResponse {
     let shown = try archive.show(try Digest(field: request.app, "app"), epoch: request.epoch)
-    return .with {
-      $0.checkpoint = Data(shown.checkpoint)
-      $0.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
-      if let epoch = shown.epoch { $0.epoch = Postern_V1_ProvenLeaf(epoch) }
-    }
+    var response = Postern_V1_ShowResponse()
+    response.checkpoint = Data(shown.checkpoint)
+    response.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
+    if let epoch = shown.epoch { response.epoch = Postern_V1_ProvenLeaf(epoch) }
+    return response
   }
 
   func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse {
     guard request.app.isEmpty != request.policy.isEmpty else { throw PosternError.eitherAppOrPolicy }
     let limit = request.limit == 0 ? 100 : Int(min(request.limit, UInt32(ArchiveLimits.pageRows)))
-    let after = try UInt64(cursor: request.after)
+    let after = try UInt64?(cursor: request.after)
     let isByApp = request.policy.isEmpty
     let rows =
       isByApp
       ? try archive.epochs(app: try Digest(field: request.app, "app"), before: after, limit: limit)
       : try archive.epochs(policy: try Digest(field: request.policy, "policy"), before: after, limit: limit)
-    return .with {
-      $0.epochs = rows.map(Postern_V1_EpochRow.init)
-      guard rows.count == limit, let last = rows.last else { return }
-      $0.next = Data((isByApp ? last.claim.number : last.index).cursor)
+    var response = Postern_V1_ListResponse()
+    response.epochs = rows.map(Postern_V1_EpochRow.init)
+    if rows.count == limit, let last = rows.last {
+      response.next = Data((isByApp ? last.claim.number : last.index).cursor)
     }
+    return response
   }
 
   func getBody(
@@ -52,7 +53,9 @@ struct CatalogHandler: CatalogService {
     let body = try archive.body(
       try Digest(field: request.digest, "digest"), app: try Digest(field: request.app, "app"),
       generation: request.generation)
-    return .with { $0.body = Data(body) }
+    var response = Postern_V1_GetBodyResponse()
+    response.body = Data(body)
+    return response
   }
 
   func getObjects(
@@ -67,8 +70,8 @@ struct CatalogHandler: CatalogService {
         try reader.read(batch, into: memory)
         return batch.byteCount
       }
-      let entries = batch.objects.map { Wire.ObjectBatch.Entry(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
-      try await writer.write(try Wire.ObjectBatch(token: [], objects: entries, data: data))
+      let objects = batch.objects.map { Wire.ObjectBatch.Object(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
+      try await writer.write(try Wire.ObjectBatch(objects: objects, data: data))
     }
   }
 }

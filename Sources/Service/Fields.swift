@@ -1,5 +1,5 @@
 import Archive
-import Core
+public import Core
 import FoundationEssentials
 import Index
 import Wire
@@ -33,7 +33,8 @@ extension Digest {
 extension [Digest] {
   /// Digests that a request's field holds, one after the other.
   init(field: Data, _ name: String) throws(PosternError) {
-    guard field.count.isMultiple(of: Digest.byteCount), field.count <= ArchiveLimits.missingIds * Digest.byteCount else {
+    let isWhole = field.count.isMultiple(of: Digest.byteCount)
+    guard isWhole, field.count <= ArchiveLimits.missingIds * Digest.byteCount else {
       throw .wrongField(name, "a bounded number of 32-byte ids")
     }
     self = field.withUnsafeBytes { bytes in

@@ -13,19 +13,21 @@ struct LogHandler: LogService {
   func describe(
     _ request: Postern_V1_DescribeRequest, context: ServerContext
   ) async throws -> Postern_V1_DescribeResponse {
-    .with {
-      $0.origin = archive.home.name
-      $0.verifierKey = archive.home.text
-      $0.version = version
-      $0.pushByteLimit = archive.limits.pushByteCount
-    }
+    var response = Postern_V1_DescribeResponse()
+    response.origin = archive.home.name
+    response.verifierKey = archive.home.text
+    response.version = version
+    response.pushByteLimit = archive.limits.pushByteCount
+    return response
   }
 
   func getCheckpoint(
     _ request: Postern_V1_GetCheckpointRequest, context: ServerContext
   ) async throws -> Postern_V1_GetCheckpointResponse {
     let note = try archive.checkpoint()
-    return .with { $0.note = Data(note) }
+    var response = Postern_V1_GetCheckpointResponse()
+    response.note = Data(note)
+    return response
   }
 
   func getTile(
@@ -34,7 +36,9 @@ struct LogHandler: LogService {
     let tile = try TileCoordinate(
       level: Int(clamping: request.level), index: request.index, width: Int(clamping: request.width))
     let hashes = try archive.tile(tile)
-    return .with { $0.hashes = Data(hashes) }
+    var response = Postern_V1_GetTileResponse()
+    response.hashes = Data(hashes)
+    return response
   }
 
   /// A bundle can be larger than a message, so it travels in parts.
@@ -47,7 +51,9 @@ struct LogHandler: LogService {
     while !rest.isEmpty {
       let part = rest.prefix(ArchiveLimits.batchByteCount)
       rest = rest.dropFirst(part.count)
-      try await writer.write(.with { $0.part = Data(part) })
+      var response = Postern_V1_GetEntriesResponse()
+      response.part = Data(part)
+      try await writer.write(response)
     }
   }
 }
