@@ -22,6 +22,13 @@ public func randomBytes(_ count: Int) -> [UInt8] {
   }
 }
 
+/// Fills memory with uniformly random bytes from the operating system's source.
+public func fillRandom(_ memory: UnsafeMutableRawBufferPointer) {
+  Library.ready
+  guard let base = memory.baseAddress else { return }
+  randombytes_buf(base, memory.count)
+}
+
 /// Whether two byte strings are equal, in time that depends on their length only.
 public func constantTimeEquals(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>) -> Bool {
   Library.ready

@@ -5,7 +5,8 @@ import CSodium
 /// It cannot be copied by accident, has no description, and compares in constant time. An allocation costs
 /// several system calls: one for each key, never one for each chunk.
 ///
-/// `@unchecked Sendable`: the memory has one owner, and nothing writes to it once `init` has returned.
+/// `@unchecked Sendable`: the memory has one owner, and once `init` has returned only a `mutating` method
+/// writes to it, for which the compiler demands exclusive access.
 public struct SecretBytes: ~Copyable, @unchecked Sendable {
   private let base: UnsafeMutableRawPointer
   /// How many bytes the secret has.
@@ -50,6 +51,13 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try body(UnsafeRawBufferPointer(start: base, count: count))
+  }
+
+  /// Calls `body` with the secret's bytes, to be overwritten in place; they must not leave it.
+  public mutating func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(UnsafeMutableRawBufferPointer(start: base, count: count))
   }
 
   /// A second owner with memory of its own.

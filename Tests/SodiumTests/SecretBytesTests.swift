@@ -1,0 +1,39 @@
+import Core
+import Sodium
+import Testing
+
+@Suite struct SecretBytesTests {
+  @Test func aSecretIsMovedWrittenCopiedAndCompared() {
+    var bytes: [UInt8] = [1, 2, 3]
+    var secret = SecretBytes(consuming: &bytes)
+    #expect(bytes.isEmpty)
+    let copy = secret.copy()
+    let same = secret.equals(copy)
+    #expect(same)
+    secret.withUnsafeMutableBytes { $0[1] = 9 }
+    let changed = secret.withUnsafeBytes { Array($0) }
+    #expect(changed == [1, 9, 3])
+    let equalities = [secret.equals(copy), secret.equals(SecretBytes(count: 2) { _ in })]
+    #expect(equalities == [false, false])
+  }
+
+  @Test func randomBytesAreDrawn() {
+    var memory = [UInt8](repeating: 0, count: 64)
+    memory.withUnsafeMutableBytes { fillRandom($0) }
+    #expect(memory != [UInt8](repeating: 0, count: 64))
+    #expect(randomBytes(32) != randomBytes(32))
+    #expect(randomBytes(0).isEmpty)
+    let first = SecretBytes.random(count: 32)
+    let repeated = first.equals(.random(count: 32))
+    #expect(!repeated)
+  }
+
+  @Test func bytesAreWipedAndCompared() {
+    var bytes: [UInt8] = [1, 2]
+    wipe(&bytes)
+    #expect(bytes.isEmpty)
+    #expect(constantTimeEquals([1, 2], [1, 2]))
+    #expect(!constantTimeEquals([1, 2], [1, 3]))
+    #expect(!constantTimeEquals([1, 2], [1]))
+  }
+}
