@@ -1,13 +1,86 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Every boundary below is a rule the compiler keeps: a target imports lower layers only, never its own.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, excluding: [String] = [], _ dependencies: Target.Dependency...) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: excluding, swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+// A target imports lower layers only, never its own: what belongs where is a rule that the compiler keeps.
+let layers: [[Target]] = [
+  [
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLinux"),
+    .target(
+      name: "Migrations", path: "Migrations", resources: [.embedInCode("0001_initial.sql")], swiftSettings: strict),
+    module("Core"),
+  ],
+  [
+    module("Sodium", "Core", "CSodium"),
+    module("Bulk", "Core", "CCrypto", "CLZ4"),
+  ],
+  // Layers 2 to 4 are pure: no files, no sockets, no clock, no SQL.
+  [
+    module("Merkle", "Core", "Sodium", "Bulk"),
+    module("Envelope", "Core", "Sodium", "Bulk", crypto),
+    module("Dump", "Core", "Sodium", "Bulk"),
+  ],
+  [
+    module("Records", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump"),
+    module("Conformance", "Core", "Sodium", "Bulk", "Envelope"),
+  ],
+  [
+    module("Trust", "Core", "Bulk", "Merkle")
+  ],
+  [
+    module("Packs", "Core", "Bulk", "CLinux"),
+    module("Index", "Core", "Bulk", "Migrations", grdb, grdbSQLite),
+    module("Wire", "Core", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
+  ],
+  [
+    module("Archive", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Packs", "Index"),
+    module(
+      "Client", "Core", "Sodium", "Bulk", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
+      grpc, logging, nio),
+  ],
+  [
+    module("Service", "Core", "Merkle", "Index", "Wire", "Archive", grpc, logging, nio)
+  ],
+  [
+    .executableTarget(
+      name: "postern",
+      dependencies: [
+        "Core", "Sodium", "Bulk", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Conformance", "Trust", "Wire",
+        "Archive", "Client", "Service", argumentParser, grpc, lifecycle, logging, toml,
+      ], swiftSettings: strict)
+  ],
 ]
 
 let package = Package(
@@ -18,43 +91,25 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
-  targets: [
-    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
-    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
-    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .target(name: "CLinux"),
-    .target(name: "Core", swiftSettings: strict),
-    .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
-    .executableTarget(
-      name: "postern",
-      dependencies: [
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Collections", package: "swift-collections"),
-        .product(name: "Crypto", package: "swift-crypto"),
-        .product(name: "Logging", package: "swift-log"),
-        .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-        .product(name: "SystemPackage", package: "swift-system"),
-        .product(name: "GRDB", package: "GRDB.swift"),
-        .product(name: "GRPCCore", package: "grpc-swift-2"),
-        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
-        .product(name: "TOMLKit", package: "TOMLKit"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ], swiftSettings: strict),
+  targets: layers.flatMap(\.self) + [
+    tests("CoreTests", "Core"),
+    tests("BulkTests", "Core", "Bulk"),
+    tests("ConformanceTests", "Core", "Conformance"),
+    tests("DumpTests", "Core", "Sodium", "Bulk", "Dump"),
+    tests("EnvelopeTests", "Core", "Sodium", "Bulk", "Envelope"),
+    tests("SodiumTests", "Core", "Sodium"),
+    tests("MerkleTests", excluding: ["Fixtures"], "Core", "Sodium", "Bulk", "Merkle"),
+    tests("TrustTests", "Core", "Sodium", "Bulk", "Merkle", "Trust"),
   ]
 )
