@@ -1,1 +1,25 @@
+// What the Glibc module lacks, because its header hides it behind _GNU_SOURCE or a macro that Swift cannot import.
 #pragma once
+
+#include <stddef.h>
+
+/// Takes an exclusive lock on a whole open file without waiting (F_OFD_SETLK).
+///
+/// The lock belongs to the open file description: it ends with the last descriptor or with the process,
+/// however that dies, and it also keeps out a second open of the same file in the same process.
+///
+/// Returns 0, or the error number: EAGAIN or EACCES when somebody else holds the lock.
+int clinux_lock(int descriptor);
+
+/// Renames without replacing: refuses where the new name is taken (renameat2 with RENAME_NOREPLACE).
+///
+/// Falls back to a hard link and an unlink where the file system has no such rename.
+///
+/// Returns 0, or the error number: EEXIST when the name is taken.
+int clinux_rename_new(const char *from, const char *to);
+
+/// Lets the allocator keep freed blocks of up to `byte_count` bytes instead of returning them to the kernel.
+///
+/// Buffers of a megabyte are otherwise mapped and unmapped each time, and clearing their pages costs more
+/// than the copy into them. Called once, at the start of a process that moves bulk bytes.
+void clinux_keep_freed_memory(size_t byte_count);

@@ -1,0 +1,104 @@
+public import Core
+
+/// What a client shows to write into its push: 16 random bytes, replaced by the next begin.
+public struct PushToken: Hashable, Sendable {
+  /// How many bytes a token has.
+  public static let byteCount = 16
+
+  private let high: UInt64
+  private let low: UInt64
+
+  private init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// A token from exactly ``byteCount`` bytes; nil for any other length.
+  public init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count == PushToken.byteCount else { return nil }
+    func word(_ half: some Collection<UInt8>) -> UInt64 { half.reduce(0) { $0 << 8 | UInt64($1) } }
+    self.init(high: word(bytes.prefix(8)), low: word(bytes.suffix(8)))
+  }
+
+  /// A new token from the operating system's source.
+  public static func random() -> PushToken {
+    var source = SystemRandomNumberGenerator()
+    return PushToken(high: source.next(), low: source.next())
+  }
+
+  /// The sixteen bytes.
+  public var bytes: [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(PushToken.byteCount)
+    bytes.append(bigEndian: high)
+    bytes.append(bigEndian: low)
+    return bytes
+  }
+}
+
+/// A push that begins.
+public struct NewPush: Hashable, Sendable {
+  /// The token of this begin.
+  public let token: PushToken
+  /// The application.
+  public let app: Digest
+  /// The uploader's key.
+  public let uploader: Digest
+  /// The epoch that the push is for.
+  public let epoch: UInt64
+  /// The RFC 6962 hash of the leaf of the epoch before.
+  public let previous: Digest
+  /// The generation that the push writes into.
+  public let generation: UInt64
+  /// The most bytes that the push may store.
+  public let byteBudget: UInt64
+  /// The time, in seconds since 1970.
+  public let nowSeconds: UInt64
+
+  /// Makes a value.
+  public init(
+    token: PushToken, app: Digest, uploader: Digest, epoch: UInt64, previous: Digest, generation: UInt64,
+    byteBudget: UInt64, nowSeconds: UInt64
+  ) {
+    self.token = token
+    self.app = app
+    self.uploader = uploader
+    self.epoch = epoch
+    self.previous = previous
+    self.generation = generation
+    self.byteBudget = byteBudget
+    self.nowSeconds = nowSeconds
+  }
+}
+
+/// An open push.
+public struct PushRow: Hashable, Sendable {
+  /// The token of the newest begin.
+  public let token: PushToken
+  /// The application.
+  public let app: Digest
+  /// The uploader's key.
+  public let uploader: Digest
+  /// The epoch that the push is for.
+  public let epoch: UInt64
+  /// The RFC 6962 hash of the leaf of the epoch before.
+  public let previous: Digest
+  /// The generation that the push writes into.
+  public let generation: UInt64
+  /// The most bytes that the push may store.
+  public let byteBudget: UInt64
+  /// How many it has stored since its newest begin.
+  public let usedByteCount: UInt64
+  /// When it was last heard of, in seconds since 1970.
+  public let touchedSeconds: UInt64
+}
+
+/// What opening a push did to the one before it.
+public struct OpenedPush: Sendable {
+  /// The token that no longer writes, where the uploader had a push open.
+  public let fenced: PushToken?
+  /// The older push's packs, now this push's: finish or adopt them.
+  public let adopted: [PackRow]
+  /// The older push's packs that this push cannot use: remove their files, then sweep.
+  public let abandoned: [PackRow]
+}

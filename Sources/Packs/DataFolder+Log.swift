@@ -1,0 +1,58 @@
+public import Core
+
+/// A file of the published log.
+public struct LogFile: Hashable, Sendable {
+  /// Its C2SP tlog-tiles path, such as `tile/0/000` or `checkpoint`.
+  public let path: String
+  /// Its content.
+  public let bytes: [UInt8]
+
+  /// Makes a value.
+  public init(path: String, bytes: [UInt8]) {
+    self.path = path
+    self.bytes = bytes
+  }
+}
+
+extension DataFolder {
+  /// Publishes files of the log: each whole or not at all, all durable when it returns.
+  ///
+  /// Temporary files lie in `incoming/`, so that nothing but the log is ever seen in `log/`; each folder is
+  /// synced once. The order of the files among themselves is open: the checkpoint is published by a call of
+  /// its own, after those of all that it covers.
+  ///
+  /// - Throws: `storage.denied`, `storage.full`, `storage.failed`; `storage.sync-failed`, after which the
+  ///   process ends.
+  public func publish(_ files: [LogFile]) throws(PosternError) {
+    var touched: Set<String> = []
+    for file in files {
+      let path = layout.log(file.path)
+      let folder = DurableFile.split(path).folder
+      try makeFolder(folder)
+      let temporary = "\(layout.incoming)/log-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
+      do throws(PosternError) {
+        try file.bytes.withUnsafeBufferPointer { (bytes) throws(PosternError) in
+          try DurableFile.writeSynced(
+            UnsafeRawBufferPointer(bytes), to: temporary, permissions: 0o644, files: self.files)
+        }
+        try DurableFile.rename(temporary, to: path, replacing: true, files: self.files)
+      } catch {
+        try? self.files.remove(temporary)
+        throw error
+      }
+      touched.insert(folder)
+    }
+    for folder in touched.sorted() { try DurableFile.syncFolder(folder, files: self.files) }
+  }
+
+  /// Reads a file of the published log; nil where there is none.
+  ///
+  /// - Throws: `storage.too-long` beyond `byteLimit`; `storage.denied`, `storage.failed`.
+  public func readLog(_ path: String, byteLimit: Int) throws(PosternError) -> [UInt8]? {
+    do throws(PosternError) {
+      return try DurableFile.read(layout.log(path), byteLimit: byteLimit, files: files)
+    } catch  where error.code == .storageMissing {
+      return nil
+    }
+  }
+}

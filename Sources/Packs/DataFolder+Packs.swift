@@ -1,0 +1,98 @@
+public import Core
+
+/// Where a committed pack belongs.
+public struct PackPlacement: Hashable, Sendable {
+  /// The number that names its file in `incoming/`.
+  public let number: UInt64
+  /// The application.
+  public let app: Digest
+  /// The generation.
+  public let generation: UInt64
+  /// SHA-256 of its footer.
+  public let name: Digest
+
+  /// Makes a value.
+  public init(number: UInt64, app: Digest, generation: UInt64, name: Digest) {
+    self.number = number
+    self.app = app
+    self.generation = generation
+    self.name = name
+  }
+}
+
+extension DataFolder {
+  /// Starts a pack in `incoming/`; the file's name is durable when it returns.
+  ///
+  /// - Throws: `storage.exists`, `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
+  public func createPack(
+    number: UInt64, app: Digest, generation: UInt64
+  ) throws(PosternError) -> PackWriter {
+    let writer = try PackWriter(
+      creating: layout.incomingPack(number), app: app, generation: generation, files: files)
+    try DurableFile.syncFolder(layout.incoming, files: files)
+    return writer
+  }
+
+  /// Takes up an unfinished pack in `incoming/`, cut to what the index knows of it.
+  ///
+  /// - Throws: as ``PackWriter/init(adopting:app:generation:entries:byteCount:files:)``.
+  public func adoptPack(
+    number: UInt64, app: Digest, generation: UInt64, entries: [PackEntry], byteCount: UInt64
+  ) throws(PosternError) -> PackWriter {
+    try PackWriter(
+      adopting: layout.incomingPack(number), app: app, generation: generation, entries: entries,
+      byteCount: byteCount, files: files)
+  }
+
+  /// Opens a pack to read from, wherever it lies now: under its name, or still in `incoming/`.
+  ///
+  /// - Parameters:
+  ///   - number: the pack's number.
+  ///   - app: the application.
+  ///   - generation: the generation.
+  ///   - name: the pack's name; nil while no commit has sealed it.
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`, `pack.damaged`, `pack.wrong-space`.
+  public func openPack(
+    number: UInt64, app: Digest, generation: UInt64, name: Digest?
+  ) throws(PosternError) -> PackFile {
+    let incoming = layout.incomingPack(number)
+    guard let name else { return try PackFile(incoming, app: app, generation: generation, files: files) }
+    let placed = layout.pack(app: app, generation: generation, name: name)
+    // A pack moves from `incoming/` to its name once: looked for there in between, it is under the name.
+    for path in [placed, incoming] {
+      do throws(PosternError) {
+        return try PackFile(path, app: app, generation: generation, files: files)
+      } catch  where error.code != .storageMissing {
+        throw error
+      } catch {}
+    }
+    return try PackFile(placed, app: app, generation: generation, files: files)
+  }
+
+  /// Gives committed packs their names in `packs/`, and syncs each folder once.
+  ///
+  /// Done again after a crash, it finds what was done and makes it durable all the same. Only after it
+  /// returns may the index say that the packs are placed.
+  ///
+  /// - Throws: `storage.missing` when a pack is neither here nor there; `storage.denied`, `storage.full`,
+  ///   `storage.failed`, `storage.sync-failed`.
+  public func place(_ packs: [PackPlacement]) throws(PosternError) {
+    var touched: Set<String> = []
+    for pack in packs {
+      let folder = layout.packs(app: pack.app, generation: pack.generation)
+      try makeFolder(folder)
+      let placed = layout.pack(app: pack.app, generation: pack.generation, name: pack.name)
+      try place(layout.incomingPack(pack.number), as: placed)
+      touched.insert(folder)
+    }
+    for folder in touched.sorted() { try DurableFile.syncFolder(folder, files: files) }
+  }
+
+  private func place(_ incoming: String, as placed: String) throws(PosternError) {
+    do throws(PosternError) {
+      try DurableFile.rename(incoming, to: placed, replacing: true, files: files)
+    } catch  where error.code == .storageMissing {
+      _ = try OpenFile(placed, .read, files: files)
+    }
+  }
+}

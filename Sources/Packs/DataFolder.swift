@@ -1,0 +1,150 @@
+public import Core
+import Synchronization
+
+/// An archive's data folder, held by this process alone as long as the value lives.
+public final class DataFolder: Sendable {
+  /// Where everything lies.
+  public let layout: FolderLayout
+  let files: any FileLayer
+  private let lock: OpenFile
+  /// Folders whose names this process has made durable: each costs its syncs once.
+  private let durableFolders = Mutex<Set<String>>([])
+
+  private init(layout: FolderLayout, files: any FileLayer, lock: consuming OpenFile) {
+    self.layout = layout
+    self.files = files
+    self.lock = lock
+  }
+
+  /// Makes a data folder and locks it.
+  ///
+  /// A folder that a crash left half made is made whole. Every folder is durable when it returns. The caller then writes the index and, last, the log's key.
+  ///
+  /// - Parameters:
+  ///   - path: the folder; its parent exists.
+  ///   - files: the file system.
+  /// - Throws: `storage.exists` when an archive is there; `storage.in-use`; `storage.missing`,
+  ///   `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
+  public static func create(
+    at path: String, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) -> DataFolder {
+    let layout = FolderLayout(root: path)
+    try DurableFile.makeFolder(path, files: files)
+    let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .lock, files: files))
+    let names = try folder.naming(path) { () throws(FileFailure) in try files.names(path) }
+    var keys: [String] = []
+    if names.contains("keys") {
+      keys = try folder.naming(layout.keys) { () throws(FileFailure) in try files.names(layout.keys) }
+    }
+    guard !keys.contains("log.key") else {
+      throw PosternError(
+        .storageExists, "\(path) holds an archive already.", advice: "Serve it, or choose another folder.")
+    }
+    for (path, permissions) in [
+      (layout.keys, UInt32(0o700)), (layout.incoming, 0o700), (layout.log, 0o755), (layout.packs, 0o755),
+    ] {
+      try DurableFile.makeFolder(path, permissions: permissions, files: files)
+    }
+    return folder
+  }
+
+  /// Opens a data folder, locks it, and removes temporary files that a crash left.
+  ///
+  /// - Throws: `storage.missing` when no archive is there; `storage.in-use` when another process has it open;
+  ///   `storage.denied`, `storage.failed`.
+  public static func open(
+    at path: String, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) -> DataFolder {
+    let layout = FolderLayout(root: path)
+    let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
+    for name in try folder.incomingNames() where packNumber(name) == nil {
+      try folder.remove("\(layout.incoming)/\(name)")
+    }
+    return folder
+  }
+
+  /// The index's file.
+  public var indexPath: String { layout.index }
+
+  /// The log's signing key.
+  public var logKeyPath: String { layout.logKey }
+
+  /// The numbers of the packs' files in `incoming/`, rising.
+  ///
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`.
+  public func incomingPacks() throws(PosternError) -> [UInt64] {
+    try incomingNames().compactMap(DataFolder.packNumber).sorted()
+  }
+
+  /// Removes the file of a pack in `incoming/`; nothing happens where there is none.
+  ///
+  /// - Throws: `storage.denied`, `storage.failed`.
+  public func removePack(number: UInt64) throws(PosternError) {
+    try remove(layout.incomingPack(number))
+  }
+
+  /// Makes the names in the root durable: after the index was made.
+  ///
+  /// - Throws: `storage.sync-failed`.
+  public func syncRoot() throws(PosternError) {
+    try DurableFile.syncFolder(layout.root, files: files)
+  }
+
+  /// Makes a folder below the root, with those between, and their names durable; once a process.
+  func makeFolder(_ path: String) throws(PosternError) {
+    guard path != layout.root, !durableFolders.withLock({ $0.contains(path) }) else { return }
+    try makeFolder(DurableFile.split(path).folder)
+    try DurableFile.makeFolder(path, files: files)
+    durableFolders.withLock { _ = $0.insert(path) }
+  }
+
+  /// Runs a call of the file system, whose failure names the path.
+  func naming<Value>(
+    _ path: String, _ body: () throws(FileFailure) -> Value
+  ) throws(PosternError) -> Value {
+    do throws(FileFailure) {
+      return try body()
+    } catch {
+      throw error.error(path)
+    }
+  }
+
+  /// Removes a file, or finds it gone.
+  func remove(_ path: String) throws(PosternError) {
+    do throws(PosternError) {
+      try naming(path) { () throws(FileFailure) in try files.remove(path) }
+    } catch  where error.code != .storageMissing {
+      throw error
+    } catch {}
+  }
+
+  private func incomingNames() throws(PosternError) -> [String] {
+    try naming(layout.incoming) { () throws(FileFailure) in try files.names(layout.incoming) }
+  }
+
+  private static func packNumber(_ name: String) -> UInt64? {
+    guard name.hasSuffix(".pack"), let number = UInt64(name.dropLast(5)), "\(number).pack" == name else {
+      return nil
+    }
+    return number
+  }
+
+  private static func lock(
+    _ layout: FolderLayout, _ mode: OpenMode, files: any FileLayer
+  ) throws(PosternError) -> OpenFile {
+    let file: OpenFile
+    do throws(PosternError) {
+      file = try OpenFile(layout.lock, mode, permissions: 0o600, files: files)
+    } catch  where error.code == .storageMissing {
+      throw PosternError(
+        .storageMissing, "\(layout.root) holds no archive.",
+        advice: "Check the path, or make an archive there with `postern archive init`.")
+    }
+    guard try file.lock() else {
+      throw PosternError(
+        .storageInUse, "Another process has the data folder \(layout.root) open.",
+        advice: "End it first: one archive has one server.")
+    }
+    return file
+  }
+}

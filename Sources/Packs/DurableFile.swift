@@ -1,0 +1,122 @@
+public import Core
+
+/// Files that are there whole or not at all, also after a power failure.
+public enum DurableFile {
+  /// Writes a file under its name: a temporary file beside it, synced, renamed, and the folder synced.
+  ///
+  /// When it returns, the file is durable. When it throws, the name leads to what it led to before, except
+  /// after `storage.sync-failed` of the folder, when the new content may stand there.
+  ///
+  /// - Parameters:
+  ///   - bytes: the content.
+  ///   - path: the name.
+  ///   - permissions: the file's mode from the first byte on, 0600 for secrets.
+  ///   - replacing: whether a file of that name may be replaced.
+  ///   - files: the file system.
+  /// - Throws: `storage.exists` when the name is taken and may not be replaced; `storage.missing`,
+  ///   `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
+  public static func write(
+    _ bytes: UnsafeRawBufferPointer, to path: String, permissions: UInt32 = 0o644, replacing: Bool = false,
+    files: any FileLayer = SystemFiles()
+  ) throws(PosternError) {
+    let (folder, name) = split(path)
+    let mark = UInt64.random(in: 0...UInt64.max)
+    let temporary = "\(folder)/.\(name).\(String(mark, radix: 16)).tmp"
+    do throws(PosternError) {
+      try writeSynced(bytes, to: temporary, permissions: permissions, files: files)
+      try rename(temporary, to: path, replacing: replacing, files: files)
+    } catch {
+      try? files.remove(temporary)
+      throw error
+    }
+    try syncFolder(folder, files: files)
+  }
+
+  /// Writes a file under its name, as above, from an array.
+  ///
+  /// - Throws: as above.
+  public static func write(
+    _ bytes: [UInt8], to path: String, permissions: UInt32 = 0o644, replacing: Bool = false,
+    files: any FileLayer = SystemFiles()
+  ) throws(PosternError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(PosternError) in
+      let bytes = UnsafeRawBufferPointer(buffer)
+      try write(bytes, to: path, permissions: permissions, replacing: replacing, files: files)
+    }
+  }
+
+  /// Reads a whole file.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - byteLimit: the most bytes that it may have.
+  ///   - files: the file system.
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`; `storage.too-long` beyond the limit.
+  public static func read(
+    _ path: String, byteLimit: Int, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) -> [UInt8] {
+    let file = try OpenFile(path, .read, files: files)
+    let length = try file.length()
+    guard length <= byteLimit else {
+      throw PosternError(
+        .storageTooLong, "\(path) has \(length) bytes, and at most \(byteLimit) are read.",
+        advice: "Check that it is the file you mean.")
+    }
+    guard let bytes = try file.read(at: 0, count: Int(length)) else {
+      throw PosternError(
+        .storageFailed, "\(path) became shorter while it was read.", advice: "Let nothing else write it.")
+    }
+    return bytes
+  }
+
+  /// Makes a folder and its name durable; a folder that is there is synced all the same, because a crash may
+  /// have come between its making and its sync.
+  ///
+  /// - Throws: `storage.missing` where its parent is, `storage.denied`, `storage.full`, `storage.failed`,
+  ///   `storage.sync-failed`.
+  public static func makeFolder(
+    _ path: String, permissions: UInt32 = 0o755, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) {
+    do throws(FileFailure) {
+      _ = try files.makeFolder(path, permissions: permissions)
+    } catch {
+      throw error.error(path)
+    }
+    try syncFolder(split(path).folder, files: files)
+  }
+
+  /// Makes the names in a folder durable.
+  ///
+  /// - Throws: `storage.missing`, `storage.sync-failed`.
+  public static func syncFolder(_ path: String, files: any FileLayer = SystemFiles()) throws(PosternError) {
+    try OpenFile(path, .folder, files: files).syncFolder()
+  }
+
+  /// Writes a new file and makes its content durable; its name is not yet.
+  static func writeSynced(
+    _ bytes: UnsafeRawBufferPointer, to path: String, permissions: UInt32, files: any FileLayer
+  ) throws(PosternError) {
+    let file = try OpenFile(path, .create, permissions: permissions, files: files)
+    try file.write(bytes, at: 0)
+    try file.syncData()
+  }
+
+  /// Renames a file; durable once the new name's folder is synced.
+  static func rename(
+    _ path: String, to other: String, replacing: Bool, files: any FileLayer
+  ) throws(PosternError) {
+    do throws(FileFailure) {
+      try files.rename(path, to: other, replacing: replacing)
+    } catch {
+      throw error.error(other)
+    }
+  }
+
+  /// The folder and the last part of a path.
+  static func split(_ path: String) -> (folder: String, name: String) {
+    let trimmed = path.count > 1 && path.hasSuffix("/") ? path.dropLast() : path[...]
+    guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
+    let folder = slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    return (folder, String(trimmed[trimmed.index(after: slash)...]))
+  }
+}

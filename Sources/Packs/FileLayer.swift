@@ -1,0 +1,76 @@
+/// The system calls that storage makes, and nothing above them.
+///
+/// Production has one implementation, ``SystemFiles``. The tests have another, which fails the n-th call, so
+/// that every path of recovery is taken for real.
+public protocol FileLayer: Sendable {
+  /// Opens a file or folder; the caller closes the descriptor.
+  func open(_ path: String, _ mode: OpenMode, permissions: UInt32) throws(FileFailure) -> CInt
+  /// Closes a descriptor; what close answers says nothing about durability, which sync has told before.
+  func close(_ descriptor: CInt)
+  /// The file's length in bytes.
+  func length(_ descriptor: CInt) throws(FileFailure) -> UInt64
+  /// Reads up to the buffer's length; fewer bytes at the file's end.
+  func read(
+    _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+  ) throws(FileFailure) -> Int
+  /// Writes some of the bytes, and says how many.
+  func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileFailure) -> Int
+  /// Cuts a file.
+  func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure)
+  /// Makes content and length durable (fdatasync).
+  func syncData(_ descriptor: CInt) throws(FileFailure)
+  /// Makes a folder's names durable (fsync).
+  func sync(_ descriptor: CInt) throws(FileFailure)
+  /// Locks a file for this open file alone; false when somebody else holds the lock.
+  func lock(_ descriptor: CInt) throws(FileFailure) -> Bool
+  /// Gives a file another name, in place of what is there or only where nothing is.
+  func rename(_ path: String, to other: String, replacing: Bool) throws(FileFailure)
+  /// Removes a file.
+  func remove(_ path: String) throws(FileFailure)
+  /// Makes a folder; false when it is there already.
+  func makeFolder(_ path: String, permissions: UInt32) throws(FileFailure) -> Bool
+  /// The names in a folder, without `.` and `..`, in no order.
+  func names(_ path: String) throws(FileFailure) -> [String]
+}
+
+/// What a file is opened for.
+public enum OpenMode: Sendable {
+  /// To read an existing file.
+  case read
+  /// To read and write an existing file.
+  case update
+  /// To read and write a file that this call makes; a name that is taken is refused.
+  case create
+  /// To lock a file, which is made where there is none.
+  case lock
+  /// To sync an existing folder.
+  case folder
+}
+
+/// The calls of ``FileLayer``, by the word that an error message uses.
+public enum FileCall: String, Sendable, CaseIterable {
+  /// open
+  case open
+  /// fstat
+  case length = "tell its length"
+  /// pread
+  case read
+  /// pwrite
+  case write
+  /// ftruncate
+  case truncate
+  /// fdatasync
+  case syncData = "sync"
+  /// fsync
+  case sync = "sync as a folder"
+  /// F_OFD_SETLK
+  case lock
+  /// rename, renameat2
+  case rename
+  /// unlink
+  case remove
+  /// mkdir
+  case makeFolder = "be made"
+  /// readdir
+  case names = "be listed"
+}

@@ -1,0 +1,48 @@
+public import Core
+
+/// Where things lie under a root: the one layout of data folder, export and pull.
+public struct FolderLayout: Hashable, Sendable {
+  /// The root's path.
+  public let root: String
+
+  /// The layout under a root.
+  public init(root: String) {
+    self.root = root
+  }
+
+  /// The file whose lock says that a process uses the data folder.
+  public var lock: String { "\(root)/lock" }
+  /// The index; SQLite keeps its own files beside it.
+  public var index: String { "\(root)/index.sqlite" }
+  /// The folder of keys, which no export carries.
+  public var keys: String { "\(root)/keys" }
+  /// The log's signing key.
+  public var logKey: String { "\(keys)/log.key" }
+  /// Unfinished packs, and temporary files on the same file system.
+  public var incoming: String { "\(root)/incoming" }
+  /// The published log.
+  public var log: String { "\(root)/log" }
+  /// The published packs.
+  public var packs: String { "\(root)/packs" }
+  /// The newest published checkpoint.
+  public var checkpoint: String { log("checkpoint") }
+
+  /// A file of the published log.
+  ///
+  /// - Parameter path: its C2SP tlog-tiles path, such as `tile/0/000`.
+  public func log(_ path: String) -> String { "\(log)/\(path)" }
+
+  /// The file of a pack that is not placed yet.
+  public func incomingPack(_ number: UInt64) -> String { "\(incoming)/\(number).pack" }
+
+  /// The folder of an application's packs.
+  public func packs(app: Digest) -> String { "\(packs)/\(app.hex)" }
+
+  /// The folder of a generation's packs.
+  public func packs(app: Digest, generation: UInt64) -> String { "\(packs(app: app))/\(generation)" }
+
+  /// The file of a published pack.
+  public func pack(app: Digest, generation: UInt64, name: Digest) -> String {
+    "\(packs(app: app, generation: generation))/\(name.hex).pack"
+  }
+}

@@ -1,0 +1,131 @@
+public import Core
+
+/// An open file or folder, closed when the value goes away.
+public struct OpenFile: ~Copyable, Sendable {
+  /// Where it was opened; error messages name it.
+  public let path: String
+  private let files: any FileLayer
+  private let descriptor: CInt
+
+  /// Opens a file or folder.
+  ///
+  /// - Parameters:
+  ///   - path: the path.
+  ///   - mode: what it is opened for.
+  ///   - permissions: those of a file that the call makes.
+  ///   - files: the file system.
+  /// - Throws: `storage.missing`, `storage.exists`, `storage.denied`, `storage.full`, `storage.failed`.
+  public init(
+    _ path: String, _ mode: OpenMode, permissions: UInt32 = 0o644, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) {
+    do throws(FileFailure) {
+      descriptor = try files.open(path, mode, permissions: permissions)
+    } catch {
+      throw error.error(path)
+    }
+    self.path = path
+    self.files = files
+  }
+
+  deinit { files.close(descriptor) }
+
+  /// How many bytes the file has.
+  ///
+  /// - Throws: `storage.failed`.
+  public borrowing func length() throws(PosternError) -> UInt64 {
+    try naming { () throws(FileFailure) in try files.length(descriptor) }
+  }
+
+  /// Fills the buffer with the bytes at `offset`.
+  ///
+  /// - Returns: false when the file ends before the buffer is full.
+  /// - Throws: `storage.failed`.
+  public borrowing func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+  ) throws(PosternError) -> Bool {
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let count = try naming { () throws(FileFailure) in
+        try files.read(descriptor, into: rest, at: offset + UInt64(done))
+      }
+      if count == 0 { return false }
+      done += count
+    }
+    return true
+  }
+
+  /// The bytes of a range; nil when the file ends before it does.
+  ///
+  /// - Parameters:
+  ///   - offset: the first byte.
+  ///   - count: how many, which the caller has bounded.
+  /// - Throws: `storage.failed`.
+  public borrowing func read(at offset: UInt64, count: Int) throws(PosternError) -> [UInt8]? {
+    var whole = true
+    var failure: PosternError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      do throws(PosternError) {
+        whole = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+        initialized = whole ? count : 0
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return whole ? bytes : nil
+  }
+
+  /// Writes all bytes at `offset`: into the page cache, not yet durable.
+  ///
+  /// - Throws: `storage.full`, `storage.failed`.
+  public borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(PosternError) {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try naming { () throws(FileFailure) in
+        try files.write(descriptor, rest, at: offset + UInt64(done))
+      }
+    }
+  }
+
+  /// Cuts the file; durable with the next sync.
+  ///
+  /// - Throws: `storage.failed`.
+  public borrowing func truncate(to length: UInt64) throws(PosternError) {
+    try naming { () throws(FileFailure) in try files.truncate(descriptor, to: length) }
+  }
+
+  /// Makes the file's content and length durable; its name is durable once its folder is synced.
+  ///
+  /// - Throws: `storage.sync-failed`: what was written is lost or not, nobody can tell, and the process has
+  ///   to end; `storage.full` on file systems that find space only now.
+  public borrowing func syncData() throws(PosternError) {
+    try naming { () throws(FileFailure) in try files.syncData(descriptor) }
+  }
+
+  /// Makes the names in a folder durable.
+  ///
+  /// - Throws: `storage.sync-failed`.
+  public borrowing func syncFolder() throws(PosternError) {
+    try naming { () throws(FileFailure) in try files.sync(descriptor) }
+  }
+
+  /// Takes the file's lock without waiting; it ends with the value, or with the process.
+  ///
+  /// - Returns: false when another open file, of this process or another, holds it.
+  /// - Throws: `storage.failed` where the file system has no locks.
+  public borrowing func lock() throws(PosternError) -> Bool {
+    try naming { () throws(FileFailure) in try files.lock(descriptor) }
+  }
+
+  private borrowing func naming<Value>(
+    _ body: () throws(FileFailure) -> Value
+  ) throws(PosternError) -> Value {
+    do throws(FileFailure) {
+      return try body()
+    } catch {
+      throw error.error(path)
+    }
+  }
+}

@@ -1,0 +1,131 @@
+internal import Bulk
+public import Core
+
+/// A pack's footer: which objects it holds, sorted by id.
+///
+/// Its SHA-256 is the pack's name. The bytes stay as they are, and an entry is decoded when it is asked for.
+public struct PackFooter: Sendable {
+  /// The application whose objects the pack holds.
+  public let app: Digest
+  /// The generation whose objects the pack holds; 0 for bodies of the whole application.
+  public let generation: UInt64
+  /// How many objects the pack holds.
+  public let count: Int
+  /// The footer as it stands in the file.
+  public let bytes: [UInt8]
+
+  /// The footer of these objects.
+  ///
+  /// - Parameters:
+  ///   - app: the application.
+  ///   - generation: the generation.
+  ///   - entries: sorted by id, each id once, at most ``PackFormat/objectLimit``.
+  init(app: Digest, generation: UInt64, entries: [PackEntry]) {
+    self.app = app
+    self.generation = generation
+    count = entries.count
+    var bytes = PackFormat.footerMagic
+    bytes.reserveCapacity(PackFormat.footerHeadByteCount + entries.count * PackFormat.entryByteCount)
+    bytes.append(app)
+    bytes.append(bigEndian: generation)
+    bytes.append(bigEndian: UInt32(entries.count))
+    for entry in entries {
+      bytes.append(entry.id)
+      bytes.append(entry.kind.rawValue)
+      bytes.append(bigEndian: entry.offset)
+      bytes.append(bigEndian: entry.length)
+    }
+    self.bytes = bytes
+  }
+
+  /// Reads and checks a footer that came from anywhere.
+  ///
+  /// Its hash is the name, its ids rise strictly, and its objects lie back to back from the header's end to
+  /// the footer.
+  ///
+  /// - Parameters:
+  ///   - bytes: the footer alone, without the trailer.
+  ///   - name: the pack's name.
+  ///   - source: what error messages call the pack.
+  /// - Throws: `pack.wrong-name`, `pack.damaged`.
+  public init(_ bytes: [UInt8], name: Digest, source: String) throws(PosternError) {
+    guard SHA256.hash(bytes) == name else {
+      throw PosternError(
+        .packWrongName, "The footer of the pack \(source) is not the one that its name names.",
+        advice: "Copy it again from an archive or mirror that holds it.")
+    }
+    do throws(ByteReader.Failure) {
+      var reader = ByteReader(bytes)
+      let magic = try reader.read(PackFormat.footerMagic.count)
+      app = try reader.readDigest()
+      generation = try reader.read()
+      count = Int(try reader.read(UInt32.self))
+      guard magic.elementsEqual(PackFormat.footerMagic), count <= PackFormat.objectLimit,
+        reader.remaining == count * PackFormat.entryByteCount
+      else { throw .truncated }
+    } catch {
+      throw PackFormat.damaged(source, "its footer is malformed")
+    }
+    self.bytes = bytes
+    try check(source)
+  }
+
+  /// The name of a pack with this footer.
+  public var name: Digest { SHA256.hash(bytes) }
+
+  /// How many bytes a pack with this footer has before it: the header and the objects.
+  public var dataByteCount: UInt64 {
+    (0..<count).reduce(UInt64(PackFormat.headerByteCount)) { max($0, self[$1].end) }
+  }
+
+  /// The entry at a position of the sorted order.
+  ///
+  /// - Precondition: the position is below ``count``.
+  public subscript(position: Int) -> PackEntry {
+    bytes.withUnsafeBytes { buffer in
+      let start = PackFormat.footerHeadByteCount + position * PackFormat.entryByteCount
+      precondition(position >= 0 && position < count)
+      let entry = UnsafeRawBufferPointer(rebasing: buffer[start..<start + PackFormat.entryByteCount])
+      // The kinds were checked when the footer was read or written.
+      return PackEntry(
+        id: Digest(entry.bytes), kind: PackEntry.Kind(rawValue: entry[32]) ?? .chunk,
+        offset: UInt64(bigEndian: entry.loadUnaligned(fromByteOffset: 33, as: UInt64.self)),
+        length: UInt32(bigEndian: entry.loadUnaligned(fromByteOffset: 41, as: UInt32.self)))
+    }
+  }
+
+  /// The entry of an object, found by bisection; nil when the pack does not hold it.
+  public func entry(_ id: Digest) -> PackEntry? {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      let entry = self[middle]
+      if entry.id == id { return entry }
+      if entry.id < id { low = middle + 1 } else { high = middle }
+    }
+    return nil
+  }
+
+  private func check(_ source: String) throws(PosternError) {
+    var entries: [PackEntry] = []
+    entries.reserveCapacity(count)
+    for position in 0..<count {
+      let kind = bytes[PackFormat.footerHeadByteCount + position * PackFormat.entryByteCount + Digest.byteCount]
+      guard PackEntry.Kind(rawValue: kind) != nil else {
+        throw PackFormat.damaged(source, "an object is of no known kind")
+      }
+      let entry = self[position]
+      guard entry.offset <= PackFormat.fileByteLimit, entry.length <= PackFormat.objectByteLimit else {
+        throw PackFormat.damaged(source, "an object lies beyond the limits")
+      }
+      if let last = entries.last, last.id >= entry.id {
+        throw PackFormat.damaged(source, "its ids do not rise")
+      }
+      entries.append(entry)
+    }
+    guard PackEntry.areContiguous(entries, from: UInt64(PackFormat.headerByteCount), to: dataByteCount) else {
+      throw PackFormat.damaged(source, "its objects do not lie back to back")
+    }
+  }
+}

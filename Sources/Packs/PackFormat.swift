@@ -1,0 +1,102 @@
+public import Core
+
+/// The numbers of a pack's file; `Schema/storage.md` has its tables.
+public enum PackFormat {
+  /// The most bytes that a pack's file may have: 1 GiB, so that dropping, copying and verifying one is short.
+  public static let fileByteLimit: UInt64 = 1 << 30
+  /// The most objects of one pack: its footer is then at most 11.8 MB.
+  public static let objectLimit = 1 << 18
+  /// The most bytes of one object: 16 MiB, above every chunk, node and body.
+  public static let objectByteLimit = 1 << 24
+
+  static let headerByteCount = 64
+  static let trailerByteCount = 16
+  /// id, kind, offset, length.
+  static let entryByteCount = Digest.byteCount + 1 + 8 + 4
+  /// Magic, application, generation, count.
+  static let footerHeadByteCount = 16 + Digest.byteCount + 8 + 4
+
+  private static let headerMagic = Array("postern/pack/v1\n".utf8)
+  static let footerMagic = Array("postern/index/v1".utf8)
+  private static let trailerMagic = Array("pstnpack".utf8)
+
+  /// How many bytes the footer and the trailer after it take.
+  static func endByteCount(objects: Int) -> Int {
+    footerHeadByteCount + objects * entryByteCount + trailerByteCount
+  }
+
+  /// A pack's first bytes.
+  static func header(app: Digest, generation: UInt64) -> [UInt8] {
+    var bytes = headerMagic
+    bytes.append(app)
+    bytes.append(bigEndian: generation)
+    bytes.append(bigEndian: UInt64(0))
+    return bytes
+  }
+
+  /// A pack's last bytes.
+  static func trailer(footerByteCount: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.append(bigEndian: UInt64(footerByteCount))
+    return bytes + trailerMagic
+  }
+
+  /// The footer's length out of a trailer; nil when it is none, or the length is impossible.
+  static func footerByteCount(trailer: [UInt8]) -> Int? {
+    guard trailer.count == trailerByteCount, trailer.suffix(8).elementsEqual(trailerMagic) else { return nil }
+    let length = trailer.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let most = footerHeadByteCount + objectLimit * entryByteCount
+    guard length >= footerHeadByteCount, length <= most else { return nil }
+    return Int(length)
+  }
+
+  /// The error for a pack whose bytes do not fit the format.
+  static func damaged(_ path: String, _ what: String) -> PosternError {
+    PosternError(
+      .packDamaged, "The pack \(path) is damaged: \(what).",
+      advice: "Copy it again from an archive or mirror that holds it.")
+  }
+}
+
+/// Where an object lies in a pack.
+public struct PackEntry: Hashable, Sendable {
+  /// SHA-256 of the object's bytes.
+  public let id: Digest
+  /// The object's first byte in the file.
+  public let offset: UInt64
+  /// How many bytes it has, at least one.
+  public let length: UInt32
+  /// What the object is.
+  public let kind: Kind
+
+  /// What an object is.
+  public enum Kind: UInt8, Sendable, CaseIterable {
+    /// A sealed piece of a state.
+    case chunk = 1
+    /// An interior node of a dump.
+    case node = 2
+    /// A large part of a record.
+    case body = 3
+  }
+
+  /// Makes an entry.
+  public init(id: Digest, kind: Kind, offset: UInt64, length: UInt32) {
+    self.id = id
+    self.offset = offset
+    self.length = length
+    self.kind = kind
+  }
+
+  /// The byte after the object's last.
+  var end: UInt64 { offset + UInt64(length) }
+
+  /// Whether entries lie back to back from `start` to `end`, in any order.
+  static func areContiguous(_ entries: some Sequence<PackEntry>, from start: UInt64, to end: UInt64) -> Bool {
+    var position = start
+    for entry in entries.sorted(by: { $0.offset < $1.offset }) {
+      guard entry.offset == position, entry.length > 0 else { return false }
+      position = entry.end
+    }
+    return position == end
+  }
+}

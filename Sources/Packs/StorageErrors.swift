@@ -1,0 +1,79 @@
+public import Core
+import Glibc
+
+extension PosternError.Code {
+  /// The disk is full, or the user's quota of it.
+  public static let storageFull: Self = "storage.full"
+  /// The disk or file system failed.
+  public static let storageFailed: Self = "storage.failed"
+  /// What was written could not be made durable: the process has to end.
+  public static let storageSyncFailed: Self = "storage.sync-failed"
+  /// A file or folder is not there.
+  public static let storageMissing: Self = "storage.missing"
+  /// A file or folder is there already.
+  public static let storageExists: Self = "storage.exists"
+  /// The file system gives no access.
+  public static let storageDenied: Self = "storage.denied"
+  /// Another process has the data folder open.
+  public static let storageInUse: Self = "storage.in-use"
+  /// A file is longer than its reader takes.
+  public static let storageTooLong: Self = "storage.too-long"
+
+  /// A pack takes no more: its file or its count of objects is at the limit.
+  public static let packFull: Self = "pack.full"
+  /// An object has no bytes or more than a pack takes.
+  public static let packObjectLength: Self = "pack.object-length"
+  /// A pack would hold an id twice.
+  public static let packDuplicate: Self = "pack.duplicate"
+  /// A pack's file is cut short, or its parts do not fit each other.
+  public static let packDamaged: Self = "pack.damaged"
+  /// A pack's footer is not the one that its name names.
+  public static let packWrongName: Self = "pack.wrong-name"
+  /// A pack belongs to another application or generation.
+  public static let packWrongSpace: Self = "pack.wrong-space"
+  /// An object's bytes are not those that its id names.
+  public static let packObjectDamaged: Self = "pack.object-damaged"
+}
+
+/// What a system call answered.
+public struct FileFailure: Error, Hashable, Sendable {
+  /// The call.
+  public let call: FileCall
+  /// `errno`.
+  public let number: CInt
+
+  /// Makes a failure.
+  public init(_ call: FileCall, number: CInt) {
+    self.call = call
+    self.number = number
+  }
+
+  /// The error that names the file and says what to do.
+  func error(_ path: String) -> PosternError {
+    switch (number, call) {
+    case (ENOSPC, _), (EDQUOT, _):
+      PosternError(
+        .storageFull, "The disk is full: \(path) could not be written.",
+        advice: "Free space on its file system and try again.")
+    case (_, .syncData), (_, .sync):
+      PosternError(
+        .storageSyncFailed, "\(path) could not be made durable: \(text).",
+        advice: "The process ends itself; check the disk before you start it again.")
+    case (ENOENT, _), (ENOTDIR, _):
+      PosternError(.storageMissing, "\(path) does not exist.", advice: "Check the path.")
+    case (EEXIST, _), (ENOTEMPTY, _):
+      PosternError(.storageExists, "\(path) exists already.", advice: "Choose another path, or remove it first.")
+    case (EACCES, _), (EPERM, _), (EROFS, _):
+      PosternError(
+        .storageDenied, "There is no access to \(path): \(text).", advice: "Check its owner and permissions.")
+    default:
+      PosternError(
+        .storageFailed, "\(path) failed to \(call.rawValue): \(text).",
+        advice: "Check the disk and the file system.")
+    }
+  }
+
+  private var text: String {
+    String(cString: strerror(number))
+  }
+}

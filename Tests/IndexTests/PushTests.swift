@@ -1,0 +1,107 @@
+import Core
+import Index
+import Testing
+
+@Suite struct PushTests {
+  @Test func aNewBeginFencesTheOlderOneAndAdoptsItsPacks() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let (first, second) = (PushToken.random(), PushToken.random())
+    let opened = try await index.writer.openPush(newPush(first))
+    #expect(opened.fenced == nil && opened.adopted.isEmpty && opened.abandoned.isEmpty)
+    let pack = try await index.add([digest("a")], push: first)
+    let again = try await index.writer.openPush(newPush(second, at: 70))
+    #expect(again.fenced == first && again.adopted.map(\.number) == [pack.number] && again.abandoned.isEmpty)
+
+    #expect(try index.ask { (s) throws(PosternError) in try s.push(first) } == nil)
+    let row = try #require(try index.ask { (s) throws(PosternError) in try s.push(app: app, uploader: uploader) })
+    #expect(row.token == second && row.usedByteCount == 0 && row.touchedSeconds == 70 && row.byteBudget == 1_000)
+    for stale in [first, .random()] {
+      let errors = [
+        await refusal { () async throws(PosternError) in
+          try await index.add([digest("b")], pack: pack.number, push: stale)
+        },
+        await refusal { () async throws(PosternError) in
+          try await index.writer.touchPush(stale, usedByteCount: 1, nowSeconds: 1)
+        },
+        await refusal { () async throws(PosternError) in try await index.writer.closePush(stale) },
+        await refusal { () async throws(PosternError) in try await index.writer.dropObjects([app], push: stale) },
+      ]
+      #expect(errors.map { $0?.code } == Array(repeating: .pushEnded, count: 4))
+    }
+    // The newer push goes on in the adopted pack.
+    try await index.writer.addObjects(
+      ObjectBatch(
+        pack: OpenPack(number: pack.number, app: app, generation: 1, push: second),
+        objects: [ObjectRow(id: digest("b"), kind: 1, offset: 74, length: 10)], packByteCount: 84,
+        pushUsedByteCount: 20, nowSeconds: 80))
+    #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: pack.number) }.count == 2)
+    #expect(try index.ask { (s) throws(PosternError) in try s.packs(push: second) }.map(\.byteCount) == [84])
+  }
+
+  @Test func packsOfAnotherGenerationOrBeyondTheBudgetAreAbandoned() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    for (generation, budget, adopts) in [(UInt64(2), UInt64(1_000), false), (1, 73, false), (1, 74, true)] {
+      let token = PushToken.random()
+      _ = try await index.writer.openPush(newPush(token))
+      let pack = try await index.add([digest("a")], push: token)
+      let opened = try await index.writer.openPush(newPush(generation: generation, budget: budget))
+      #expect(opened.fenced == token)
+      #expect(opened.adopted.contains { $0.number == pack.number } == adopts)
+      #expect(opened.abandoned.contains { $0.number == pack.number } == !adopts)
+      let state = try index.ask { (s) throws(PosternError) in try s.pack(pack.number) }?.state
+      #expect(state == (adopts ? .open : .abandoned))
+      _ = try await index.writer.closePush(opened.fenced == nil ? token : try newest(index))
+    }
+  }
+
+  private func newest(_ index: ArchiveIndex) throws -> PushToken {
+    try #require(try index.ask { (s) throws(PosternError) in try s.push(app: app, uploader: uploader) }).token
+  }
+
+  @Test func uploadersDoNotFenceEachOther() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let (mine, other) = (PushToken.random(), PushToken.random())
+    _ = try await index.writer.openPush(newPush(mine, at: 10))
+    let opened = try await index.writer.openPush(newPush(other, uploader: digest("another"), at: 20))
+    #expect(opened.fenced == nil)
+    let idle = try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: 20) }
+    #expect(idle.map(\.token) == [mine])
+    try await index.writer.touchPush(mine, usedByteCount: 7, nowSeconds: 30)
+    #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) }?.usedByteCount == 7)
+    #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: 30) }.map(\.token) == [other])
+    #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: nil) }.map(\.token) == [other, mine])
+    #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: nil, limit: 1) }.count == 1)
+  }
+
+  @Test func anOpenPushOutlivesTheProcess() async throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/index.sqlite"
+    var index = try ArchiveIndex.open(path: path)
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
+    let pack = try await index.add([digest("a")], push: token)
+    #expect(index.reservePack() == pack.number + 1)
+    let before = try index.everything()
+    try index.close()
+    index = try ArchiveIndex.open(path: path)
+    #expect(try index.everything() == before)
+    // The number that was reserved and never used may come again; one with a row never does.
+    #expect(index.reservePack() == pack.number + 1)
+    let packs = try await index.writer.closePush(token)
+    #expect(try await index.writer.sweep(pack: packs[0].number, after: nil) == nil)
+    try index.close()
+    index = try ArchiveIndex.open(path: path)
+    #expect(index.reservePack() == pack.number + 1)
+  }
+
+  @Test func aTokenIsSixteenBytes() {
+    let token = PushToken.random()
+    #expect(token.bytes.count == 16 && PushToken(token.bytes) == token)
+    #expect(PushToken(token.bytes.dropLast()) == nil && PushToken(token.bytes + [0]) == nil)
+    #expect(PushToken(Array(0..<16))?.bytes == Array(0..<16))
+    #expect(PushToken.random() != token)
+  }
+}

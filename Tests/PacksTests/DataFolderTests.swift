@@ -1,0 +1,214 @@
+import Bulk
+import Core
+import Glibc
+import Packs
+import Testing
+
+@Suite struct DataFolderTests {
+  @Test func aFolderIsMadeOnceAndHeldByOne() throws {
+    let temporary = TemporaryFolder()
+    let path = "\(temporary.path)/data"
+    expect(.storageMissing) { () throws(PosternError) in try DataFolder.open(at: path) }
+    var folder: DataFolder? = try DataFolder.create(at: path)
+    expect(.storageInUse) { () throws(PosternError) in try DataFolder.create(at: path) }
+    expect(.storageInUse) { () throws(PosternError) in try DataFolder.open(at: path) }
+    #expect(try SystemFiles().names(path).sorted() == ["incoming", "keys", "lock", "log", "packs"])
+    folder = nil
+    // Half made: the key is what makes it an archive.
+    folder = try DataFolder.create(at: path)
+    let keyPath = try #require(folder?.logKeyPath)
+    try DurableFile.write([1], to: keyPath, permissions: 0o600)
+    folder = nil
+    expect(.storageExists) { () throws(PosternError) in try DataFolder.create(at: path) }
+    folder = try DataFolder.open(at: path)
+    expect(.storageInUse) { () throws(PosternError) in try DataFolder.open(at: path) }
+    var status = stat()
+    #expect(stat("\(path)/keys", &status) == 0 && status.st_mode & 0o777 == 0o700)
+    _ = folder
+  }
+
+  @Test func makingAFolderGoesOnAfterEveryFailure() throws {
+    let temporary = TemporaryFolder()
+    let healthy = FaultyFiles(failing: 0)
+    _ = try DataFolder.create(at: "\(temporary.path)/healthy", files: healthy)
+    for position in 1...healthy.calls.count {
+      let path = "\(temporary.path)/\(position)"
+      let refusal = code { () throws(PosternError) in
+        try DataFolder.create(at: path, files: FaultyFiles(failing: position, number: ENOSPC))
+      }
+      #expect(refusal == .storageFull, "call \(position)")
+      let folder = try DataFolder.create(at: path)
+      try folder.publish([LogFile(path: "checkpoint", bytes: [1])])
+    }
+  }
+
+  @Test func temporaryFilesGoAndPacksStayWhenItIsOpened() throws {
+    let temporary = TemporaryFolder()
+    let path = "\(temporary.path)/data"
+    var folder: DataFolder? = try DataFolder.create(at: path)
+    for name in ["12.pack", "3.pack", "log-abc", "03.pack", "x.pack"] {
+      try DurableFile.write([1], to: "\(path)/incoming/\(name)")
+    }
+    folder = nil
+    folder = try DataFolder.open(at: path)
+    #expect(try SystemFiles().names("\(path)/incoming").sorted() == ["12.pack", "3.pack"])
+    #expect(try folder?.incomingPacks() == [3, 12])
+    try folder?.removePack(number: 3)
+    try folder?.removePack(number: 3)
+    #expect(try folder?.incomingPacks() == [12])
+  }
+
+  @Test func aPackIsFoundBeforeAndAfterItIsPlaced() throws {
+    let temporary = TemporaryFolder()
+    let folder = try DataFolder.create(at: "\(temporary.path)/data")
+    let (pack, placement) = try makePack(1, in: folder)
+    func read(_ name: Digest?) -> PosternError.Code? {
+      code { () throws(PosternError) in
+        let file = try folder.openPack(number: 1, app: app, generation: 2, name: name)
+        let bytes = try file.read(offset: 64, length: 3)
+        #expect(bytes == [1, 2, 3])
+      }
+    }
+    #expect(read(nil) == nil && read(pack.name) == nil)
+    try folder.place([placement])
+    #expect(read(pack.name) == nil && read(nil) == .storageMissing)
+    // Again, after a crash before the index knew.
+    try folder.place([placement])
+    #expect(read(pack.name) == nil)
+    let path = "\(temporary.path)/data/packs/\(app.hex)/2/\(pack.name.hex).pack"
+    let count = try PackReader(path, name: pack.name).footer.count
+    #expect(count == 1)
+    expect(.storageMissing) { () throws(PosternError) in
+      try folder.place([PackPlacement(number: 9, app: app, generation: 2, name: app)])
+    }
+  }
+
+  @Test func placingCostsASyncForEachFolder() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 0)
+    let folder = try DataFolder.create(at: "\(temporary.path)/data", files: files)
+    for round in 0..<2 {
+      let placements = try (1...3).map { try makePack(UInt64(round * 3 + $0), in: folder).1 }
+      let before = files.calls.count
+      try folder.place(placements)
+      let syncs = files.calls.dropFirst(before).count { $0 == .sync }
+      // The first time, those of `packs` and the two folders above the packs as well.
+      #expect(syncs == (round == 0 ? 4 : 1))
+    }
+  }
+
+  @Test func finishingAndPlacingSurvivesAFailureOfEveryCall() throws {
+    let healthy = FaultyFiles(failing: 0)
+    try run(healthy)
+    let count = healthy.calls.count
+    #expect(count > 20)
+    for (number, expected) in [(EIO, PosternError.Code.storageFailed), (ENOSPC, .storageFull)] {
+      for position in 1...count {
+        let files = FaultyFiles(failing: position, number: number)
+        let refusal = code { () throws(PosternError) in try run(files) }
+        let failed = try #require(files.calls.dropFirst(position - 1).first)
+        let isSync = failed == .sync || failed == .syncData
+        #expect(refusal == (isSync && number == EIO ? .storageSyncFailed : expected), "call \(position) \(failed)")
+      }
+    }
+  }
+
+  /// Makes, fills, finishes, places and reads a pack; and when a call fails on the way, does again what a start does.
+  private func run(_ files: FaultyFiles) throws(PosternError) {
+    let temporary = TemporaryFolder()
+    let path = "\(temporary.path)/data"
+    var known: [PackEntry] = []
+    var knownByteCount: UInt64 = 0
+    var finished: FinishedPack?
+    let objects: [[UInt8]] = [[1, 2, 3], Array(repeating: 5, count: 2_000_000), [7]]
+    do throws(PosternError) {
+      let folder = try DataFolder.create(at: path, files: files)
+      var writer = try folder.createPack(number: 1, app: app, generation: 2)
+      try writer.append(objects[0])
+      try writer.append(objects[1])
+      known += try writer.sync()
+      knownByteCount = writer.byteCount
+      try writer.append(objects[2])
+      let pack = try writer.finish()
+      finished = pack
+      try folder.place([PackPlacement(number: 1, app: app, generation: 2, name: pack.name)])
+      let file = try folder.openPack(number: 1, app: app, generation: 2, name: pack.name)
+      let bytes = try file.read(offset: 64, length: 3)
+      #expect(bytes == objects[0])
+    } catch {
+      try goOn(path, known, knownByteCount, finished, objects)
+      throw error
+    }
+  }
+
+  private func goOn(
+    _ path: String, _ known: [PackEntry], _ knownByteCount: UInt64, _ finished: FinishedPack?, _ objects: [[UInt8]]
+  ) throws(PosternError) {
+    let folder = try DataFolder.create(at: path)
+    // A pack lies under its name only when its whole file is durable.
+    let placed = (try? SystemFiles().names(folder.layout.packs(app: app, generation: 2))) ?? []
+    #expect(finished != nil || placed.isEmpty)
+    if let finished {
+      try folder.place([PackPlacement(number: 1, app: app, generation: 2, name: finished.name)])
+      let path = folder.layout.pack(app: app, generation: 2, name: finished.name)
+      let reader = try PackReader(path, name: finished.name)
+      for bytes in objects {
+        let read = try reader.read(SHA256.hash(bytes))
+        #expect(read == bytes)
+      }
+    } else if !known.isEmpty {
+      var writer = try folder.adoptPack(
+        number: 1, app: app, generation: 2, entries: known, byteCount: knownByteCount)
+      try writer.append(objects[2])
+      let pack = try writer.finish()
+      #expect(pack.entries.count == objects.count)
+    }
+  }
+
+  @Test func aWriterIsUselessAfterAFailure() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 1, only: .write, number: ENOSPC)
+    var writer = try PackWriter(creating: "\(temporary.path)/pack", app: app, generation: 1, files: files)
+    try writer.append([1])
+    expect(.storageFull) { () throws(PosternError) in try writer.append(Array(repeating: 1, count: 2 << 20)) }
+    expect(.storageFull) { () throws(PosternError) in try writer.append([2]) }
+    expect(.storageFull) { () throws(PosternError) in try writer.sync().count }
+    let refusal = finishing(writer)
+    #expect(refusal == .storageFull)
+  }
+
+  private func finishing(_ writer: consuming PackWriter) -> PosternError.Code? {
+    do throws(PosternError) {
+      _ = try writer.finish()
+      return nil
+    } catch {
+      return error.code
+    }
+  }
+
+  @Test func theLogIsPublishedWhole() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 0)
+    let folder = try DataFolder.create(at: "\(temporary.path)/data", files: files)
+    let tile = LogFile(path: "tile/0/x001/234.p/7", bytes: [1, 2])
+    try folder.publish([tile, LogFile(path: "tile/entries/000.p/1", bytes: [3])])
+    try folder.publish([LogFile(path: "checkpoint", bytes: [4])])
+    let before = files.calls.count
+    try folder.publish([LogFile(path: "checkpoint", bytes: [5])])
+    #expect(files.calls.dropFirst(before).count { $0 == .sync || $0 == .syncData } == 2)
+    #expect(try folder.readLog("tile/0/x001/234.p/7", byteLimit: 2) == [1, 2])
+    #expect(try folder.readLog("checkpoint", byteLimit: 1) == [5])
+    #expect(try folder.readLog("tile/1/000", byteLimit: 1) == nil)
+    expect(.storageTooLong) { () throws(PosternError) in try folder.readLog(tile.path, byteLimit: 1) }
+    #expect(try SystemFiles().names(folder.layout.incoming).isEmpty)
+  }
+
+  private func makePack(
+    _ number: UInt64, in folder: DataFolder
+  ) throws(PosternError) -> (FinishedPack, PackPlacement) {
+    var writer = try folder.createPack(number: number, app: app, generation: 2)
+    try writer.append([UInt8(number), 2, 3])
+    let pack = try writer.finish()
+    return (pack, PackPlacement(number: number, app: app, generation: 2, name: pack.name))
+  }
+}

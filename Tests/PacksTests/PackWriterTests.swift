@@ -1,0 +1,186 @@
+import Bulk
+import Core
+import Glibc
+import Packs
+import Testing
+
+@Suite struct PackWriterTests {
+  @Test func everyRandomPackReadsBackWhole() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    let folder = TemporaryFolder()
+    for round in 0..<12 {
+      let path = "\(folder.path)/\(round)"
+      let generation = generator.next()
+      var writer = try PackWriter(
+        creating: path, app: app, generation: generation, files: FaultyFiles(failing: 0))
+      var objects: [Digest: [UInt8]] = [:]
+      var synced: [PackEntry] = []
+      for _ in 0..<Int.random(in: 0...30, using: &generator) {
+        let most = [16, 40_000, 3 << 20].randomElement(using: &generator) ?? 1
+        let bytes = generator.bytes(Int.random(in: 8...most, using: &generator))
+        let kind = PackEntry.Kind.allCases.randomElement(using: &generator) ?? .chunk
+        let entry = try writer.append(bytes, kind: kind)
+        objects[entry.id] = bytes
+        let found = writer.entry(entry.id)
+        #expect(found == entry)
+        switch Int.random(in: 0..<6, using: &generator) {
+        case 0: synced += try writer.sync()
+        case 1:
+          let read = try writer.read(entry)
+          #expect(read == bytes)
+        default: break
+        }
+      }
+      let counts = (writer.count, synced.count + writer.unsyncedCount)
+      #expect(counts == (objects.count, objects.count))
+      synced += writer.unsyncedEntries
+      let pack = try writer.finish()
+      #expect(synced.sorted { $0.id < $1.id } == pack.entries)
+      #expect(try SystemFiles().size(path) == pack.byteCount)
+
+      let reader = try PackReader(path, name: pack.name)
+      let footer = reader.footer
+      #expect(footer.app == app && footer.generation == generation)
+      #expect((0..<footer.count).map { footer[$0] } == pack.entries)
+      let file = try PackFile(path, app: app, generation: generation)
+      for (id, bytes) in objects {
+        let checked = try reader.read(id)
+        let entry = try #require(footer.entry(id))
+        let plain = try file.read(offset: entry.offset, length: Int(entry.length))
+        #expect(checked == bytes && plain == bytes)
+      }
+      let none = try reader.read(generator.digest())
+      #expect(none == nil)
+    }
+  }
+
+  @Test func whatAPackCannotHoldIsRefusedAndChangesNothing() throws {
+    let folder = TemporaryFolder()
+    var writer = try PackWriter(creating: "\(folder.path)/pack", app: app, generation: 1)
+    try writer.append([1, 2, 3])
+    let before = writer.byteCount
+    expect(.packDuplicate) { () throws(PosternError) in try writer.append([1, 2, 3]) }
+    expect(.packObjectLength) { () throws(PosternError) in try writer.append([]) }
+    let long = [UInt8](repeating: 0, count: PackFormat.objectByteLimit + 1)
+    expect(.packObjectLength) { () throws(PosternError) in try writer.append(long) }
+    let (byteCount, count) = (writer.byteCount, writer.count)
+    #expect(byteCount == before && count == 1)
+    // 60 bytes of footer, 45 an object, 16 of trailer.
+    let room = Int(PackFormat.fileByteLimit) - Int(before) - 60 - 2 * 45 - 16
+    let lengths = [PackFormat.objectByteLimit, room, room + 1, Int(PackFormat.fileByteLimit)]
+    let fits = lengths.map { writer.fits(length: $0) }
+    #expect(fits == [true, true, false, false])
+    _ = try writer.finish()
+  }
+
+  @Test func aPackTakesItsLimitOfObjects() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/pack"
+    var writer = try PackWriter(creating: path, app: app, generation: 1)
+    var bytes: [UInt8] = [0, 0, 0]
+    for number in 0..<PackFormat.objectLimit {
+      bytes = [UInt8(number >> 16), UInt8(number >> 8 & 255), UInt8(number & 255)]
+      try writer.append(bytes)
+    }
+    expect(.packFull) { () throws(PosternError) in try writer.append([1]) }
+    let pack = try writer.finish()
+    let reader = try PackReader(path, name: pack.name)
+    let (count, last) = (reader.footer.count, try reader.read(SHA256.hash(bytes)))
+    #expect(count == PackFormat.objectLimit && last == bytes)
+  }
+
+  @Test func anUnfinishedPackIsTakenUpFromEverySync() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var generator = SeededGenerator(seed: seed)
+    let folder = TemporaryFolder()
+    for round in 0..<10 {
+      let path = "\(folder.path)/\(round)"
+      var known: [PackEntry] = []
+      var objects: [Digest: [UInt8]] = [:]
+      var knownByteCount: UInt64 = 64
+      var writer: PackWriter? = try PackWriter(creating: path, app: app, generation: 7)
+      _ = try writer?.sync()
+      for _ in 0..<4 {
+        for _ in 0..<Int.random(in: 0...4, using: &generator) {
+          let bytes = generator.bytes(Int.random(in: 8...700_000, using: &generator))
+          if let entry = try writer?.append(bytes) { objects[entry.id] = bytes }
+        }
+        if let entries = try writer?.sync(), let byteCount = writer?.byteCount {
+          known += entries
+          knownByteCount = byteCount
+        }
+        // What follows the sync is lost with the process, though some of it may be in the file.
+        try writer?.append(generator.bytes(Int.random(in: 8...3_000_000, using: &generator)))
+        writer = nil
+        writer = try PackWriter(
+          adopting: path, app: app, generation: 7, entries: known.shuffled(using: &generator),
+          byteCount: knownByteCount)
+        let (byteCount, unsyncedCount) = (writer?.byteCount, writer?.unsyncedCount)
+        #expect(byteCount == knownByteCount && unsyncedCount == 0)
+      }
+      guard let finishing = writer.take() else { continue }
+      let pack = try finishing.finish()
+      #expect(pack.entries == known.sorted { $0.id < $1.id })
+      let reader = try PackReader(path, name: pack.name)
+      for entry in known {
+        let read = try reader.read(entry.id)
+        #expect(read == objects[entry.id])
+      }
+    }
+  }
+
+  @Test func aFinishedPackIsTakenUpWithoutItsFooter() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/pack"
+    var writer = try PackWriter(creating: path, app: app, generation: 7)
+    try writer.append([1, 2, 3])
+    let first = try writer.finish()
+    var again = try PackWriter(
+      adopting: path, app: app, generation: 7, entries: first.entries, byteCount: first.byteCount)
+    let byteCount = again.byteCount
+    #expect(byteCount == 67)
+    try again.append([4, 5])
+    let second = try again.finish()
+    #expect(second.entries.count == 2)
+    let read = try PackReader(path, name: second.name).read(SHA256.hash([4, 5]))
+    #expect(read == [4, 5])
+  }
+
+  @Test func aPackThatIsNotWhatTheIndexKnowsIsNotTakenUp() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/pack"
+    var writer = try PackWriter(creating: path, app: app, generation: 7)
+    let first = try writer.append([1, 2, 3])
+    let second = try writer.append([4, 5, 6, 7])
+    _ = try writer.finish()
+    func adopting(
+      _ entries: [PackEntry], _ byteCount: UInt64, generation: UInt64 = 7
+    ) -> PosternError.Code? {
+      code { () throws(PosternError) in
+        let writer = try PackWriter(
+          adopting: path, app: app, generation: generation, entries: entries, byteCount: byteCount)
+        return writer.count
+      }
+    }
+    let length = try SystemFiles().size(path)
+    #expect(adopting([first, second], length + 1) == .packDamaged)
+    #expect(adopting([first, second], 70) == .packDamaged)
+    #expect(adopting([second], 71) == .packDamaged)
+    #expect(adopting([first, first], 71) == .packDamaged)
+    #expect(adopting([first, second], 71, generation: 8) == .packWrongSpace)
+    #expect(adopting([first, second], 71) == nil)
+    #expect(adopting([first], 71) == nil)
+    #expect(try SystemFiles().size(path) == 67)
+    #expect(adopting([first, second], 71) == .packDamaged)
+  }
+}
+
+extension SystemFiles {
+  /// The length of the file at a path.
+  func size(_ path: String) throws(PosternError) -> UInt64 {
+    try OpenFile(path, .read).length()
+  }
+}
