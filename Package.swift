@@ -29,6 +29,8 @@ let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 // A target imports lower layers only, never its own: what belongs where is a rule that the compiler keeps.
@@ -68,7 +70,7 @@ let layers: [[Target]] = [
     module("Archive", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Packs", "Index"),
     module(
       "Client", "Core", "Sodium", "Bulk", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
-      grpc, logging, nio),
+      grpc, logging, nio, system),
   ],
   [
     module("Service", "Core", "Merkle", "Index", "Wire", "Archive", grpc, logging, nio)
@@ -78,8 +80,12 @@ let layers: [[Target]] = [
       name: "postern",
       dependencies: [
         "Core", "Sodium", "Bulk", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Conformance", "Trust", "Wire",
-        "Archive", "Client", "Service", argumentParser, grpc, lifecycle, logging, toml,
-      ], swiftSettings: strict)
+        "Archive", "Client", "Service", argumentParser, grpc, lifecycle, unixSignals, logging, toml,
+      ], swiftSettings: strict),
+    // A liar for the rehearsal and the tests: the program itself has no way to lie.
+    .executableTarget(
+      name: "lying-member", dependencies: ["Core", "Sodium", "Envelope", "Records", "Client"],
+      path: "Tests/LyingMember", swiftSettings: strict),
   ],
 ]
 
@@ -96,6 +102,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),

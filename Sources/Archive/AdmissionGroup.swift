@@ -5,6 +5,14 @@ import Packs
 import Records
 import Sodium
 
+/// What became of a record that was let in.
+struct Admission: Sendable {
+  /// The leaf's index.
+  let index: UInt64
+  /// Whether this very record was let in before; then nothing that came with it was taken.
+  let isRepeat: Bool
+}
+
 /// Records that `apply` let in, one after the other, and the rows that one transaction will write for them.
 struct AdmissionGroup {
   /// The index that the group's first leaf gets.
@@ -52,9 +60,8 @@ struct AdmissionGroup {
 
   /// Judges a record by what is committed and what this group already holds, and takes it in.
   ///
-  /// - Returns: the leaf's index; for a repeat, the index of the first.
   /// - Throws: what `apply` throws; the group is as it was then.
-  mutating func judge(_ submission: Submission) throws(PosternError) -> UInt64 {
+  mutating func judge(_ submission: Submission) throws(PosternError) -> Admission {
     switch submission.checked {
     case .charter(let checked): try judge(checked, submission)
     case .epoch(let checked): try judge(checked, submission)
@@ -63,9 +70,13 @@ struct AdmissionGroup {
 
   private mutating func judge(
     _ checked: CheckedCharter, _ submission: Submission
-  ) throws(PosternError) -> UInt64 {
+  ) throws(PosternError) -> Admission {
     let app = checked.record.app
-    let facts = AdmissionFacts(home: home, application: try state(of: app), veilCommitGeneration: nil)
+    let application = try state(of: app)
+    if let row = applications[app], row.charterLeafHash == checked.leafHash {
+      return Admission(index: row.charterIndex, isRepeat: true)
+    }
+    let facts = AdmissionFacts(home: home, application: application, veilCommitGeneration: nil)
     let effects = try apply(submission.checked, to: facts)
     let index = append(checked.record, leafHash: checked.leafHash, submission)
     let charter = CharterRow(
@@ -75,15 +86,15 @@ struct AdmissionGroup {
       app: app, charterVersion: charter.version, charterIndex: index, charterDigest: charter.digest,
       charterLeafHash: checked.leafHash, epoch: nil, generation: 0, stateVersion: 0)
     states[app] = effects.application
-    return index
+    return Admission(index: index, isRepeat: false)
   }
 
   private mutating func judge(
     _ checked: CheckedEpoch, _ submission: Submission
-  ) throws(PosternError) -> UInt64 {
+  ) throws(PosternError) -> Admission {
     let app = checked.record.app
     let claim = EpochClaim(checked)
-    if let first = try repeated(claim) { return first }
+    if let first = try repeated(claim) { return Admission(index: first, isRepeat: true) }
     let veil = VeilName(app: app, commit: checked.veilCommit)
     let facts = AdmissionFacts(
       home: home, application: try state(of: app), veilCommitGeneration: try generation(using: veil))
@@ -109,7 +120,7 @@ struct AdmissionGroup {
         claim: claim, index: index, leafHash: checked.leafHash, generation: checked.fields.generation,
         policy: checked.policy, commitment: checked.fields.commitment,
         addedByteCount: submission.packs.reduce(0) { $0 + $1.byteCount }))
-    return index
+    return Admission(index: index, isRepeat: false)
   }
 
   private mutating func append(_ record: Record, leafHash: Digest, _ submission: Submission) -> UInt64 {

@@ -1,3 +1,4 @@
+import Bulk
 public import Core
 public import Index
 public import Merkle
@@ -66,7 +67,7 @@ extension Archive {
 
   /// A body: a charter, its signatures, an envelope, a veil or a capsule.
   ///
-  /// - Throws: `archive.not-found`, `storage.*`.
+  /// - Throws: `archive.not-found`, `storage.*`, `pack.*`.
   public func body(_ digest: Digest, app: Digest, generation: UInt64) throws(PosternError) -> [UInt8] {
     var reader = try objects([digest], app: app, generation: generation)
     guard let batch = reader.nextBatch() else { throw .lacking(digest) }
@@ -75,6 +76,11 @@ extension Archive {
       Result { () throws(PosternError) in try reader.read(batch, into: memory) }
     }
     try outcome.get()
+    guard SHA256.hash(bytes) == digest else {
+      throw PosternError(
+        .packObjectDamaged, "The body \(digest) has rotted: its bytes are not those of its digest.",
+        advice: "Restore its pack from an archive or mirror that holds it.")
+    }
     return bytes
   }
 

@@ -1,8 +1,7 @@
 public import Core
 import Index
 public import Merkle
-import Packs
-import Records
+package import Packs
 
 extension Archive {
   /// Makes a new archive: the data folder, its index, the log's key, and a signed checkpoint of an empty log.
@@ -11,14 +10,23 @@ extension Archive {
   ///   - path: the data folder; it may not exist yet, or be empty.
   ///   - origin: the log's name, a URL without its scheme (C2SP tlog-checkpoint).
   /// - Returns: the log's verifier key, for charters and trust files.
-  /// - Throws: `storage.*`, `log.key-name`.
+  /// - Throws: `storage.*`, `index.*`, `log.origin`.
   public static func create(at path: String, origin: String) throws(PosternError) -> NoteVerifier {
+    try create(at: path, origin: origin, files: SystemFiles())
+  }
+
+  /// The same over a given file system.
+  package static func create(
+    at path: String, origin: String, files: any FileLayer
+  ) throws(PosternError) -> NoteVerifier {
     // Before anything is made: an origin that no key can have leaves no folder behind.
     _ = try Checkpoint(origin: origin, size: 0, root: TreeHash.empty)
-    let folder = try DataFolder.create(at: path)
+    let folder = try DataFolder.create(at: path, files: files)
     let index = try ArchiveIndex.open(path: folder.indexPath)
     try index.close()
-    return try LogKey.create(origin: origin, at: folder.logKeyPath)
+    try folder.syncRoot()
+    // Last, since a folder with a key is an archive.
+    return try LogKey.create(origin: origin, in: folder, files: files)
   }
 
   /// Opens an archive and finishes what a stop of the process left between commit and publication.
@@ -26,24 +34,37 @@ extension Archive {
   /// - Parameters:
   ///   - path: the data folder.
   ///   - limits: what others may take.
-  ///   - stop: ends the process; called when nobody can know what the disk holds.
+  ///   - stop: told once, when nobody can know what the disk holds: the archive admits nothing more, and the process
+  ///     has to end.
   /// - Throws: `storage.missing`, `storage.in-use`, `archive.log-key`, `archive.index-behind`,
   ///   `archive.two-histories`, `index.*`, `log.*`.
   public static func open(
-    at path: String, limits: ArchiveLimits = ArchiveLimits(), stop: @escaping @Sendable (PosternError) -> Never
+    at path: String, limits: ArchiveLimits = ArchiveLimits(), stop: @escaping @Sendable (PosternError) -> Void
   ) async throws(PosternError) -> Archive {
-    let folder = try DataFolder.open(at: path)
-    let signer = try LogKey.read(at: folder.logKeyPath)
+    try await open(at: path, limits: limits, files: SystemFiles(), stop: stop)
+  }
+
+  /// The same over a given file system.
+  package static func open(
+    at path: String, limits: ArchiveLimits = ArchiveLimits(), files: any FileLayer,
+    stop: @escaping @Sendable (PosternError) -> Void
+  ) async throws(PosternError) -> Archive {
+    let folder = try DataFolder.open(at: path, files: files)
+    let signer = try LogKey.read(in: folder, files: files)
     let index = try ArchiveIndex.open(path: folder.indexPath)
     let home = signer.verifier
     let newest = try await firstCheckpoint(index, signer)
-    let checkpoint = try SignedCheckpoint(parsing: newest.note, log: home).checkpoint
+    let checkpoint = try committed(newest, home)
     let tree = try tree(of: checkpoint, index)
-    try publish(newest, checkpoint, folder, index, home)
+    let publishedSize = try publishedSize(checkpoint, folder, index, home)
     let archive = Archive(
       home: home, limits: limits, folder: folder, index: index,
       sequencer: Sequencer(folder: folder, index: index, signer: signer, tree: tree, newest: newest, stop: stop))
+    // In the order of a commit: what the published checkpoint names is there before it is.
     try await archive.settlePacks()
+    if publishedSize != checkpoint.size {
+      try Publisher(folder: folder, index: index).catchUp(from: publishedSize ?? 0, to: newest)
+    }
     return archive
   }
 
@@ -59,6 +80,14 @@ extension Archive {
     return row
   }
 
+  private static func committed(_ row: CheckpointRow, _ home: NoteVerifier) throws(PosternError) -> Checkpoint {
+    do throws(PosternError) {
+      return try SignedCheckpoint(parsing: row.note, log: home).checkpoint
+    } catch where [.logUnsigned, .logOrigin, .logSignature].contains(error.code) {
+      throw .otherLogKey
+    }
+  }
+
   /// The tree of the stored tiles, whose root has to be the one that was signed.
   private static func tree(of checkpoint: Checkpoint, _ index: ArchiveIndex) throws(PosternError) -> Tree {
     let outcome = Result { try Tree(size: checkpoint.size, root: checkpoint.root) { try index.tile($0) } }
@@ -71,42 +100,35 @@ extension Archive {
     }
   }
 
-  /// Compares what is on show with what is committed, and publishes what is missing.
+  /// How much of the log is on show, nil for none of it, which has to be what is committed.
   ///
   /// Never the other way round: an index that is behind what was shown would sign a second history.
-  private static func publish(
-    _ newest: CheckpointRow, _ checkpoint: Checkpoint, _ folder: DataFolder, _ index: ArchiveIndex,
-    _ home: NoteVerifier
-  ) throws(PosternError) {
-    var publishedSize: UInt64 = 0
-    if let note = try folder.readLog(LogPath.checkpoint.text, byteLimit: SignedNote.maximumByteCount) {
-      let published = try SignedCheckpoint(parsing: note, log: home).checkpoint
-      publishedSize = published.size
-      guard published.size <= checkpoint.size else {
-        throw PosternError(
-          .archiveIndexBehind,
-          "The index ends at \(checkpoint.size) entries, but this archive has published \(published.size).",
-          advice: "The index was restored from a copy or rolled back. Restore the newest one: it must not sign again.")
-      }
-      let committed = try index.read { (snapshot) throws(PosternError) in
-        try snapshot.checkpoint(size: published.size)
-      }
-      let root = try committed.map { (row) throws(PosternError) in
-        try SignedCheckpoint(parsing: row.note, log: home).checkpoint.root
-      }
-      guard root == published.root else {
-        throw PosternError(
-          .archiveTwoHistories, "The index and the published log differ at size \(published.size).",
-          advice: "Keep both as evidence and do not serve this folder; recover from a mirror.")
-      }
-      if published.size == checkpoint.size { return }
+  private static func publishedSize(
+    _ newest: Checkpoint, _ folder: DataFolder, _ index: ArchiveIndex, _ home: NoteVerifier
+  ) throws(PosternError) -> UInt64? {
+    guard let note = try folder.readLog(LogPath.checkpoint.text, byteLimit: SignedNote.maximumByteCount) else {
+      return nil
     }
-    try Publisher(folder: folder, index: index).catchUp(from: publishedSize, to: newest)
+    let published = try SignedCheckpoint(parsing: note, log: home).checkpoint
+    guard published.size <= newest.size else {
+      throw PosternError(
+        .archiveIndexBehind,
+        "The index ends at \(newest.size) entries, but this archive has published \(published.size).",
+        advice: "The index was restored from a copy or rolled back. Restore the newest one: it must not sign again.")
+    }
+    let row = try index.read { (snapshot) throws(PosternError) in try snapshot.checkpoint(size: published.size) }
+    let root = try row.map { (row) throws(PosternError) in try committed(row, home).root }
+    guard root == published.root else {
+      throw PosternError(
+        .archiveTwoHistories, "The index and the published log differ at size \(published.size).",
+        advice: "Keep both as evidence and do not serve this folder; recover from a mirror.")
+    }
+    return published.size
   }
 
   /// Puts committed packs under their names, and removes what no push owns any more.
   private func settlePacks() async throws(PosternError) {
-    let batchCount = 1_024
+    let batchCount = ArchiveIndex.pageLimit
     while true {
       let sealed = try index.read { (snapshot) throws(PosternError) in
         try snapshot.packs(in: .sealed, limit: batchCount)
@@ -124,7 +146,7 @@ extension Archive {
       }
       guard !left.isEmpty else { break }
       for pack in left where pack.state == .open { try await index.writer.abandonPack(pack.number) }
-      try await pushes.remove(left)
+      try await removePacks(left, folder: folder, index: index)
     }
     try removeUnknownPacks()
   }

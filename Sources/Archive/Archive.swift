@@ -44,8 +44,14 @@ public final class Archive: Sendable {
   ///   - charter: the charter's body.
   ///   - signatures: the body with every member's signature.
   /// - Returns: the receipt: a C2SP tlog-proof whose extra line is the leaf.
-  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`.
+  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`, `archive.stopped`.
   public func register(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
+    try await stopping { () async throws(PosternError) in
+      try await admit(leaf: leaf, charter: charter, signatures: signatures)
+    }
+  }
+
+  private func admit(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
     let bodies = [SHA256.hash(charter): charter, SHA256.hash(signatures): signatures]
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter(let registration) = checked else { throw .notARegistration }
@@ -53,9 +59,12 @@ public final class Archive: Sendable {
     if let first = try registered(app, leafHash: registration.leafHash) { return try receipt(first) }
     let pack = try storeBodies(bodies, app: app)
     do throws(PosternError) {
-      return try receipt(try await sequencer.admit(Submission(checked: checked, push: nil, packs: [pack])))
+      let admission = try await sequencer.admit(Submission(checked: checked, push: nil, packs: [pack]))
+      if admission.isRepeat { try folder.removePack(number: pack.pack.number) }
+      return try receipt(admission.index)
     } catch {
-      try folder.removePack(number: pack.pack.number)
+      // After a stop the pack may be the log's: the next start knows. A file that is left is removed then, too.
+      if error.code != .archiveStopped { try? folder.removePack(number: pack.pack.number) }
       throw error
     }
   }
@@ -92,15 +101,19 @@ public final class Archive: Sendable {
   ///
   /// - Parameter bytes: a signed ``Begin``.
   /// - Returns: the token that names the push.
-  /// - Throws: `push.*`, `epoch.*`.
+  /// - Throws: `push.*`, `epoch.*`, `storage.*`, `index.*`.
   public func begin(_ bytes: [UInt8]) async throws(PosternError) -> PushToken {
     let begin = try Begin(verifying: bytes)
-    let application = try index.read { (snapshot) throws(PosternError) in
-      try CommittedApplication(begin.app, in: snapshot)?.state
-    }
-    try judge(begin, charter: try charter(inForce: application, app: begin.app), application: application)
+    try judge(begin)
     try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
-    return try await pushes.open(begin)
+    return try await stopping { () async throws(PosternError) in
+      try await pushes.open(begin) { () throws(PosternError) in try judge(begin) }
+    }
+  }
+
+  private func judge(_ begin: Begin) throws(PosternError) {
+    let application = try application(begin.app)
+    try Records.judge(begin, charter: try charter(inForce: application, app: begin.app), application: application)
   }
 
   /// Which of these objects a push has still to send: a bit each, lowest bit first.
@@ -119,8 +132,9 @@ public final class Archive: Sendable {
   ///   is stored then.
   public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
     let session = try await pushes.session(token)
+    try verifyShapes(of: batch)
     try verifyIds(of: batch)
-    try await session.append(batch)
+    try await stopping { () async throws(PosternError) in try await session.append(batch) }
   }
 
   /// Ends a push: commit order, step 3, and through the sequencer 4 to 7.
@@ -132,40 +146,75 @@ public final class Archive: Sendable {
   ///   - bodies: envelope, veil and capsule.
   ///   - token: the push; nil for a repeat.
   /// - Returns: the receipt.
-  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`; the push stays open then.
+  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`: the push stays open then.
+  ///   `archive.stopped`.
   public func seal(leaf: [UInt8], bodies: EpochBodies, token: PushToken?) async throws(PosternError) -> [UInt8] {
     let record = try Record(parsing: leaf)
     guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
     if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard let token else { throw .unknownPush }
     let session = try await pushes.session(token)
+    await session.turns.take()
+    defer { session.turns.pass() }
+    // The answer that a client did not wait for may have come while this seal waited for its turn.
+    if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard session.begin.announces(record, fields) else { throw .otherEpoch }
 
     let named = try bodies.named(by: fields)
-    let application = try index.read { (snapshot) throws(PosternError) in
-      try CommittedApplication(record.app, in: snapshot)?.state
-    }
+    let application = try application(record.app)
     let checked = try await check(
       leaf: leaf, bodies: named, charter: try charter(inForce: application, app: record.app))
-    let packs = try await session.seal(fields, bodies: named)
+    return try await stopping { () async throws(PosternError) in
+      try await admit(checked, fields, bodies: named, from: session)
+    }
+  }
+
+  private func admit(
+    _ checked: Checked, _ fields: EpochFields, bodies: [Digest: [UInt8]], from session: PushSession
+  ) async throws(PosternError) -> [UInt8] {
     do throws(PosternError) {
-      let index = try await sequencer.admit(Submission(checked: checked, push: token, packs: packs))
-      await pushes.finish(token)
-      return try receipt(index)
-    } catch {
-      await session.reopen()
+      let packs = try await session.seal(fields, bodies: bodies)
+      let admission = try await sequencer.admit(Submission(checked: checked, push: session.token, packs: packs))
+      if admission.isRepeat { try await pushes.abandon(session) } else { await pushes.finish(session) }
+      return try receipt(admission.index)
+    } catch where error.code != .archiveStopped {
+      // Where that fails too, the client is told that objects are missing, and sends them again.
+      try? await session.reopen()
       throw error
     }
   }
 
   /// Gives up a push.
   public func abandon(_ token: PushToken) async throws(PosternError) {
-    try await pushes.abandon(token)
+    try await stopping { () async throws(PosternError) in try await pushes.abandon(token) }
   }
 
   /// Collects pushes that were idle for too long; called once in a while by whoever runs the archive.
+  ///
+  /// - Throws: `storage.*`, `index.*`.
   public func collectIdlePushes() async throws(PosternError) {
-    try await pushes.collectIdle(nowSeconds: Clock.nowSeconds)
+    try await collectIdlePushes(nowSeconds: Clock.nowSeconds)
+  }
+
+  /// The same at a given time.
+  package func collectIdlePushes(nowSeconds: UInt64) async throws(PosternError) {
+    try await stopping { () async throws(PosternError) in try await pushes.collectIdle(nowSeconds: nowSeconds) }
+  }
+
+  /// Runs a step that writes, and stops the archive when nobody knows what came of it.
+  private func stopping<Value: Sendable>(
+    _ step: () async throws(PosternError) -> Value
+  ) async throws(PosternError) -> Value {
+    do throws(PosternError) {
+      return try await step()
+    } catch {
+      if error.endsTheProcess { await sequencer.halt(error) }
+      throw error
+    }
+  }
+
+  private func application(_ app: Digest) throws(PosternError) -> ApplicationState? {
+    try index.read { (snapshot) throws(PosternError) in try CommittedApplication(app, in: snapshot)?.state }
   }
 
   private func repeated(_ claim: EpochClaim) throws(PosternError) -> UInt64? {
@@ -175,6 +224,21 @@ public final class Archive: Sendable {
   private func charter(inForce application: ApplicationState?, app: Digest) throws(PosternError) -> Charter? {
     guard let application else { return nil }
     return try Charter(parsing: try body(application.charter.digest, app: app, generation: 0))
+  }
+
+  private func verifyShapes(of batch: some IncomingBatch) throws(PosternError) {
+    guard batch.objects.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
+    for object in batch.objects {
+      guard (1...2).contains(object.kind), (1...ArchiveLimits.objectByteCount).contains(object.byteCount) else {
+        throw .wrongShape(object)
+      }
+    }
+    let byteCount = batch.withUnsafeBytes { $0.count }
+    guard byteCount == batch.objects.reduce(0, { $0 + $1.byteCount }) else {
+      throw PosternError(
+        .pushObjectShape, "The objects' lengths do not add up to the bytes that came with them.",
+        advice: "Use a client of the same version as the archive.")
+    }
   }
 
   private func verifyIds(of batch: some IncomingBatch) throws(PosternError) {
@@ -188,15 +252,10 @@ public final class Archive: Sendable {
         return hash.finish() != object.id
       }
     }
-    if let wrong {
-      throw PosternError(
-        .pushObjectId, "An object's bytes do not hash to the id \(batch.objects[wrong].id).",
-        advice: "Send it again; if that happens twice, the sender's memory or disk is at fault.", index: wrong)
-    }
-    for object in batch.objects where !(1...2).contains(object.kind) || object.byteCount > ArchiveLimits.objectByteCount
-    {
-      throw .wrongShape(object)
-    }
+    guard let wrong else { return }
+    throw PosternError(
+      .pushObjectId, "An object's bytes do not hash to the id \(batch.objects[wrong].id).",
+      advice: "Send it again; if that happens twice, the sender's memory or disk is at fault.", index: wrong)
   }
 }
 

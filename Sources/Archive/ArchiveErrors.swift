@@ -1,4 +1,6 @@
 public import Core
+import Index
+import Packs
 
 extension PosternError.Code {
   /// The folder holds no archive's log key, or one of another log.
@@ -9,6 +11,8 @@ extension PosternError.Code {
   public static let archiveTwoHistories: Self = "archive.two-histories"
   /// The log has no such entry, tile or checkpoint.
   public static let archiveNotFound: Self = "archive.not-found"
+  /// The archive stopped, because nobody could know what its disk holds.
+  public static let archiveStopped: Self = "archive.stopped"
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"
 
@@ -32,6 +36,18 @@ extension PosternError.Code {
   public static let pushTree: Self = "push.tree"
   /// A body does not match the digest in the record.
   public static let pushBody: Self = "push.body"
-  /// The push is being sealed and takes no more objects.
-  public static let pushSealing: Self = "push.sealing"
+}
+
+extension PosternError {
+  /// Whether nobody can know what the disk holds after it, so that the process has to end.
+  var endsTheProcess: Bool {
+    [.storageSyncFailed, .indexUnknownOutcome, .indexCheckpointMoved].contains(code)
+  }
+
+  /// What a record is answered that came when the log had stopped, or was under way then.
+  static func stopped(by cause: PosternError) -> PosternError {
+    PosternError(
+      .archiveStopped, "The archive stopped: \(cause.message)",
+      advice: "Ask again once it has started: what was admitted before gets its receipt then.")
+  }
 }

@@ -1,14 +1,21 @@
-import Core
+package import Core
 import Dump
 
 /// What an archive has of an object that a tree names.
-struct HeldObject {
+package struct HeldObject {
   /// 1 for a chunk, 2 for a node, 3 for a body.
-  let kind: UInt8
+  package let kind: UInt8
   /// How many bytes it has.
-  let byteCount: Int
+  package let byteCount: Int
   /// Whether this push brought it: then nobody has looked below it yet.
-  let isNew: Bool
+  package let isNew: Bool
+
+  /// An object that is here.
+  package init(kind: UInt8, byteCount: Int, isNew: Bool) {
+    self.kind = kind
+    self.byteCount = byteCount
+    self.isNew = isNew
+  }
 }
 
 /// Says that a dump is complete: every object that its tree names is here, in the right kind and length.
@@ -21,18 +28,21 @@ struct HeldObject {
 ///   - rootByteCount: the root node's sealed length.
 ///   - locate: what is here of each of at most ``ArchiveLimits/missingIds`` ids.
 ///   - read: the bytes of a new node.
+/// - Returns: the new nodes that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
 ///   a node says, and `dump.*` for a node that is none.
-func verifyHolding(
+package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
   read: (Digest) throws(PosternError) -> [UInt8]
-) throws(PosternError) {
+) throws(PosternError) -> Set<Digest> {
   let top = NamedObject(id: root, byteCount: rootByteCount)
   var newNodes = try newObjects(among: [top], kind: ObjectKind.node, locate: locate)
   /// The level that all of `newNodes` have to stand at; the root says its own.
   var expectedLevel: Int?
+  var reached: Set<Digest> = []
   while !newNodes.isEmpty {
+    reached.formUnion(newNodes)
     var below: [NamedObject] = []
     var next: Set<Digest> = []
     var level = 0
@@ -50,6 +60,7 @@ func verifyHolding(
     newNodes = level == 1 ? [] : next
     expectedLevel = level - 1
   }
+  return reached
 }
 
 /// An object as a record or a node names it.

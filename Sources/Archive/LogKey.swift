@@ -14,7 +14,7 @@ enum LogKey {
   /// Draws a key and writes its file, readable by its owner alone.
   ///
   /// - Throws: `log.key-name` for an origin that can be no key's name; `storage.*`.
-  static func create(origin: String, at path: String) throws(PosternError) -> NoteVerifier {
+  static func create(origin: String, in folder: DataFolder, files: any FileLayer) throws(PosternError) -> NoteVerifier {
     let seed = SecretBytes.random(count: SigningKey.seedByteCount)
     let signer = try NoteSigner(name: origin, key: SigningKey(seed: seed))
     var text = Array((prefix + origin + "+" + keyId(signer.verifier) + "+").utf8)
@@ -22,19 +22,26 @@ enum LogKey {
       text += Base64.encode([NoteVerifier.SignatureType.ed25519.rawValue] + seed)
     }
     text.append(UInt8(ascii: "\n"))
-    try DurableFile.write(text, to: path, permissions: 0o600, replacing: false)
-    wipe(&text)
+    defer { wipe(&text) }
+    try DurableFile.write(text, to: folder.logKeyPath, permissions: 0o600, replacing: false, files: files)
     return signer.verifier
   }
 
   /// Reads a key's file.
   ///
   /// - Throws: `archive.log-key`, `storage.*`.
-  static func read(at path: String) throws(PosternError) -> NoteSigner {
-    var text = try DurableFile.read(path, byteLimit: fileByteCountLimit)
+  static func read(in folder: DataFolder, files: any FileLayer) throws(PosternError) -> NoteSigner {
+    let path = folder.logKeyPath
+    var text: [UInt8]
+    do throws(PosternError) {
+      text = try DurableFile.read(path, byteLimit: fileByteCountLimit, files: files)
+    } catch where [.storageMissing, .storageTooLong].contains(error.code) {
+      throw .noLogKey(path)
+    }
     defer { wipe(&text) }
     let line = String(decoding: text, as: UTF8.self).dropLast()
-    let parts = line.split(separator: "+", omittingEmptySubsequences: false)
+    // A name holds no plus, but base 64 does: what follows the id is one part.
+    let parts = line.split(separator: "+", maxSplits: 4, omittingEmptySubsequences: false)
     guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY",
       var secret = Base64.decode(Array(parts[4].utf8)[...]),
       secret.first == NoteVerifier.SignatureType.ed25519.rawValue, secret.count == 1 + SigningKey.seedByteCount
@@ -55,7 +62,13 @@ enum LogKey {
 extension PosternError {
   fileprivate static func noLogKey(_ path: String) -> PosternError {
     PosternError(
-      .archiveLogKey, "The file \(path) holds no log key.",
-      advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on.")
+      .archiveLogKey, "There is no log key in \(path).",
+      advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on. "
+        + "If `postern archive init` was broken off, run it again.")
   }
+
+  /// The key is not the one that the index's checkpoints are signed with.
+  static let otherLogKey = PosternError(
+    .archiveLogKey, "The folder's log key is another log's: the index was not signed with it.",
+    advice: "Restore the key from the copy that was made when the archive was set up.")
 }

@@ -1,5 +1,5 @@
 import Bulk
-import Core
+package import Core
 import Sodium
 import Synchronization
 
@@ -8,7 +8,7 @@ import Synchronization
 /// A nonce is `u64 seconds ‖ 8 random bytes ‖ 16 bytes of HMAC-SHA-256 over both and the app id`, under a key
 /// that lives as long as the process. Only nonces of verified begins are remembered, until they expire, so a
 /// stranger who asks for nonces takes no memory.
-final class Nonces: Sendable {
+package final class Nonces: Sendable {
   private static let signedByteCount = 16
   private let key = SecretBytes.random(count: 32)
   private let lifetimeSeconds: UInt64
@@ -16,12 +16,12 @@ final class Nonces: Sendable {
   private let used = Mutex<[Digest: UInt64]>([:])
 
   /// Nonces that are good for `lifetimeSeconds`.
-  init(lifetimeSeconds: UInt64) {
+  package init(lifetimeSeconds: UInt64) {
     self.lifetimeSeconds = lifetimeSeconds
   }
 
   /// A fresh nonce for one begin of an application.
-  func issue(app: Digest, nowSeconds: UInt64) -> Digest {
+  package func issue(app: Digest, nowSeconds: UInt64) -> Digest {
     var signed: [UInt8] = []
     signed.append(bigEndian: nowSeconds)
     signed += randomBytes(8)
@@ -34,7 +34,7 @@ final class Nonces: Sendable {
   /// Call it for a begin whose signature verified, so that the memory of used nonces grows with uploaders only.
   ///
   /// - Throws: `push.nonce`.
-  func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {
+  package func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {
     let bytes = nonce.bytes
     let signed = Array(bytes.prefix(Nonces.signedByteCount))
     let issuedSeconds = signed.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

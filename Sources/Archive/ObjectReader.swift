@@ -20,6 +20,7 @@ public struct ObjectReader: ~Copyable {
   private let packs: [UInt64: PackRow]
   private var rest: ArraySlice<(id: Digest, location: ObjectLocation)>
   private var open: [UInt64: OpenedPack] = [:]
+  private static let openPackLimit = 16
 
   init(_ ids: [Digest], app: Digest, generation: UInt64, index: ArchiveIndex, folder: DataFolder) throws(PosternError) {
     let found = try index.read { (snapshot) throws(PosternError) in
@@ -80,6 +81,8 @@ public struct ObjectReader: ~Copyable {
   private mutating func pack(_ number: UInt64) throws(PosternError) -> OpenedPack {
     if let pack = open[number] { return pack }
     guard let row = packs[number] else { throw .noSuchPartOfLog }
+    // Objects of one request may lie in as many packs, and open files are few.
+    if open.count >= ObjectReader.openPackLimit { open.removeAll() }
     let pack = OpenedPack(
       try folder.openPack(number: number, app: row.app, generation: row.generation, name: row.name))
     open[number] = pack

@@ -21,7 +21,7 @@ struct Publisher: Sendable {
   /// - Throws: `storage.*`.
   func publish(_ growth: Growth, from firstIndex: UInt64, checkpoint: CheckpointRow) throws(PosternError) {
     var files = growth.tiles.map { LogFile(path: $0.coordinate.path, bytes: $0.bytes) }
-    files += try bundles(from: firstIndex, to: growth.size)
+    for bundle in bundles(from: firstIndex, to: growth.size) { files.append(try file(bundle)) }
     try folder.publish(files)
     try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
   }
@@ -33,30 +33,30 @@ struct Publisher: Sendable {
   ///   - checkpoint: the newest committed checkpoint.
   /// - Throws: `storage.*`, `index.*`.
   func catchUp(from publishedSize: UInt64, to checkpoint: CheckpointRow) throws(PosternError) {
-    var files: [LogFile] = []
     for level in 0..<8 {
       let width = UInt64(1) << UInt64(8 * level)
       guard checkpoint.size >= width else { break }
       var number = publishedSize / width / 256
       while let tile = TileCoordinate(level: level, index: number, treeSize: checkpoint.size) {
-        files.append(LogFile(path: tile.path, bytes: try index.tile(tile)))
+        try folder.publish([LogFile(path: tile.path, bytes: try index.tile(tile))])
         number += 1
       }
     }
-    files += try bundles(from: publishedSize, to: checkpoint.size)
-    try folder.publish(files)
+    // One by one: the bundles of a whole log would not fit into memory.
+    for bundle in bundles(from: publishedSize, to: checkpoint.size) { try folder.publish([try file(bundle)]) }
     try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
   }
 
   /// The bundles that hold the leaves of a range, as wide as the newer size has them.
-  private func bundles(from oldSize: UInt64, to newSize: UInt64) throws(PosternError) -> [LogFile] {
-    var files: [LogFile] = []
-    var number = oldSize / 256
-    while let bundle = BundleCoordinate(index: number, treeSize: newSize) {
-      files.append(LogFile(path: bundle.path, bytes: try index.bundle(bundle).bytes))
-      number += 1
+  private func bundles(from oldSize: UInt64, to newSize: UInt64) -> some Sequence<BundleCoordinate> {
+    sequence(state: oldSize / 256) { number in
+      defer { number += 1 }
+      return BundleCoordinate(index: number, treeSize: newSize)
     }
-    return files
+  }
+
+  private func file(_ bundle: BundleCoordinate) throws(PosternError) -> LogFile {
+    LogFile(path: bundle.path, bytes: try index.bundle(bundle).bytes)
   }
 }
 
@@ -76,7 +76,8 @@ extension ArchiveIndex {
   ///
   /// - Throws: `archive.not-found` where the log has no such bundle, or not as wide.
   func bundle(_ coordinate: BundleCoordinate) throws(PosternError) -> EntryBundle {
-    let first = coordinate.index * 256
+    let (first, isBeyond) = coordinate.index.multipliedReportingOverflow(by: 256)
+    guard !isBeyond, first <= UInt64.max - 256 else { throw .noSuchPartOfLog }
     let entries = try read { (snapshot) throws(PosternError) in
       try snapshot.entries(first..<first + UInt64(coordinate.width))
     }

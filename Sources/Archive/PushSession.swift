@@ -13,6 +13,9 @@ actor PushSession {
   nonisolated let begin: Begin
   /// What names the push in every request.
   nonisolated let token: PushToken
+  /// Appending, sealing, handing over and ending, one after the other. Who calls ``seal(_:bodies:)``,
+  /// ``reopen()`` or ``end()`` has the turn.
+  nonisolated let turns = Turns()
 
   private let folder: DataFolder
   private let index: ArchiveIndex
@@ -20,19 +23,28 @@ actor PushSession {
   /// The pack that objects are appended to, with its number; nil before the first object and after a full pack.
   private var writer: PackWriter?
   private var writerNumber: UInt64 = 0
-  /// How many bytes of the writer's file the index has rows for.
+  /// How many bytes of the writer's file were durable when its rows were last entered.
   private var recordedByteCount: UInt64 = 0
+  /// Rows of the writer's pack whose bytes are durable, and which the index does not have yet.
+  private var unrecorded: [ObjectRow] = []
   /// Packs that are finished, footer and all, and whose rows the index has but for those listed.
   private var finished: [PackSealing] = []
+  /// Nodes that the push brought. Those that its tree does not reach may not outlive it, see ``drop(_:)``.
+  private var newNodes: Set<Digest> = []
   private var usedByteCount: UInt64 = 0
-  private var phase = Phase.receiving
-
-  private enum Phase { case receiving, sealing, ended }
+  private var lastUsedSeconds = Clock.nowSeconds
+  /// Every pack that the push wrote to.
+  private var numbers: Set<UInt64> = []
+  /// What left a pack unfinished: the push can only be begun again, and goes on with what the index knows.
+  private var failure: PosternError?
+  private var isOver = false
 
   /// Rows that one commit may take along; more are written before it, so that a huge push stalls nobody.
   private static let rowsInCommit = 4_096
   /// Bytes after which what came is made durable and recorded, so that a crash loses no more of a long push.
   private static let recordByteCount: UInt64 = 64 << 20
+  /// More than an object's line takes in a pack's footer.
+  private static let footerLineByteCount = 64
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -46,11 +58,13 @@ actor PushSession {
 
   // MARK: Objects
 
-  /// Appends objects whose ids were verified; those that the push has sent before are passed over.
+  /// Appends objects whose ids and shapes were verified; those that the pack has are passed over.
   ///
-  /// - Throws: `push.budget` before anything of the batch is written; `push.sealing`, `storage.*`, `pack.*`.
+  /// - Throws: `push.budget` before anything of the batch is written; `push.unknown`, `storage.*`, `pack.*`.
   func append(_ batch: some IncomingBatch) async throws(PosternError) {
-    guard phase == .receiving else { throw .sealing }
+    await turns.take()
+    defer { turns.pass() }
+    try requireOpen()
     let byteCount = batch.objects.reduce(0) { $0 + $1.byteCount }
     guard usedByteCount + UInt64(byteCount) <= begin.budgetByteCount else {
       throw PosternError(
@@ -58,12 +72,18 @@ actor PushSession {
         advice: "Begin again with a larger budget.")
     }
     usedByteCount += UInt64(byteCount)
-    try await makeRoom(byteCount)
+    try await makeRoom(objectCount: batch.objects.count, byteCount: byteCount)
     let outcome = batch.withUnsafeBytes { bytes in
       Result { () throws(PosternError) in try append(batch.objects, from: bytes) }
     }
     try outcome.get()
     try await recordIfDue()
+  }
+
+  private func requireOpen() throws(PosternError) {
+    guard !isOver else { throw .unknownPush }
+    if let failure { throw failure }
+    lastUsedSeconds = Clock.nowSeconds
   }
 
   private func append(_ objects: [IncomingObject], from bytes: UnsafeRawBufferPointer) throws(PosternError) {
@@ -80,17 +100,18 @@ actor PushSession {
     id: Digest, kind: PackEntry.Kind, _ bytes: UnsafeRawBufferPointer
   ) throws(PosternError) {
     if writer == nil {
-      let number = index.reservePack()
-      writer = try folder.createPack(number: number, app: begin.app, generation: begin.generation)
-      writerNumber = number
+      take(index.reservePack())
+      writer = try folder.createPack(number: writerNumber, app: begin.app, generation: begin.generation)
       recordedByteCount = 0
     }
     guard writer?.entry(id) == nil else { return }
     _ = try writer?.append(id: id, kind: kind, bytes: bytes)
+    if kind == .node { newNodes.insert(id) }
   }
 
   /// Which of these objects neither the archive nor this push has: a bit each, as `MissingResponse` has them.
   func missing(_ ids: [Digest]) throws(PosternError) -> [UInt8] {
+    lastUsedSeconds = Clock.nowSeconds
     let (app, generation, token) = (begin.app, begin.generation, token)
     var bitmap = try index.read { (snapshot) throws(PosternError) in
       try snapshot.missing(ids, app: app, generation: generation, push: token)
@@ -99,6 +120,11 @@ actor PushSession {
       bitmap[position / 8] &= ~(1 << UInt8(position % 8))
     }
     return bitmap
+  }
+
+  /// Whether nobody has used the push since some second, and nobody does now.
+  func isIdle(since seconds: UInt64) -> Bool {
+    turns.isFree && lastUsedSeconds < seconds
   }
 
   // MARK: Sealing
@@ -113,58 +139,18 @@ actor PushSession {
   /// - Returns: the packs to commit.
   /// - Throws: `push.*`, `storage.*`, `pack.*`; the push stays open then.
   func seal(_ fields: EpochFields, bodies: [Digest: [UInt8]]) async throws(PosternError) -> [PackSealing] {
-    guard phase == .receiving else { throw .sealing }
-    phase = .sealing
-    do throws(PosternError) {
-      try await append(bodies)
-      try verifyHolding(
-        root: fields.root, rootByteCount: Int(fields.rootByteCount), locate: locate, read: read)
-      if unrecordedCount > PushSession.rowsInCommit { try await record() }
-      try finishWriter()
-      return finished
-    } catch {
-      phase = .receiving
-      throw error
-    }
-  }
-
-  /// The push goes on after the sequencer refused its epoch.
-  func reopen() {
-    if phase == .sealing { phase = .receiving }
-  }
-
-  /// The push is over: admitted, abandoned or fenced.
-  ///
-  /// What is in memory is let go.
-  func end() {
-    phase = .ended
-    writer = nil
-    finished = []
-  }
-
-  /// Writes down all that the push has, so that the next begin of its uploader can go on with it.
-  func handOver() async throws(PosternError) {
-    guard phase != .ended else { return }
-    phase = .ended
-    try await record()
-    writer = nil
-    for pack in finished { try await record(pack.objects, in: pack.pack, packByteCount: pack.byteCount) }
-    finished = []
-  }
-
-  /// Goes on in a pack that an earlier push of the same uploader left.
-  func adopt(_ pack: PackRow) async throws(PosternError) {
-    let rows = try index.read { (snapshot) throws(PosternError) in try snapshot.objects(pack: pack.number) }
+    try requireOpen()
+    try await append(bodies)
+    let reached = try verifyHolding(
+      root: fields.root, rootByteCount: Int(fields.rootByteCount), locate: locate, read: read)
+    if unrecorded.count + (writer?.unsyncedCount ?? 0) > PushSession.rowsInCommit { try await record() }
     try finishWriter()
-    writer = try folder.adoptPack(
-      number: pack.number, app: begin.app, generation: begin.generation, entries: rows.map(PackEntry.init),
-      byteCount: pack.byteCount)
-    writerNumber = pack.number
-    recordedByteCount = writer?.byteCount ?? 0
+    try await drop(newNodes.subtracting(reached))
+    return finished
   }
 
   private func append(_ bodies: [Digest: [UInt8]]) async throws(PosternError) {
-    try await makeRoom(bodies.values.reduce(0) { $0 + $1.count })
+    try await makeRoom(objectCount: bodies.count, byteCount: bodies.values.reduce(0) { $0 + $1.count })
     let digests = bodies.keys.sorted()
     for (digest, held) in zip(digests, try locate(digests)) where held == nil {
       let body = bodies[digest] ?? []
@@ -175,54 +161,139 @@ actor PushSession {
     }
   }
 
+  /// Takes nodes that the push's tree does not reach out of the index: what is below them was never looked for, and
+  /// once the pack is sealed they would pass for complete in the next epoch.
+  private func drop(_ unreached: Set<Digest>) async throws(PosternError) {
+    guard !unreached.isEmpty else { return }
+    for position in finished.indices { finished[position].objects.removeAll { unreached.contains($0.id) } }
+    var rest = Array(unreached)[...]
+    while !rest.isEmpty {
+      try await index.writer.dropObjects(Array(rest.prefix(ArchiveIndex.idLimit)), push: token)
+      rest = rest.dropFirst(ArchiveIndex.idLimit)
+    }
+    newNodes.subtract(unreached)
+  }
+
+  /// The push goes on after its epoch was refused: rows that the commit would have taken along are entered now, so
+  /// that what the packs hold is found.
+  ///
+  /// - Throws: `storage.*`, `index.*`; what was not entered has to be sent again.
+  func reopen() async throws(PosternError) {
+    for position in finished.indices where !finished[position].objects.isEmpty {
+      let pack = finished[position]
+      try await record(pack.objects, in: pack.pack, packByteCount: pack.byteCount)
+      finished[position].objects = []
+    }
+  }
+
+  // MARK: The end
+
+  /// Ends the push and writes down what it has, so that the next begin of its uploader can go on with it.
+  ///
+  /// A disk that is full or has failed does not stand in the way of the next begin: what it took before is kept.
+  ///
+  /// - Throws: only what ends the process.
+  func handOver() async throws(PosternError) {
+    await turns.take()
+    defer { turns.pass() }
+    guard !isOver else { return }
+    do throws(PosternError) {
+      try await record()
+      try await reopen()
+    } catch where error.endsTheProcess {
+      throw error
+    } catch {}
+    end()
+  }
+
+  /// The push is over: what is in memory is let go, and with it the files that the index does not know.
+  func end() {
+    isOver = true
+    writer = nil
+    (finished, unrecorded, newNodes) = ([], [], [])
+    for number in numbers {
+      let known = Result { () throws(PosternError) in
+        try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
+      }
+      // A file that cannot be removed now is removed at the next start.
+      if case .success(nil) = known { try? folder.removePack(number: number) }
+    }
+  }
+
+  /// Goes on in a pack that an earlier push of the same uploader left.
+  ///
+  /// - Throws: `pack.damaged`, `pack.wrong-space`, `storage.*`, `index.*`.
+  func adopt(_ pack: PackRow) async throws(PosternError) {
+    let rows = try index.read { (snapshot) throws(PosternError) in try snapshot.objects(pack: pack.number) }
+    try finishWriter()
+    take(pack.number)
+    writer = try folder.adoptPack(
+      number: pack.number, app: begin.app, generation: begin.generation, entries: rows.map(PackEntry.init),
+      byteCount: pack.byteCount)
+    recordedByteCount = writer?.byteCount ?? 0
+    newNodes.formUnion(rows.lazy.filter { $0.kind == PackEntry.Kind.node.rawValue }.map(\.id))
+  }
+
   // MARK: Packs
+
+  private func take(_ number: UInt64) {
+    writerNumber = number
+    numbers.insert(number)
+  }
 
   private var openPack: OpenPack {
     OpenPack(number: writerNumber, app: begin.app, generation: begin.generation, push: token)
   }
 
-  private var unrecordedCount: Int {
-    writer?.unsyncedCount ?? 0
-  }
-
-  /// Finishes the pack when so many bytes more do not fit into it.
-  private func makeRoom(_ byteCount: Int) async throws(PosternError) {
-    guard let fits = writer?.fits(length: byteCount), !fits else { return }
+  /// Finishes the pack when what comes does not fit into it whole.
+  private func makeRoom(objectCount: Int, byteCount: Int) async throws(PosternError) {
+    let withFooter = byteCount + objectCount * PushSession.footerLineByteCount
+    guard let fits = writer?.fits(length: withFooter), let count = writer?.count,
+      !fits || count + objectCount > PackFormat.objectLimit
+    else { return }
     try await record()
     try finishWriter()
   }
 
   private func recordIfDue() async throws(PosternError) {
-    guard let writtenByteCount = writer?.byteCount else { return }
-    if writtenByteCount - recordedByteCount >= PushSession.recordByteCount { try await record() }
+    guard let byteCount = writer?.byteCount, byteCount - recordedByteCount >= PushSession.recordByteCount else { return }
+    try await record()
   }
 
   /// Makes what was appended durable, then enters its rows: never the other way round.
+  ///
+  /// Rows that could not be entered stay in memory: the next call, or the commit, enters them.
   private func record() async throws(PosternError) {
     guard let entries = try writer?.sync(), let byteCount = writer?.byteCount else { return }
+    unrecorded += entries.map(ObjectRow.init)
     recordedByteCount = byteCount
-    try await record(entries.map(ObjectRow.init), in: openPack, packByteCount: byteCount)
+    while !unrecorded.isEmpty {
+      let rows = Array(unrecorded.prefix(Index.ObjectBatch.rowLimit))
+      try await record(rows, in: openPack, packByteCount: byteCount)
+      unrecorded.removeFirst(rows.count)
+    }
   }
 
   private func record(
     _ rows: [ObjectRow], in pack: OpenPack, packByteCount: UInt64
   ) async throws(PosternError) {
-    var rest = rows[...]
-    while !rest.isEmpty {
-      let batch = Index.ObjectBatch(
-        pack: pack, objects: Array(rest.prefix(Index.ObjectBatch.rowLimit)), packByteCount: packByteCount,
-        pushUsedByteCount: usedByteCount, nowSeconds: Clock.nowSeconds)
-      rest = rest.dropFirst(Index.ObjectBatch.rowLimit)
-      try await index.writer.addObjects(batch)
-    }
+    try await index.writer.addObjects(
+      Index.ObjectBatch(
+        pack: pack, objects: rows, packByteCount: packByteCount, pushUsedByteCount: usedByteCount,
+        nowSeconds: Clock.nowSeconds))
   }
 
   private func finishWriter() throws(PosternError) {
     guard let finishing = writer.take() else { return }
-    let unrecorded = finishing.unsyncedEntries.map(ObjectRow.init)
-    let pack = openPack
-    let done = try finishing.finish()
-    finished.append(PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: unrecorded))
+    let rows = unrecorded + finishing.unsyncedEntries.map(ObjectRow.init)
+    unrecorded = []
+    do throws(PosternError) {
+      let done = try finishing.finish()
+      finished.append(PackSealing(pack: openPack, name: done.name, byteCount: done.byteCount, objects: rows))
+    } catch {
+      failure = error
+      throw error
+    }
   }
 
   // MARK: Looking up
@@ -271,10 +342,6 @@ extension ObjectRow {
 }
 
 extension PosternError {
-  fileprivate static let sealing = PosternError(
-    .pushSealing, "The push is being sealed, or is over, and takes no more objects.",
-    advice: "Wait for the answer to the seal, or begin again.")
-
   /// An object of a kind or size that no push may send.
   static func wrongShape(_ object: IncomingObject) -> PosternError {
     PosternError(

@@ -10,6 +10,18 @@ actor Pushes {
   private let index: ArchiveIndex
   private let limits: ArchiveLimits
   private var sessions: [PushToken: PushSession] = [:]
+  /// Begins of one uploader, one after the other: two at once would adopt the same packs.
+  private var begins: [Owner: Turns] = [:]
+
+  private struct Owner: Hashable {
+    let app: Digest
+    let uploader: VerificationKey
+
+    init(_ begin: Begin) {
+      app = begin.app
+      uploader = begin.uploader
+    }
+  }
 
   /// No pushes yet: those that a stop of the process left open wait in the index for their uploaders.
   init(folder: DataFolder, index: ArchiveIndex, limits: ArchiveLimits) {
@@ -18,31 +30,62 @@ actor Pushes {
     self.limits = limits
   }
 
-  /// Opens a push that was judged; an older one of the same uploader is fenced, and its packs are adopted where the
-  /// generation is the same.
+  /// Opens a push; an older one of the same uploader is fenced, and its packs are adopted where the generation is
+  /// the same.
   ///
-  /// - Throws: `push.too-many`, `push.budget`, `storage.*`, `index.*`.
-  func open(_ begin: Begin) async throws(PosternError) -> PushToken {
+  /// A seal of the older push that is under way comes to its end first.
+  ///
+  /// - Parameters:
+  ///   - begin: the begin, its signature verified.
+  ///   - judge: says whether it may begin, with the older push out of the way.
+  /// - Throws: what `judge` throws; `push.too-many`, `push.budget`, `storage.*`, `index.*`.
+  func open(
+    _ begin: Begin, judge: @Sendable () throws(PosternError) -> Void
+  ) async throws(PosternError) -> PushToken {
     guard begin.budgetByteCount <= limits.pushByteCount else {
       throw PosternError(
         .pushBudget, "A push may send at most \(limits.pushByteCount) bytes here.",
         advice: "Ask for less, or ask the archive's operator for more.")
     }
-    guard sessions.count < limits.openPushes else {
+    let owner = Owner(begin)
+    let turns = begins[owner] ?? Turns()
+    begins[owner] = turns
+    await turns.take()
+    defer {
+      turns.pass()
+      if turns.isFree { begins[owner] = nil }
+    }
+    let older = sessions.values.first { Owner($0.begin) == owner }
+    guard older != nil || sessions.count < limits.openPushes else {
       throw PosternError(
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
-    if let older = sessions.values.first(where: { $0.begin.app == begin.app && $0.begin.uploader == begin.uploader }) {
+    if let older {
       try await older.handOver()
       sessions[older.token] = nil
     }
+    try judge()
+    return try await open(begin)
+  }
+
+  private func open(_ begin: Begin) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
     let opened = try await index.writer.openPush(NewPush(begin, token: token))
     let session = PushSession(begin: begin, token: token, folder: folder, index: index)
-    for pack in opened.adopted { try await session.adopt(pack) }
-    try await remove(opened.abandoned)
+    for pack in opened.adopted { try await adopt(pack, for: session) }
     sessions[token] = session
+    try await removePacks(opened.abandoned, folder: folder, index: index)
     return token
+  }
+
+  /// Goes on in an older push's pack; one that cannot be gone on in may not stand in the way of every begin.
+  private func adopt(_ pack: PackRow, for session: PushSession) async throws(PosternError) {
+    do throws(PosternError) {
+      try await session.adopt(pack)
+    } catch where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+      try await index.writer.abandonPack(pack.number)
+      try await removePacks([pack], folder: folder, index: index)
+    }
   }
 
   /// The open push that a token names.
@@ -53,36 +96,64 @@ actor Pushes {
     return session
   }
 
-  /// Forgets a push whose epoch was admitted.
-  func finish(_ token: PushToken) async {
-    guard let session = sessions.removeValue(forKey: token) else { return }
+  /// Forgets a push whose epoch was admitted; the caller has its turn.
+  func finish(_ session: PushSession) async {
+    sessions[session.token] = nil
     await session.end()
   }
 
-  /// Gives a push up: its packs and rows are removed.
+  /// Gives a push up: its packs and rows are removed. A seal that is under way comes to its end first.
+  ///
+  /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {
-    if let session = sessions.removeValue(forKey: token) { await session.end() }
-    try await remove(try await index.writer.closePush(token))
+    guard let session = sessions[token] else {
+      return try await removePacks(try await index.writer.closePush(token), folder: folder, index: index)
+    }
+    await session.turns.take()
+    defer { session.turns.pass() }
+    try await abandon(session)
   }
 
-  /// Collects the pushes that nobody has written to for a while.
+  /// Gives a push up whose turn the caller has.
+  ///
+  /// - Throws: as above.
+  func abandon(_ session: PushSession) async throws(PosternError) {
+    let packs = try await index.writer.closePush(session.token)
+    await finish(session)
+    try await removePacks(packs, folder: folder, index: index)
+  }
+
+  /// Collects the pushes that nobody has used for a while.
+  ///
+  /// The index hears of a push now and then only; so an open one is asked.
   func collectIdle(nowSeconds: UInt64) async throws(PosternError) {
     let seconds = nowSeconds - min(nowSeconds, limits.pushIdleSeconds)
     let idle = try index.read { (snapshot) throws(PosternError) in
-      try snapshot.pushes(idleSince: seconds, limit: limits.openPushes)
+      try snapshot.pushes(idleSince: seconds, limit: ArchiveIndex.pageLimit)
     }
-    for push in idle { try await abandon(push.token) }
+    for push in idle {
+      do throws(PosternError) {
+        if let session = sessions[push.token], !(await session.isIdle(since: seconds)) {
+          try await index.writer.touchPush(
+            push.token, usedByteCount: push.usedByteCount, nowSeconds: nowSeconds)
+        } else {
+          try await abandon(push.token)
+        }
+      } catch where error.code == .pushEnded {}
+    }
   }
+}
 
-  /// Removes the files of packs that their pushes left, then their rows.
-  func remove(_ packs: [PackRow]) async throws(PosternError) {
-    for pack in packs {
-      try folder.removePack(number: pack.number)
-      var position: Digest?
-      repeat {
-        position = try await index.writer.sweep(pack: pack.number, after: position, scanning: 16_384)
-      } while position != nil
-    }
+/// Removes the files of packs that their pushes left, then their rows.
+///
+/// - Throws: `storage.*`, `index.*`; what is left is removed at the next start.
+func removePacks(_ packs: [PackRow], folder: DataFolder, index: ArchiveIndex) async throws(PosternError) {
+  for pack in packs {
+    try folder.removePack(number: pack.number)
+    var position: Digest?
+    repeat {
+      position = try await index.writer.sweep(pack: pack.number, after: position, scanning: 16_384)
+    } while position != nil
   }
 }
 

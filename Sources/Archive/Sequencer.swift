@@ -17,22 +17,25 @@ struct Submission: Sendable {
 
 /// The one writer of the log: takes checked records in groups and makes each group durable before it answers.
 ///
-/// No request's task commits; a request that is cancelled while it waits leaves its record in the group.
+/// When nobody can know what the disk holds, it stops: it signs nothing more, and every record is refused. Only a
+/// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits leaves its record in the group.
 actor Sequencer {
   private let folder: DataFolder
   private let index: ArchiveIndex
   private let signer: NoteSigner
   private let publisher: Publisher
-  /// Ends the process: after it nothing may be signed, since nobody knows what the disk holds.
-  private let stop: @Sendable (PosternError) -> Never
+  /// Told once, when the log stops: what runs the archive ends the process.
+  private let stop: @Sendable (PosternError) -> Void
   private let queue = SerialQueue(label: "postern.sequencer")
 
   private var tree: Tree
   private var newest: CheckpointRow
   private var waiting: [Waiting] = []
   private var isCommitting = false
+  /// What every record is refused with since the log stopped.
+  private var stopped: PosternError?
 
-  private typealias Answer = Result<UInt64, PosternError>
+  private typealias Answer = Result<Admission, PosternError>
 
   private struct Waiting {
     let submission: Submission
@@ -47,7 +50,7 @@ actor Sequencer {
   /// A sequencer that goes on from the newest committed checkpoint.
   init(
     folder: DataFolder, index: ArchiveIndex, signer: consuming NoteSigner, tree: Tree, newest: CheckpointRow,
-    stop: @escaping @Sendable (PosternError) -> Never
+    stop: @escaping @Sendable (PosternError) -> Void
   ) {
     self.folder = folder
     self.index = index
@@ -60,10 +63,10 @@ actor Sequencer {
 
   /// Admits a record, or says why not.
   ///
-  /// - Returns: the leaf's index, once record, checkpoint and packs are durable and published; for a repeat, the
-  ///   index of the first.
-  /// - Throws: what `apply` throws, `storage.full`, `push.ended`; nothing is changed then.
-  func admit(_ submission: Submission) async throws(PosternError) -> UInt64 {
+  /// - Returns: the leaf's place, once record, checkpoint and packs are durable and published.
+  /// - Throws: what `apply` throws, `storage.full`, `push.ended`: nothing is changed then. `archive.stopped`: only
+  ///   the next start can tell.
+  func admit(_ submission: Submission) async throws(PosternError) -> Admission {
     let answer: Answer = await withCheckedContinuation { continuation in
       waiting.append(Waiting(submission: submission, answer: continuation))
       guard !isCommitting else { return }
@@ -73,11 +76,22 @@ actor Sequencer {
     return try answer.get()
   }
 
+  /// Stops the log: nothing is signed any more.
+  func halt(_ error: PosternError) {
+    guard stopped == nil else { return }
+    stopped = .stopped(by: error)
+    stop(error)
+  }
+
   private func commitAll() async {
     while !waiting.isEmpty {
       let group = Array(waiting.prefix(Sequencer.groupLimit))
       waiting.removeFirst(group.count)
-      await commit(group)
+      if let stopped {
+        answer(group, group.map { _ in .failure(stopped) })
+      } else {
+        await commit(group)
+      }
     }
     isCommitting = false
   }
@@ -91,6 +105,7 @@ actor Sequencer {
       Result { () throws(PosternError) in try group.judge(waiting.submission) }
     }
     guard !group.isEmpty else { return answer(waiting, verdicts) }
+    let twins: [PackRow]
     do throws(PosternError) {
       // The tree grows in a copy, and the checkpoint is signed in memory: neither is seen before the commit.
       var grown = tree
@@ -98,18 +113,21 @@ actor Sequencer {
       let checkpoint = try signed(growth)
 
       // 5. One transaction, which is the commit point.
-      try await commit(group.rows(from: newest, to: checkpoint, tiles: growth.tiles))
+      twins = try await index.writer.commit(group.rows(from: newest, to: checkpoint, tiles: growth.tiles))
       tree = grown
       newest = checkpoint
 
       // 6. Packs under their names, then tiles, bundles, and the checkpoint last. A start redoes all of it.
-      await publish(group, growth: growth, checkpoint: checkpoint)
-
-      // 7. Answer.
-      answer(waiting, verdicts)
+      await publish(group, without: twins, growth: growth, checkpoint: checkpoint)
     } catch {
-      rolledBack(waiting, verdicts, group, error)
+      // Whether these records are in the log, only the disk knows: a start reads it and goes on from there.
+      if error.endsTheProcess { halt(error) }
+      return rolledBack(waiting, verdicts, group, error)
     }
+    // 7. Answer.
+    answer(waiting, stopped.map { stopped in verdicts.map { _ in .failure(stopped) } } ?? verdicts)
+    // What cannot be removed now is removed at the next start.
+    try? await removePacks(twins, folder: folder, index: index)
   }
 
   private func answer(_ waiting: [Waiting], _ answers: [Answer]) {
@@ -117,18 +135,34 @@ actor Sequencer {
   }
 
   /// Answers a group whose transaction changed nothing; the tree in memory is as it was.
+  ///
+  /// Verdicts were given over effects that never came. So only those stand that were of committed records; of one push
+  /// that was over, the others have another try.
   private func rolledBack(
     _ waiting: [Waiting], _ verdicts: [Answer], _ group: AdmissionGroup, _ error: PosternError
   ) {
     let endedPush = error.code == .pushEnded ? error.index.map { group.pushes[$0] } : nil
+    var again: [Waiting] = []
     for (waiting, verdict) in zip(waiting, verdicts) {
-      let isNew = if case .success(let index) = verdict { index >= group.firstIndex } else { false }
-      if isNew, let endedPush, waiting.submission.push != endedPush {
-        // Only one push of the group is over: the others have another try.
-        self.waiting.append(waiting)
+      if case .success(let admission) = verdict, admission.index < group.firstIndex {
+        waiting.answer.resume(returning: verdict)
+      } else if let endedPush, waiting.submission.push != endedPush {
+        again.append(waiting)
       } else {
-        waiting.answer.resume(returning: isNew ? .failure(error) : verdict)
+        waiting.answer.resume(returning: .failure(stopped ?? alone(waiting.submission) ?? error))
       }
+    }
+    self.waiting = again + self.waiting
+  }
+
+  /// Why a record is refused by what is committed; nil where it is not.
+  private func alone(_ submission: Submission) -> PosternError? {
+    var group = AdmissionGroup(home: signer.verifier, firstIndex: newest.size, index: index)
+    do throws(PosternError) {
+      _ = try group.judge(submission)
+      return nil
+    } catch {
+      return error
     }
   }
 
@@ -137,26 +171,22 @@ actor Sequencer {
     return CheckpointRow(size: growth.size, note: try checkpoint.signed(by: signer).bytes)
   }
 
-  private func commit(_ rows: CommitGroup) async throws(PosternError) {
-    do throws(PosternError) {
-      try await index.writer.commit(rows)
-    } catch {
-      // Whether these records are in the log, only the disk knows: a start reads it and goes on from there.
-      if error.code == .indexUnknownOutcome { stop(error) }
-      throw error
-    }
-  }
-
   private func publish(
-    _ group: AdmissionGroup, growth: Growth, checkpoint: CheckpointRow
+    _ group: AdmissionGroup, without twins: [PackRow], growth: Growth, checkpoint: CheckpointRow
   ) async {
+    let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     do throws(PosternError) {
-      try folder.place(group.placements)
+      try folder.place(placements)
       try publisher.publish(growth, from: group.firstIndex, checkpoint: checkpoint)
-      try await index.writer.markPlaced(group.placements.map(\.number))
     } catch {
       // Committed, but not on show: only a start can say again what is.
-      stop(error)
+      return halt(error)
+    }
+    do throws(PosternError) {
+      try await index.writer.markPlaced(placements.map(\.number))
+    } catch {
+      // A note that spares the next start some work; but a writer that knows no more than this ends everything.
+      if error.endsTheProcess { halt(error) }
     }
   }
 }

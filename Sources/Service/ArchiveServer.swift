@@ -35,14 +35,9 @@ public struct ArchiveServer: Sendable {
 
   /// Serves until the transport is shut down or the task is cancelled.
   ///
-  /// - Parameters:
-  ///   - transport: listens and carries the streams.
-  ///   - ready: gets the server before it listens, so that a signal can shut it down gracefully.
-  public func serve<Transport: ServerTransport>(
-    over transport: Transport, ready: (GRPCServer<Transport>) -> Void
-  ) async throws {
+  /// - Parameter transport: listens and carries the streams; its graceful shutdown ends the call.
+  public func serve(over transport: some ServerTransport) async throws {
     let server = GRPCServer(transport: transport, services: services)
-    ready(server)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await doChores() }
       try await server.serve()
