@@ -26,6 +26,7 @@ let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grp
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -110,13 +111,33 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: layers.flatMap(\.self) + [
+    // What several test targets make their councils, states and epochs with.
+    .target(
+      name: "Fixtures",
+      dependencies: ["Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Archive"],
+      path: "Tests/Fixtures", swiftSettings: strict),
     tests("CoreTests", "Core"),
-    tests("BulkTests", "Core", "Bulk"),
-    tests("ConformanceTests", "Core", "Conformance"),
-    tests("DumpTests", "Core", "Sodium", "Bulk", "Dump"),
-    tests("EnvelopeTests", "Core", "Sodium", "Bulk", "Envelope"),
     tests("SodiumTests", "Core", "Sodium"),
+    tests("BulkTests", "Core", "Bulk"),
     tests("MerkleTests", excluding: ["Fixtures"], "Core", "Sodium", "Bulk", "Merkle"),
+    tests("EnvelopeTests", "Core", "Sodium", "Bulk", "Envelope"),
+    tests("DumpTests", "Core", "Sodium", "Bulk", "Dump"),
+    tests("RecordsTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Fixtures"),
+    tests("ConformanceTests", "Core", "Conformance"),
     tests("TrustTests", "Core", "Sodium", "Bulk", "Merkle", "Trust"),
+    tests("PacksTests", "Core", "Bulk", "Packs"),
+    tests("IndexTests", "Core", "Bulk", "Index", "Migrations"),
+    tests("WireTests", "Core", "Wire", grpc, grpcProtobuf, logging, nio, nioEmbedded, nioPosix, nioSSL, protobuf),
+    tests(
+      "ArchiveTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Index",
+      "Archive", "Fixtures"),
+    tests(
+      "ClientTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
+      "Archive",
+      "Client", "Service", "Fixtures", grpc, logging, nio),
+    tests(
+      "PosternCommandTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Client",
+      "postern",
+      "lying-member", "Fixtures"),
   ]
 )
