@@ -1,0 +1,96 @@
+public import Core
+public import GRPCCore
+
+extension PosternError: RPCErrorConvertible {
+  /// The gRPC status that says roughly the same; programs compare ``Core/PosternError/code`` instead.
+  public var rpcErrorCode: RPCError.Code {
+    let reason = code.rawValue.drop { $0 != "." }.dropFirst()
+    return switch reason {
+    case "not-found": .notFound
+    case "malformed": .invalidArgument
+    case "too-large", "limit", "busy", "full": .resourceExhausted
+    case "unauthorized", "forbidden": .permissionDenied
+    case "unavailable": .unavailable
+    case "deadline": .deadlineExceeded
+    case "cancelled": .cancelled
+    case "unimplemented": .unimplemented
+    case "internal": .internalError
+    default: .failedPrecondition
+    }
+  }
+
+  /// The sentence.
+  public var rpcErrorMessage: String { message }
+
+  /// The trailers that carry code, index and advice.
+  public var rpcErrorMetadata: Metadata {
+    var metadata: Metadata = [PosternTrailer.code: .string(code.rawValue)]
+    if let index { metadata.addString(String(index), forKey: PosternTrailer.index) }
+    metadata.addBinary(Array(advice.utf8), forKey: PosternTrailer.advice)
+    return metadata
+  }
+
+  /// The error that a call ended with.
+  ///
+  /// A refusal comes back as the value that the other side threw; what the transport or gRPC itself reports becomes
+  /// one of this module's codes.
+  public init(_ error: RPCError) {
+    if let cause = error.cause as? PosternError {
+      self = cause
+      return
+    }
+    guard let code = error.metadata[stringValues: PosternTrailer.code].first(where: PosternTrailer.isCode) else {
+      self = PosternError.transportError(error)
+      return
+    }
+    let advice = error.metadata[binaryValues: PosternTrailer.advice].first { _ in true } ?? []
+    let index = error.metadata[stringValues: PosternTrailer.index].first { _ in true }
+    self.init(
+      Code(rawValue: code), error.message, advice: String(decoding: advice, as: UTF8.self),
+      index: index.flatMap { Int($0) })
+  }
+
+  private static func transportError(_ error: RPCError) -> PosternError {
+    switch error.code {
+    case .unavailable, .aborted:
+      PosternError(.wireUnavailable, error.message, advice: "Try again; if it stays, check address and server.")
+    case .deadlineExceeded:
+      PosternError(.wireDeadline, "The call took too long.", advice: "Try again, or allow it more time.")
+    case .cancelled:
+      PosternError(.wireCancelled, error.message, advice: "Try again.")
+    case .unimplemented:
+      PosternError(.wireUnimplemented, error.message, advice: "Use a client and a server of the same version.")
+    case .resourceExhausted:
+      PosternError(.wireTooLarge, error.message, advice: "Send less at once.")
+    case .invalidArgument:
+      PosternError(.wireMalformed, error.message, advice: "Use a client and a server of the same version.")
+    default:
+      PosternError(.wireInternal, error.message, advice: "Try again; if it stays, report it with the server's log.")
+    }
+  }
+}
+
+/// The trailers of a refusal.
+package enum PosternTrailer {
+  /// `area.reason`.
+  package static let code = "postern-code"
+  /// A decimal number.
+  package static let index = "postern-index"
+  /// UTF-8, which only a binary value may be.
+  package static let advice = "postern-advice-bin"
+
+  /// Whether a text from outside has the form of a code: two parts of at most 64 letters, digits and hyphens.
+  static func isCode(_ text: String) -> Bool {
+    let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return parts.count == 2
+      && parts.allSatisfy { part in
+        (1...64).contains(part.count)
+          && part.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
+            }
+          }
+      }
+  }
+}

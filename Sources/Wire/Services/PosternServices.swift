@@ -1,0 +1,149 @@
+public import GRPCCore
+import GRPCProtobuf
+import SwiftProtobuf
+
+/// The transparency log, as a server answers for it.
+///
+/// Handlers throw ``Core/PosternError``; its code, index and advice reach the client.
+public protocol LogService: Sendable {
+  /// Who this archive is and which limits it sets.
+  func describe(_ request: Postern_V1_DescribeRequest, context: ServerContext) async throws
+    -> Postern_V1_DescribeResponse
+  /// The newest published checkpoint.
+  func getCheckpoint(_ request: Postern_V1_GetCheckpointRequest, context: ServerContext) async throws
+    -> Postern_V1_GetCheckpointResponse
+  /// One tile of hashes.
+  func getTile(_ request: Postern_V1_GetTileRequest, context: ServerContext) async throws -> Postern_V1_GetTileResponse
+  /// One bundle of entries, in parts.
+  func getEntries(
+    _ request: Postern_V1_GetEntriesRequest, into parts: RPCWriter<Postern_V1_GetEntriesResponse>,
+    context: ServerContext
+  ) async throws
+}
+
+/// What the archive holds, as a server answers for it.
+public protocol CatalogService: Sendable {
+  /// The newest epoch of an application.
+  func latest(_ request: Postern_V1_LatestRequest, context: ServerContext) async throws -> Postern_V1_LatestResponse
+  /// One epoch by number.
+  func show(_ request: Postern_V1_ShowRequest, context: ServerContext) async throws -> Postern_V1_ShowResponse
+  /// Epochs, newest first.
+  func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse
+  /// One body.
+  func getBody(_ request: Postern_V1_GetBodyRequest, context: ServerContext) async throws -> Postern_V1_GetBodyResponse
+  /// Sealed objects in the order asked, batch by batch; writing waits for the client to take them.
+  func getObjects(
+    _ request: Postern_V1_GetObjectsRequest, into batches: RPCWriter<ObjectBatch>, context: ServerContext
+  ) async throws
+}
+
+/// The way in, as a server answers for it.
+public protocol AdmissionService: Sendable {
+  /// Registers a genesis charter.
+  func register(_ request: Postern_V1_RegisterRequest, context: ServerContext) async throws
+    -> Postern_V1_RegisterResponse
+  /// A fresh nonce for a signed begin.
+  func challenge(_ request: Postern_V1_ChallengeRequest, context: ServerContext) async throws
+    -> Postern_V1_ChallengeResponse
+  /// Opens a push.
+  func begin(_ request: Postern_V1_BeginRequest, context: ServerContext) async throws -> Postern_V1_BeginResponse
+  /// Which objects the archive lacks.
+  func missing(_ request: Postern_V1_MissingRequest, context: ServerContext) async throws -> Postern_V1_MissingResponse
+  /// Stores objects; reading the next batch lets the client send more.
+  func upload(_ batches: RPCAsyncSequence<ObjectBatch, any Error>, context: ServerContext) async throws
+    -> Postern_V1_UploadResponse
+  /// Ends a push.
+  func seal(_ request: Postern_V1_SealRequest, context: ServerContext) async throws -> Postern_V1_SealResponse
+  /// Gives up an open push.
+  func abandon(_ request: Postern_V1_AbandonRequest, context: ServerContext) async throws -> Postern_V1_AbandonResponse
+}
+
+/// The three services, for a `GRPCServer` on any transport.
+///
+/// Registered by hand and not by generated stubs, so that batches of objects go through their own serializer.
+public struct PosternServices: RegistrableRPCService {
+  private let log: any LogService
+  private let catalog: any CatalogService
+  private let admission: any AdmissionService
+
+  /// Services that answer by these handlers.
+  public init(log: any LogService, catalog: any CatalogService, admission: any AdmissionService) {
+    self.log = log
+    self.catalog = catalog
+    self.admission = admission
+  }
+
+  /// Registers every method.
+  public func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
+    registerLog(&router)
+    registerCatalog(&router)
+    registerAdmission(&router)
+  }
+
+  private func registerLog<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
+    let log = log
+    router.unary(Postern_V1_Log.Method.Describe.descriptor, log.describe)
+    router.unary(Postern_V1_Log.Method.GetCheckpoint.descriptor, log.getCheckpoint)
+    router.unary(Postern_V1_Log.Method.GetTile.descriptor, log.getTile)
+    router.serverStreaming(
+      Postern_V1_Log.Method.GetEntries.descriptor,
+      serializer: ProtobufSerializer<Postern_V1_GetEntriesResponse>(), log.getEntries)
+  }
+
+  private func registerCatalog<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
+    let catalog = catalog
+    router.unary(Postern_V1_Catalog.Method.Latest.descriptor, catalog.latest)
+    router.unary(Postern_V1_Catalog.Method.Show.descriptor, catalog.show)
+    router.unary(Postern_V1_Catalog.Method.List.descriptor, catalog.list)
+    router.unary(Postern_V1_Catalog.Method.GetBody.descriptor, catalog.getBody)
+    router.serverStreaming(
+      Postern_V1_Catalog.Method.GetObjects.descriptor, serializer: ObjectBatchSerializer(), catalog.getObjects)
+  }
+
+  private func registerAdmission<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
+    let admission = admission
+    router.unary(Postern_V1_Admission.Method.Register.descriptor, admission.register)
+    router.unary(Postern_V1_Admission.Method.Challenge.descriptor, admission.challenge)
+    router.unary(Postern_V1_Admission.Method.Begin.descriptor, admission.begin)
+    router.unary(Postern_V1_Admission.Method.Missing.descriptor, admission.missing)
+    router.unary(Postern_V1_Admission.Method.Seal.descriptor, admission.seal)
+    router.unary(Postern_V1_Admission.Method.Abandon.descriptor, admission.abandon)
+    router.registerHandler(
+      forMethod: Postern_V1_Admission.Method.Upload.descriptor, deserializer: ObjectBatchDeserializer(),
+      serializer: ProtobufSerializer<Postern_V1_UploadResponse>()
+    ) { request, context in
+      StreamingServerResponse(
+        single: ServerResponse(message: try await admission.upload(request.messages, context: context)))
+    }
+  }
+}
+
+extension RPCRouter {
+  /// Registers a method with one message each way.
+  fileprivate mutating func unary<Input: Message, Output: Message>(
+    _ method: MethodDescriptor, _ handler: @escaping @Sendable (Input, ServerContext) async throws -> Output
+  ) {
+    registerHandler(
+      forMethod: method, deserializer: ProtobufDeserializer<Input>(), serializer: ProtobufSerializer<Output>()
+    ) { request, context in
+      let message = try await ServerRequest(stream: request).message
+      return StreamingServerResponse(single: ServerResponse(message: try await handler(message, context)))
+    }
+  }
+
+  /// Registers a method with one message in and many out.
+  fileprivate mutating func serverStreaming<Input: Message, Output: Sendable>(
+    _ method: MethodDescriptor, serializer: some MessageSerializer<Output>,
+    _ handler: @escaping @Sendable (Input, RPCWriter<Output>, ServerContext) async throws -> Void
+  ) {
+    registerHandler(
+      forMethod: method, deserializer: ProtobufDeserializer<Input>(), serializer: serializer
+    ) { request, context in
+      let message = try await ServerRequest(stream: request).message
+      return StreamingServerResponse { writer in
+        try await handler(message, writer, context)
+        return [:]
+      }
+    }
+  }
+}

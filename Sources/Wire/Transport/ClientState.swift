@@ -1,0 +1,185 @@
+import GRPCCore
+import NIOCore
+import Synchronization
+
+/// What a client transport knows of its connections, and who waits for one.
+final class ClientState: Sendable {
+  fileprivate typealias Waiter = CheckedContinuation<ClientConnection, any Error>
+
+  fileprivate enum Phase {
+    /// `connect()` was not called yet.
+    case created
+    /// There is no connection; one is made when somebody wants one.
+    case unconnected
+    case connected(ClientConnection)
+    case shutDown
+  }
+
+  fileprivate struct Pending {
+    var waiter: Waiter
+    var waitsForReady: Bool
+  }
+
+  fileprivate struct State {
+    var phase = Phase.created
+    var pending: [UInt64: Pending] = [:]
+    var nextWaiter: UInt64 = 0
+    /// The channel of an attempt that is under way.
+    var attempt: (any Channel)?
+    /// The pause before the next attempt.
+    var pause: Task<Void, Never>?
+    /// All connections that have not closed: the current one and those that drain.
+    var connections: [ObjectIdentifier: ClientConnection] = [:]
+  }
+
+  private let state = Mutex(State())
+  /// Yields when somebody wants a connection and there is none; ends with a shutdown.
+  let wanted: AsyncStream<Void>
+  private let wantedContinuation: AsyncStream<Void>.Continuation
+
+  init() {
+    (wanted, wantedContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// The error for a transport that is closed or closing.
+  private static let closedError = RPCError(code: .failedPrecondition, message: "The client transport is closed.")
+
+  // MARK: For those who want a stream
+
+  /// The connection, once there is one.
+  ///
+  /// - Parameter waitsForReady: whether to go on waiting when an attempt fails.
+  /// - Throws: `RPCError` with `unavailable` when an attempt fails, `failedPrecondition` after a shutdown;
+  ///   `CancellationError`.
+  func connection(waitsForReady: Bool) async throws -> ClientConnection {
+    let id = state.withLock { state in
+      defer { state.nextWaiter += 1 }
+      return state.nextWaiter
+    }
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { waiter in
+        let result = state.withLock { state -> Result<ClientConnection, any Error>? in
+          switch state.phase {
+          case .connected(let connection): return .success(connection)
+          case .shutDown: return .failure(ClientState.closedError)
+          case .created, .unconnected:
+            guard !Task.isCancelled else { return .failure(CancellationError()) }
+            state.pending[id] = Pending(waiter: waiter, waitsForReady: waitsForReady)
+            return nil
+          }
+        }
+        if let result { waiter.resume(with: result) } else { wantedContinuation.yield() }
+      }
+    } onCancel: {
+      state.withLock { $0.pending.removeValue(forKey: id) }?.waiter.resume(throwing: CancellationError())
+    }
+  }
+
+  // MARK: For the task that connects
+
+  /// Whether `connect()` may run: it runs once.
+  func start() throws {
+    let isFirst = state.withLock { state in
+      guard case .created = state.phase else { return false }
+      state.phase = .unconnected
+      return true
+    }
+    guard isFirst else { throw ClientState.closedError }
+    wantedContinuation.yield()
+  }
+
+  /// Whether an attempt is worth making.
+  func isWanted(isFirst: Bool) -> Bool {
+    state.withLock { state in
+      guard case .unconnected = state.phase else { return false }
+      return isFirst || !state.pending.isEmpty
+    }
+  }
+
+  /// Notes the channel of an attempt, so that a shutdown can end it; false after one.
+  func begins(_ channel: any Channel) -> Bool {
+    state.withLock { state in
+      guard case .unconnected = state.phase else { return false }
+      state.attempt = channel
+      return true
+    }
+  }
+
+  /// Notes the pause before an attempt, so that a shutdown can end it.
+  func pauses(_ pause: Task<Void, Never>) {
+    let isOver = state.withLock { state in
+      state.pause = pause
+      guard case .shutDown = state.phase else { return false }
+      return true
+    }
+    if isOver { pause.cancel() }
+  }
+
+  /// Hands out a connection; false after a shutdown.
+  func connected(_ connection: ClientConnection) -> Bool {
+    let waiters = state.withLock { state -> [Pending]? in
+      state.attempt = nil
+      guard case .unconnected = state.phase else { return nil }
+      state.phase = .connected(connection)
+      state.connections[ObjectIdentifier(connection)] = connection
+      defer { state.pending.removeAll() }
+      return Array(state.pending.values)
+    }
+    guard let waiters else { return false }
+    for pending in waiters { pending.waiter.resume(returning: connection) }
+    return true
+  }
+
+  /// An attempt failed: those who do not wait for success learn of it.
+  func failed(_ error: RPCError) {
+    let (failed, isWanted) = state.withLock { state in
+      state.attempt = nil
+      let failed = state.pending.filter { !$0.value.waitsForReady }
+      for id in failed.keys { state.pending[id] = nil }
+      return (failed, !state.pending.isEmpty)
+    }
+    for pending in failed.values { pending.waiter.resume(throwing: error) }
+    if isWanted { wantedContinuation.yield() }
+  }
+
+  /// No more streams on that connection.
+  func spent(_ connection: ClientConnection) {
+    state.withLock { state in
+      if case .connected(let current) = state.phase, current === connection { state.phase = .unconnected }
+    }
+  }
+
+  /// That connection is gone.
+  func closed(_ connection: ClientConnection) {
+    spent(connection)
+    _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
+  }
+
+  /// All connections that have not closed.
+  var openConnections: [ClientConnection] { state.withLock { Array($0.connections.values) } }
+
+  // MARK: Ending
+
+  /// No new streams; those that are open may end.
+  func shutDown() {
+    for connection in stop() { connection.shutDown() }
+  }
+
+  /// Everything ends now.
+  func abort() {
+    for connection in stop() { connection.abort() }
+  }
+
+  private func stop() -> [ClientConnection] {
+    let (pending, attempt, pause, connections) = state.withLock { state in
+      state.phase = .shutDown
+      defer { state.pending.removeAll() }
+      return (Array(state.pending.values), state.attempt, state.pause, Array(state.connections.values))
+    }
+    wantedContinuation.finish()
+    for entry in pending { entry.waiter.resume(throwing: ClientState.closedError) }
+    attempt?.close(promise: nil)
+    pause?.cancel()
+    return connections
+  }
+}

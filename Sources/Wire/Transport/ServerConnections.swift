@@ -1,0 +1,215 @@
+import GRPCCore
+import NIOCore
+import Synchronization
+
+/// A server's connections and handlers: how many there are, and how they are told to end.
+final class ServerConnections: Sendable {
+  fileprivate struct Entry: Sendable {
+    var channel: any Channel
+    var handler: NIOLoopBound<ConnectionHandler>
+    var address: String
+  }
+
+  fileprivate enum Phase {
+    case starting
+    case listening(any Channel)
+    case shuttingDown
+    case failed(any Error)
+  }
+
+  fileprivate struct State {
+    var phase = Phase.starting
+    var entries: [ObjectIdentifier: Entry] = [:]
+    var countByAddress: [String: Int] = [:]
+    var handlerCount = 0
+    var addressWaiters: [UInt64: CheckedContinuation<WireAddress, any Error>] = [:]
+    var nextWaiter: UInt64 = 0
+    var endWaiter: CheckedContinuation<Void, Never>?
+
+    /// Whether connections are taken: the kernel accepts them as soon as the socket is bound.
+    var isAccepting: Bool {
+      switch phase {
+      case .starting, .listening: true
+      case .shuttingDown, .failed: false
+      }
+    }
+
+    /// Whether the last connection has gone after the listening socket.
+    var isOver: Bool {
+      guard entries.isEmpty, case .shuttingDown = phase else { return false }
+      return true
+    }
+  }
+
+  private let limits: WireServerLimits
+  private let state = Mutex(State())
+  /// What windows may widen by.
+  let windowBudget: WindowBudget
+
+  init(limits: WireServerLimits) {
+    self.limits = limits
+    windowBudget = WindowBudget(byteCount: max(limits.sharedWindowByteCount, 0))
+  }
+
+  // MARK: Listening
+
+  /// The server listens.
+  ///
+  /// - Throws: `RPCError` where it was shut down before.
+  func listens(on channel: any Channel) throws {
+    let address = WireAddress(host: channel.localAddress?.ipAddress ?? "", port: channel.localAddress?.port ?? 0)
+    let waiters = state.withLock { state -> [CheckedContinuation<WireAddress, any Error>]? in
+      guard case .starting = state.phase else { return nil }
+      state.phase = .listening(channel)
+      defer { state.addressWaiters.removeAll() }
+      return Array(state.addressWaiters.values)
+    }
+    guard let waiters else {
+      channel.close(promise: nil)
+      throw RPCError(code: .failedPrecondition, message: "The server was shut down before it listened.")
+    }
+    for waiter in waiters { waiter.resume(returning: address) }
+    // A listening socket that fails ends the server, as closing it does.
+    channel.closeFuture.whenComplete { _ in self.listenerClosed() }
+  }
+
+  /// The server cannot listen.
+  func failed(_ error: any Error) {
+    let waiters = state.withLock { state in
+      state.phase = .failed(error)
+      defer { state.addressWaiters.removeAll() }
+      return Array(state.addressWaiters.values)
+    }
+    for waiter in waiters { waiter.resume(throwing: error) }
+  }
+
+  /// Where the server listens, once it does.
+  func boundAddress() async throws -> WireAddress {
+    let id = state.withLock { state in
+      defer { state.nextWaiter += 1 }
+      return state.nextWaiter
+    }
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { waiter in
+        let result = state.withLock { state -> Result<WireAddress, any Error>? in
+          switch state.phase {
+          case .starting:
+            guard !Task.isCancelled else { return .failure(CancellationError()) }
+            state.addressWaiters[id] = waiter
+            return nil
+          case .listening(let channel):
+            return .success(
+              WireAddress(host: channel.localAddress?.ipAddress ?? "", port: channel.localAddress?.port ?? 0))
+          case .shuttingDown:
+            return .failure(CancellationError())
+          case .failed(let error):
+            return .failure(error)
+          }
+        }
+        if let result { waiter.resume(with: result) }
+      }
+    } onCancel: {
+      state.withLock { $0.addressWaiters.removeValue(forKey: id) }?.resume(throwing: CancellationError())
+    }
+  }
+
+  // MARK: Counting
+
+  /// Takes a connection in.
+  ///
+  /// - Throws: `RPCError` when there are too many, or the server is shutting down.
+  func add(_ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>, address: String) throws {
+    let isTaken = state.withLock { state in
+      guard state.isAccepting, state.entries.count < limits.connectionLimit,
+        state.countByAddress[address, default: 0] < limits.addressConnectionLimit
+      else { return false }
+      state.entries[ObjectIdentifier(channel)] = Entry(channel: channel, handler: handler, address: address)
+      state.countByAddress[address, default: 0] += 1
+      return true
+    }
+    guard isTaken else { throw RPCError(code: .resourceExhausted, message: "Too many connections.") }
+    let id = ObjectIdentifier(channel)
+    channel.closeFuture.whenComplete { _ in self.remove(id) }
+  }
+
+  /// Counts a handler in; false when there are too many.
+  func handlerStarts() -> Bool {
+    state.withLock { state in
+      guard state.handlerCount < limits.handlerLimit else { return false }
+      state.handlerCount += 1
+      return true
+    }
+  }
+
+  /// Counts a handler out.
+  func handlerEnded() {
+    state.withLock { $0.handlerCount -= 1 }
+  }
+
+  private func remove(_ id: ObjectIdentifier) {
+    let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+      guard let entry = state.entries.removeValue(forKey: id) else { return nil }
+      let left = state.countByAddress[entry.address, default: 1] - 1
+      state.countByAddress[entry.address] = left > 0 ? left : nil
+      return state.takeEndWaiter()
+    }
+    waiter?.resume()
+  }
+
+  // MARK: Ending
+
+  /// Waits until the server is shut down and the last connection has gone.
+  func ended() async {
+    await withCheckedContinuation { waiter in
+      let isOver = state.withLock { state in
+        if !state.isOver { state.endWaiter = waiter }
+        return state.isOver
+      }
+      if isOver { waiter.resume() }
+    }
+  }
+
+  /// Lets streams end for as long as `grace`, and takes nothing new.
+  func shutDown(grace: TimeAmount) {
+    end { handler in handler.shutDown(grace: grace) }
+  }
+
+  /// Ends everything now.
+  func abort() {
+    end { handler in handler.abort() }
+  }
+
+  private func end(_ tell: @escaping @Sendable (ConnectionHandler) -> Void) {
+    let (listener, entries, waiters) = state.withLock { state in
+      var listener: (any Channel)?
+      if case .listening(let channel) = state.phase { listener = channel }
+      state.phase = .shuttingDown
+      defer { state.addressWaiters.removeAll() }
+      return (listener, Array(state.entries.values), Array(state.addressWaiters.values))
+    }
+    for waiter in waiters { waiter.resume(throwing: CancellationError()) }
+    listener?.close(promise: nil)
+    for entry in entries {
+      entry.channel.eventLoop.execute { tell(entry.handler.value) }
+    }
+    let waiter = state.withLock { $0.takeEndWaiter() }
+    waiter?.resume()
+  }
+
+  private func listenerClosed() {
+    let isUnexpected = state.withLock { state in
+      guard case .listening = state.phase else { return false }
+      return true
+    }
+    if isUnexpected { abort() }
+  }
+}
+
+extension ServerConnections.State {
+  /// Whoever waits for the end, once it is there.
+  fileprivate mutating func takeEndWaiter() -> CheckedContinuation<Void, Never>? {
+    guard isOver else { return nil }
+    defer { endWaiter = nil }
+    return endWaiter
+  }
+}

@@ -1,0 +1,213 @@
+public import GRPCCore
+public import Logging
+import NIOCore
+import NIOPosix
+
+/// The client's end of the Postern wire, for a `GRPCClient`.
+///
+/// It keeps one connection, which carries all streams. When that breaks, its streams fail with `unavailable`, and
+/// the next call makes a new one, after a pause that grows with every attempt that fails.
+public final class WireClientTransport: ClientTransport {
+  /// What messages are made of.
+  public typealias Bytes = WireBytes
+
+  private let host: String
+  private let port: Int
+  private let tls: WireClientTLS?
+  private let limits: WireLimits
+  private let logger: Logger
+  private let state = ClientState()
+
+  /// A client of one server.
+  ///
+  /// - Parameters:
+  ///   - host: the server's name or address.
+  ///   - port: its TCP port.
+  ///   - tls: whom to trust; nil for plain TCP.
+  ///   - limits: what the server is held to.
+  ///   - logger: told of connections that fail, at debug level.
+  public init(
+    host: String, port: Int, tls: WireClientTLS? = nil, limits: WireLimits = WireLimits(), logger: Logger
+  ) {
+    self.host = host
+    self.port = port
+    self.tls = tls
+    self.limits = limits
+    self.logger = logger
+  }
+
+  /// Calls are never repeated by the transport's choice.
+  public var retryThrottle: RetryThrottle? { nil }
+
+  /// Methods have no configuration of the transport's own.
+  public func config(forMethod descriptor: MethodDescriptor) -> MethodConfig? { nil }
+
+  /// Connects, and goes on doing so when calls need it, until a graceful shutdown and the last stream's end.
+  ///
+  /// Cancelling the task closes everything at once.
+  ///
+  /// - Throws: `RPCError` with `failedPrecondition` when called twice.
+  public func connect() async throws {
+    try state.start()
+    await withTaskCancellationHandler {
+      await run()
+    } onCancel: {
+      state.abort()
+    }
+  }
+
+  /// Opens no new streams; those that are open may end.
+  public func beginGracefulShutdown() {
+    state.shutDown()
+  }
+
+  /// Opens a stream for `closure`, which ends with it: what is not finished by then is reset.
+  ///
+  /// It waits for the connection, and for the server's limit on open streams.
+  ///
+  /// - Throws: `RPCError` with `unavailable` when there is no connection, `failedPrecondition` after a shutdown;
+  ///   `CancellationError`; what `closure` throws.
+  public func withStream<T: Sendable>(
+    descriptor: MethodDescriptor, options: CallOptions,
+    _ closure: (
+      _ stream: RPCStream<
+        RPCAsyncSequence<RPCResponsePart<WireBytes>, any Error>, RPCWriter<RPCRequestPart<WireBytes>>.Closable
+      >,
+      _ context: ClientContext
+    ) async throws -> T
+  ) async throws -> T {
+    let (connection, stream) = try await open(descriptor, waitsForReady: options.waitForReady ?? false)
+    // Releasing a stream that has its status is silent; any other tells the server that nobody waits any more.
+    defer { stream.release() }
+    return try await closure(
+      RPCStream(
+        descriptor: descriptor, inbound: RPCAsyncSequence(wrapping: ResponseSequence(stream: stream)),
+        outbound: RPCWriter.Closable(wrapping: RequestWriter(stream: stream))),
+      ClientContext(
+        descriptor: descriptor, remotePeer: connection.remotePeer, localPeer: connection.localPeer))
+  }
+
+  private func open(
+    _ descriptor: MethodDescriptor, waitsForReady: Bool
+  ) async throws -> (ClientConnection, WireStream) {
+    let connection = try await state.connection(waitsForReady: waitsForReady)
+    do {
+      return (connection, try await connection.open(descriptor.fullyQualifiedMethod))
+    } catch let error as RPCError where error.code == .unavailable {
+      // It ended between being handed out and being used; nothing was sent, so another one may serve.
+      state.spent(connection)
+      let other = try await state.connection(waitsForReady: waitsForReady)
+      return (other, try await other.open(descriptor.fullyQualifiedMethod))
+    }
+  }
+
+  // MARK: Connecting
+
+  private func run() async {
+    var backoff = Backoff()
+    var isFirst = true
+    await withDiscardingTaskGroup { group in
+      for await _ in state.wanted where state.isWanted(isFirst: isFirst) {
+        isFirst = false
+        await pause(backoff.delay)
+        guard state.isWanted(isFirst: true) else { continue }
+        do {
+          let connection = try await attempt()
+          guard state.connected(connection) else {
+            connection.abort()
+            continue
+          }
+          backoff = Backoff()
+          group.addTask {
+            await connection.untilClosed()
+            self.state.closed(connection)
+          }
+          await connection.untilSpent()
+          state.spent(connection)
+        } catch {
+          backoff.fail()
+          state.failed(unavailable(error))
+        }
+      }
+    }
+  }
+
+  private func pause(_ delay: Duration) async {
+    guard delay > .zero else { return }
+    let pause = Task { _ = try? await Task.sleep(for: delay) }
+    state.pauses(pause)
+    await pause.value
+  }
+
+  private func attempt() async throws -> ClientConnection {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+    let isReady = eventLoop.makePromise(of: Void.self)
+    let isSpent = eventLoop.makePromise(of: Void.self)
+    let handshake = TimeAmount.seconds(limits.handshakeTimeoutSeconds)
+    var events = ConnectionEvents()
+    // A promise takes its first answer and is deaf to later ones.
+    events.isReady = { isReady.succeed() }
+    events.isDraining = { isSpent.succeed() }
+    events.closed = { error in
+      isReady.fail(error)
+      isSpent.succeed()
+    }
+    let (channel, handler): (any Channel, NIOLoopBound<ConnectionHandler>)
+    do {
+      (channel, handler) = try await ClientBootstrap(group: eventLoop)
+        .connectTimeout(handshake)
+        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .channelOption(.recvAllocator, value: connectionReceiveAllocator)
+        .channelOption(.writeBufferWaterMark, value: connectionWaterMark)
+        .connect(host: host, port: port) { [self, events] channel in
+          channel.eventLoop.makeCompletedFuture { (channel, try initialize(channel, events)) }
+        }
+    } catch {
+      isReady.fail(error)
+      isSpent.succeed()
+      throw error
+    }
+    try await isReady.futureResult.get()
+    return ClientConnection(channel: channel, handler: handler, spent: isSpent.futureResult)
+  }
+
+  private func initialize(
+    _ channel: any Channel, _ events: ConnectionEvents
+  ) throws -> NIOLoopBound<ConnectionHandler> {
+    guard state.begins(channel) else { throw RPCError(code: .failedPrecondition, message: "The client is closed.") }
+    let handler = ConnectionHandler(settings: settings, events: events)
+    if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler(host: host)) }
+    try channel.pipeline.syncOperations.addHandler(handler)
+    return NIOLoopBound(handler, eventLoop: channel.eventLoop)
+  }
+
+  private var settings: ConnectionSettings {
+    let widest = limits.windows
+    return ConnectionSettings(
+      role: .client, preface: limits.preface(streamLimit: 0, idleSeconds: 0, startsNarrow: false),
+      streamWindow: widest.stream, connectionWindow: widest.connection, windowBudget: nil,
+      handshake: .seconds(limits.handshakeTimeoutSeconds), keepalive: .seconds(limits.keepaliveSeconds),
+      keepaliveTimeout: .seconds(limits.keepaliveTimeoutSeconds), idle: nil, stall: nil, logger: logger)
+  }
+
+  private func unavailable(_ error: any Error) -> RPCError {
+    if let error = error as? RPCError { return error }
+    return RPCError(code: .unavailable, message: "\(host):\(port) cannot be reached: \(error)", cause: error)
+  }
+}
+
+/// The pause before an attempt to connect: none at first, then half a second and more, up to half a minute.
+private struct Backoff {
+  private var failureCount = 0
+
+  /// How long to wait now: between half and all of the step, at random, so that clients do not return together.
+  var delay: Duration {
+    guard failureCount > 0 else { return .zero }
+    let step = min(0.5 * Double(1 << min(failureCount - 1, 10)), 30)
+    return .seconds(Double.random(in: step / 2...step))
+  }
+
+  mutating func fail() {
+    failureCount += 1
+  }
+}

@@ -1,0 +1,95 @@
+import GRPCCore
+import NIOCore
+import Synchronization
+
+/// One stream, as the tasks that use it and the event loop that carries it share it.
+final class WireStream: Sendable {
+  /// What only the event loop looks at.
+  struct LoopState {
+    /// The stream's number; a client's has none before its request is sent.
+    var id: StreamID?
+    /// Whether it stands in the line of those that have something to send.
+    var isQueued = false
+    /// Whether it stands in the line of those that wait for the connection's credit.
+    var waitsForConnection = false
+    /// Since when it has had a message to send and too little credit; crumbs of credit do not start it anew.
+    var blockedSince: NIODeadline?
+    /// Whether its user is done with it.
+    var isReleased = false
+  }
+
+  /// `service/method`.
+  let method: String
+  /// What was received.
+  let inbound: InboundQueue
+  /// What is to be sent.
+  let outbound: OutboundQueue
+  /// What only the event loop looks at.
+  let loop: NIOLoopBoundBox<LoopState>
+
+  private let eventLoop: any EventLoop
+  private let connection: NIOLoopBound<ConnectionHandler>
+  private let cancelled = Mutex<(isFired: Bool, action: (@Sendable () -> Void)?)>((false, nil))
+
+  /// A stream of a connection; on its event loop.
+  init(method: String, id: StreamID?, messageLimit: Int, eventLoop: any EventLoop, connection: ConnectionHandler) {
+    self.method = method
+    self.eventLoop = eventLoop
+    loop = NIOLoopBoundBox(LoopState(id: id), eventLoop: eventLoop)
+    self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
+    inbound = InboundQueue()
+    outbound = OutboundQueue(messageLimit: messageLimit)
+  }
+
+  /// The next part that was received; nil at the end.
+  func next() async throws -> StreamPart? {
+    try await inbound.next { cost in
+      eventLoop.execute { self.connection.value.consumed(self, cost: cost) }
+    }
+  }
+
+  /// Queues a part to be sent, and waits while too much is queued.
+  func write(_ part: StreamPart) async throws {
+    try await outbound.write(part) {
+      eventLoop.execute { self.connection.value.outboundIsReady(self) }
+    }
+  }
+
+  /// Queues the last part without waiting; a stream that is closed or finished already stays as it is.
+  func finish(_ part: StreamPart) {
+    _ = try? outbound.append(part) {
+      eventLoop.execute { self.connection.value.outboundIsReady(self) }
+    }
+  }
+
+  /// Tells the connection that the stream's user is done with it, whatever state it is in.
+  func release() {
+    eventLoop.execute { self.connection.value.release(self) }
+  }
+
+  /// Gives the stream up; this side sees `error`, or one that says the reason.
+  func reset(_ reason: ResetReason, because error: RPCError? = nil) {
+    eventLoop.execute { self.connection.value.reset(self, reason, because: error ?? reason.error) }
+  }
+
+  /// Has `action` called when the peer gives the stream up or the connection is lost; at once if that has happened.
+  func onCancel(_ action: @escaping @Sendable () -> Void) {
+    let isFired = cancelled.withLock { state in
+      if !state.isFired { state.action = action }
+      return state.isFired
+    }
+    if isFired { action() }
+  }
+
+  /// Calls what ``onCancel(_:)`` was given, and ends both directions with an error.
+  func fail(_ error: RPCError) {
+    // First the handle: a handler whose inbound ends with an error finds that the call is cancelled.
+    let action = cancelled.withLock { state in
+      defer { state = (true, nil) }
+      return state.action
+    }
+    action?()
+    inbound.fail(error)
+    outbound.fail(error)
+  }
+}
