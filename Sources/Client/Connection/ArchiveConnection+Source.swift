@@ -1,0 +1,78 @@
+public import Core
+import FoundationEssentials
+import GRPCCore
+public import Merkle
+import NIOCore
+public import Trust
+import Wire
+
+extension ArchiveConnection: Source {
+  /// The newest checkpoint's note, unverified.
+  ///
+  /// - Throws: `wire.*`.
+  public func checkpoint() async throws -> [UInt8] {
+    Array(try await client.getCheckpoint().note)
+  }
+
+  /// A tile of hashes, unverified.
+  ///
+  /// - Throws: `source.*`, `wire.*`.
+  public func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] {
+    var request = Postern_V1_GetTileRequest()
+    request.level = UInt32(coordinate.level)
+    request.index = coordinate.index
+    request.width = UInt32(coordinate.width)
+    return Array(try await client.getTile(request).hashes)
+  }
+
+  /// A bundle of entries, unverified.
+  ///
+  /// - Throws: `source.*`, `wire.*`; `wire.too-large` when the archive sends more than such a bundle can have.
+  public func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
+    var request = Postern_V1_GetEntriesRequest()
+    request.index = coordinate.index
+    request.width = UInt32(coordinate.width)
+    return try await client.getEntries(request, byteLimit: coordinate.maximumByteCount)
+  }
+
+  /// A body, unverified: see `checkedBody`.
+  ///
+  /// - Throws: `source.*`, `wire.*`.
+  public func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    var request = Postern_V1_GetBodyRequest()
+    request.app = Data(app.bytes)
+    request.generation = generation
+    request.digest = Data(digest.bytes)
+    return Array(try await client.getBody(request).body)
+  }
+
+  /// Objects, unverified, in the order in which they were asked for.
+  ///
+  /// - Throws: `source.*`, `wire.*`; what `receive` throws.
+  public func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    var request = Postern_V1_GetObjectsRequest()
+    request.app = Data(query.app.bytes)
+    request.generation = query.generation
+    var ids: [UInt8] = []
+    ids.reserveCapacity(query.ids.count * Digest.byteCount)
+    for id in query.ids { ids.append(id) }
+    request.ids = Data(ids)
+    try await client.getObjects(request) { batches in
+      for try await batch in batches { try await receive(batch.sourceObjects) }
+    }
+  }
+}
+
+extension ObjectBatch {
+  /// The objects, as slices of one copy of the batch's data.
+  fileprivate var sourceObjects: [SourceObject] {
+    let bytes = Array(data.readableBytesView)
+    var offset = 0
+    return objects.map { object in
+      defer { offset += object.byteCount }
+      return SourceObject(id: object.id, bytes: bytes[offset..<offset + object.byteCount])
+    }
+  }
+}

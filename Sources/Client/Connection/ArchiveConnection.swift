@@ -1,0 +1,76 @@
+public import Core
+import Logging
+public import Merkle
+import Wire
+
+/// A connection to an archive, over which everything is asked and sent.
+///
+/// It belongs to one ``open(_:_:)`` and ends with it. When the TCP connection breaks, calls under way fail with
+/// `wire.unavailable` and the next one makes a new connection.
+public struct ArchiveConnection: Sendable {
+  /// How long sealing an epoch may take, the check of its tree included; other answers have the wire's default.
+  static let sealTimeout = Duration.seconds(600)
+
+  let client: PosternClient<WireClientTransport>
+
+  /// Connects, and closes the connection when `body` returns.
+  ///
+  /// - Parameters:
+  ///   - address: where the archive listens.
+  ///   - body: what to do meanwhile.
+  /// - Throws: `wire.tls`, `wire.unavailable`; what `body` throws.
+  public static func open<Result: Sendable>(
+    _ address: ArchiveAddress, _ body: @Sendable (ArchiveConnection) async throws -> Result
+  ) async throws -> Result {
+    let tls: WireClientTLS? =
+      switch address.security {
+      case .plain: nil
+      case .tls(let path): try WireClientTLS(trustRootsFile: path)
+      }
+    let logger = Logger(label: "postern.client") { _ in SwiftLogNoOpLogHandler() }
+    let transport = WireClientTransport(host: address.host, port: address.port, tls: tls, logger: logger)
+    return try await withPosternClient(transport: transport) { client in
+      try await body(ArchiveConnection(client: client))
+    }
+  }
+}
+
+/// Who an archive is, as it says.
+public struct ArchiveDescription: Hashable, Sendable {
+  /// The log's verifier key, as the archive names it: what a charter pins.
+  public let verifier: NoteVerifier
+  /// The program's version.
+  public let version: String
+  /// The most bytes that one push may send.
+  public let pushByteCountLimit: UInt64
+}
+
+/// An epoch, as an archive's index lists it: a convenience that proves nothing; ask for the epoch itself.
+public struct EpochSummary: Hashable, Sendable {
+  /// The application.
+  public let app: Digest
+  /// The epoch's number.
+  public let epoch: UInt64
+  /// Its generation.
+  public let generation: UInt64
+  /// The state's version.
+  public let stateVersion: UInt64
+  /// The application's commitment to the state.
+  public let commitment: Digest?
+  /// Digest of the recovery policy.
+  public let policy: Digest
+  /// The record's place in the log.
+  public let leafIndex: UInt64
+  /// The root's id.
+  public let root: Digest
+  /// Bytes that the epoch added to the archive.
+  public let addedByteCount: UInt64
+}
+
+/// A page of a list.
+public struct EpochPage: Hashable, Sendable {
+  /// The epochs, newest first.
+  public let epochs: [EpochSummary]
+  /// What the next page is asked with; nil on the last.
+  public let next: [UInt8]?
+}

@@ -1,0 +1,26 @@
+import Core
+import Records
+
+/// What a key is for: one key serves one holder in one role.
+public enum HolderRole: String, Sendable, CaseIterable {
+  /// A council member.
+  case member
+  /// A node that pushes.
+  case uploader
+  /// A node that may ask the council to open an epoch.
+  case requester
+  /// The key-management service, or whoever provisions its secret.
+  case kms
+
+  /// Refuses a name that no charter would take.
+  ///
+  /// - Throws: `key.name`.
+  static func check(name: String) throws(PosternError) {
+    let isPrintable = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    guard (1...Charter.Limits.nameByteCount).contains(name.utf8.count), isPrintable else {
+      throw PosternError(
+        .keyName, "The name is empty, longer than \(Charter.Limits.nameByteCount) bytes, or holds control characters.",
+        advice: "Choose a shorter, printable name.")
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Core
+import Records
+import Trust
+
+/// An epoch whose receipt was verified and kept.
+struct AdmittedEpoch: Sendable {
+  let app: Digest
+  let fields: EpochFields
+  let leafIndex: UInt64
+  let checkpointSize: UInt64
+  let receiptPath: String
+  let openedGeneration: Bool
+
+  /// Whether a push that is run again would say the same.
+  func isRepeated(by options: PushOptions, root: Digest) -> Bool {
+    fields.root == root && fields.commitment == options.commitment
+      && (options.stateVersion ?? fields.stateVersion) == fields.stateVersion
+  }
+
+  /// What the push did.
+  func report(_ traffic: PushProgress, isRepeat: Bool = false) -> PushReport {
+    PushReport(
+      app: app, epoch: fields.number, generation: fields.generation, openedGeneration: openedGeneration,
+      stateVersion: fields.stateVersion, commitment: fields.commitment, root: fields.root, leafIndex: leafIndex,
+      checkpointSize: checkpointSize, receiptPath: receiptPath, isRepeat: isRepeat, traffic: traffic)
+  }
+}
+
+extension PendingEpoch {
+  /// The fields of the record that a receipt shows, which has to be this one, or its repeat by the same uploader:
+  /// then the archive had admitted it before, with another envelope for the same dump.
+  ///
+  /// - Throws: `push.receipt`; `record.*` for a record that is none.
+  func admittedFields(in receipt: Receipt) throws(PosternError) -> EpochFields {
+    guard receipt.proven.leaf != leaf else { return fields }
+    let other = try Record(parsing: receipt.proven.leaf)
+    try other.verifySignature()
+    guard case .epoch(let fields) = other.fields, other.epochIdentity == record.epochIdentity else {
+      throw PosternError(
+        .pushReceipt, "The archive gave a receipt for another record than the one that was sent.",
+        advice: "Do not rely on it: run the push again, and tell the archive's operator.")
+    }
+    return fields
+  }
+}

@@ -1,0 +1,194 @@
+import Core
+import Dump
+
+/// Reads a state, seals it on all cores, and sends it, with memory that does not grow with the state.
+///
+/// One task reads, some seal, some send; this value alone decides what comes next. It holds at most
+/// ``pieceLimit`` pieces on their way from the reader to their window, and ``windowLimit`` windows, the one being
+/// filled included.
+struct DumpSender: ~Copyable {
+  /// State that is read and sealed at once.
+  static let pieceByteCount = 1 << 20
+  /// Pieces between reader and window, out of turn ones included.
+  private static let pieceLimit = 4
+  /// Windows in memory: one is filled while the other is sent, or both are sent.
+  private static let windowLimit = 2
+
+  /// What a task came back with.
+  private enum Event: Sendable {
+    case read(PlainPiece)
+    case sealed(SealedPiece)
+    case sent(PushWindow)
+  }
+
+  private let input: StateInput
+  private let uploader: WindowUploader
+  private let meter: PushMeter
+  private let chunker: ChunkerParameters
+  private let sealers: WorkerPool<ChunkSealer>
+  private let plainBuffers = BufferPool(byteCount: DumpSender.pieceByteCount)
+  private let sealedBuffers: BufferPool
+
+  private var builder: TreeBuilder?
+  private var window = PushWindow()
+  private var windowNumber = 0
+  private var sendingCount = 0
+  private var isReading = false
+  private var isRead = false
+  private var pieceCount = 0
+  private var readNumber = 0
+  private var nextNumber = 0
+  /// Sealed pieces whose turn has not come.
+  private var early: [Int: SealedPiece] = [:]
+
+  init(
+    input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, uploader: WindowUploader,
+    meter: PushMeter
+  ) {
+    self.input = input
+    self.uploader = uploader
+    self.meter = meter
+    self.chunker = chunker
+    sealers = WorkerPool(secret: secret.copy(), chunker: chunker)
+    builder = TreeBuilder(secret: secret)
+    let chunkCount = DumpSender.pieceByteCount / chunker.chunkByteCount
+    sealedBuffers = BufferPool(byteCount: chunkCount * chunker.sealedChunkByteCount)
+  }
+
+  /// Sends the whole state.
+  ///
+  /// - Returns: the dump's root, which the archive has by then, with everything below it.
+  /// - Throws: `push.*`, `dump.too-large`, `wire.*`.
+  consuming func send() async throws -> ObjectReference {
+    var sender = self
+    return try await withThrowingTaskGroup(of: Event.self) { tasks in
+      var root: ObjectReference?
+      while true {
+        try sender.takeTurns()
+        if sender.isRead, sender.pieceCount == 0, root == nil { root = try sender.finishTree() }
+        sender.startSending(&tasks, isLast: root != nil)
+        try sender.takeTurns()
+        sender.startReading(&tasks)
+        guard let event = try await tasks.next() else { break }
+        sender.handle(event, &tasks)
+      }
+      guard let root else { preconditionFailure("a state that was read has a root") }
+      return root
+    }
+  }
+
+  private mutating func handle(_ event: Event, _ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    switch event {
+    case .read(let piece):
+      isReading = false
+      isRead = piece.isLast
+      meter.update { $0.readByteCount += piece.byteCount }
+      guard piece.byteCount > 0 else {
+        plainBuffers.give(piece.buffer)
+        pieceCount -= 1
+        return
+      }
+      let (sealers, plainBuffers, buffer) = (sealers, plainBuffers, sealedBuffers.take())
+      tasks.addTask {
+        let chunks = piece.seal(with: sealers, into: buffer)
+        plainBuffers.give(piece.buffer)
+        return .sealed(SealedPiece(number: piece.number, chunks: chunks, buffer: buffer))
+      }
+    case .sealed(let piece):
+      early[piece.number] = piece
+    case .sent(var window):
+      window.recycle(into: sealedBuffers)
+      sendingCount -= 1
+    }
+  }
+
+  /// Reads the next piece, unless enough are under way.
+  private mutating func startReading(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    guard !isReading, !isRead, pieceCount < DumpSender.pieceLimit else { return }
+    isReading = true
+    pieceCount += 1
+    let (input, buffer, number, chunker) = (input, plainBuffers.take(), readNumber, chunker)
+    readNumber += 1
+    tasks.addTask {
+      .read(PlainPiece(number: number, buffer: buffer, byteCount: try await input.read(into: buffer), chunker: chunker))
+    }
+  }
+
+  /// Puts pieces whose turn has come into the window, as long as it has room and may be there at all.
+  private mutating func takeTurns() throws {
+    while sendingCount < DumpSender.windowLimit, !window.isFull, let piece = early.removeValue(forKey: nextNumber) {
+      nextNumber += 1
+      pieceCount -= 1
+      window.append(piece.chunks, in: piece.buffer)
+      var nodes: [SealedNode] = []
+      for chunk in piece.chunks { try builder?.append(chunk.reference, completed: &nodes) }
+      for node in nodes { window.append(node) }
+    }
+  }
+
+  /// Sends the window when it is full, or when it is the last one.
+  private mutating func startSending(_ tasks: inout ThrowingTaskGroup<Event, any Error>, isLast: Bool) {
+    guard sendingCount < DumpSender.windowLimit, window.isFull || isLast && !window.isEmpty else { return }
+    var full = window
+    let (uploader, number) = (uploader, windowNumber)
+    window = PushWindow()
+    windowNumber += 1
+    sendingCount += 1
+    tasks.addTask {
+      full.sort()
+      try await uploader.upload(full, number: number)
+      return .sent(full)
+    }
+  }
+
+  /// Completes the tree; its last nodes, the root at the very end, go into the last window.
+  private mutating func finishTree() throws -> ObjectReference? {
+    guard let builder = builder.take() else { return nil }
+    var nodes: [SealedNode] = []
+    let root = try builder.finish(completed: &nodes)
+    for node in nodes { window.append(node) }
+    return root
+  }
+}
+
+/// A piece of state, with its cuts.
+private struct PlainPiece: Sendable {
+  let number: Int
+  let buffer: PieceBuffer
+  let byteCount: Int
+  let cuts: [Range<Int>]
+
+  init(number: Int, buffer: PieceBuffer, byteCount: Int, chunker: ChunkerParameters) {
+    self.number = number
+    self.buffer = buffer
+    self.byteCount = byteCount
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
+    var cuts: [Range<Int>] = []
+    switch chunker {
+    case .fixed(let size):
+      var chunker = FixedChunker(size)
+      // Pieces are multiples of every chunk size, so only the last one has a rest.
+      _ = chunker.cut(bytes, isEnd: true, into: &cuts)
+    }
+    self.cuts = cuts
+  }
+
+  /// Whether the state ends with this piece.
+  var isLast: Bool { byteCount < DumpSender.pieceByteCount }
+
+  func seal(with sealers: WorkerPool<ChunkSealer>, into output: PieceBuffer) -> [SealedChunk] {
+    let state = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
+    return sealers.withWorker { sealer in
+      var chunks: [SealedChunk] = []
+      _ = sealer.seal(cuts, of: state, into: output.memory, chunks: &chunks)
+      return chunks
+    }
+  }
+}
+
+/// A piece's sealed chunks, and the buffer that they lie in.
+private struct SealedPiece: Sendable {
+  let number: Int
+  let chunks: [SealedChunk]
+  let buffer: PieceBuffer
+}

@@ -1,0 +1,60 @@
+package import Core
+import Records
+
+/// Which generation a push goes into: the one whose secrets the uploader holds, or the next.
+package enum GenerationChoice: Hashable, Sendable {
+  /// The one that it holds: it is the archive's current one, or was prepared and never admitted.
+  case held
+  /// A new one, with fresh secrets.
+  case opening(UInt64)
+
+  /// What the archive's newest epoch says of its generation.
+  package struct Newest: Hashable, Sendable {
+    let number: UInt64
+    let veil: Digest
+
+    package init(number: UInt64, veil: Digest) {
+      self.number = number
+      self.veil = veil
+    }
+
+    init(_ fields: EpochFields) {
+      self.init(number: fields.generation, veil: fields.veil)
+    }
+  }
+
+  /// What an uploader holds, in public.
+  package struct Holding: Hashable, Sendable {
+    let number: UInt64
+    let charter: Digest
+    let veil: Digest
+
+    package init(number: UInt64, charter: Digest, veil: Digest) {
+      self.number = number
+      self.charter = charter
+      self.veil = veil
+    }
+
+    init(_ generation: borrowing HeldGeneration) {
+      number = generation.number
+      charter = generation.charter
+      veil = generation.veilDigest
+    }
+  }
+
+  /// Decides.
+  ///
+  /// - Parameters:
+  ///   - holding: what the state folder has; nil where it has nothing.
+  ///   - newest: the archive's newest epoch; nil before the first.
+  ///   - charter: digest of the charter in force: a veil binds the one that its generation opened under.
+  ///   - opensNext: whether the uploader wants a new generation in any case.
+  package init(holding: Holding?, newest: Newest?, charter: Digest, opensNext: Bool) {
+    let next = (newest?.number ?? 0) + 1
+    self = .opening(next)
+    guard let holding, holding.charter == charter else { return }
+    let isPrepared = holding.number == next
+    let isCurrent = holding.number == newest?.number && holding.veil == newest?.veil
+    if isPrepared || isCurrent && !opensNext { self = .held }
+  }
+}

@@ -1,0 +1,40 @@
+import Sodium
+import Synchronization
+
+/// A piece of memory that a push or a recovery uses again and again: for state, or for sealed objects.
+///
+/// `@unchecked Sendable`: a buffer has one user at a time. A ``BufferPool`` hands it to one caller, who passes it
+/// on with the value that owns it and touches it no more, until it comes back to the pool.
+final class PieceBuffer: @unchecked Sendable {
+  let memory: UnsafeMutableRawBufferPointer
+
+  init(byteCount: Int) {
+    memory = .allocate(byteCount: byteCount, alignment: 4_096)
+  }
+
+  deinit {
+    // It may hold state, which nobody is to find in memory afterwards.
+    wipe(memory)
+    memory.deallocate()
+  }
+}
+
+/// Buffers of one size that wait for their next use.
+///
+/// It makes one when none waits; how many there are at once is up to whoever takes them.
+final class BufferPool: Sendable {
+  private let byteCount: Int
+  private let idle = Mutex<[PieceBuffer]>([])
+
+  init(byteCount: Int) {
+    self.byteCount = byteCount
+  }
+
+  func take() -> PieceBuffer {
+    idle.withLock { $0.popLast() } ?? PieceBuffer(byteCount: byteCount)
+  }
+
+  func give(_ buffer: PieceBuffer) {
+    idle.withLock { $0.append(buffer) }
+  }
+}

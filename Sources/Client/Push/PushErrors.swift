@@ -1,0 +1,27 @@
+public import Core
+import Glibc
+
+extension PosternError.Code {
+  /// The file changed while it was read.
+  public static let pushChanged: Self = "push.changed"
+  /// What is to be pushed is no file that can be read.
+  public static let pushInput: Self = "push.input"
+  /// The receipt that came back is of another record.
+  public static let pushReceipt: Self = "push.receipt"
+  /// The archive takes no push of this size.
+  public static let pushTooLarge: Self = "push.too-large"
+}
+
+extension PosternError {
+  static func stateChanged(_ path: String) -> PosternError {
+    PosternError(
+      .pushChanged, "“\(path)” changed while it was read, so what was read is no state that it ever had.",
+      advice: "Push a copy or a snapshot of it that nobody writes to; nothing was published.")
+  }
+
+  static func unreadableState(_ path: String, _ number: Int32) -> PosternError {
+    PosternError(
+      .pushInput, "“\(path)” cannot be read: \(String(cString: strerror(number))).",
+      advice: "Give a file that you may read, or - for a pipe.")
+  }
+}

@@ -1,0 +1,121 @@
+import Core
+import Dump
+import Merkle
+import Records
+import Sodium
+import Trust
+
+/// Pushes a state as an application's next epoch.
+public enum Pusher {
+  /// Pushes.
+  ///
+  /// Secrets of a new generation are on this machine's disk before the first upload, and the signed record before
+  /// it is sent. A push that was cut off is simply run again: it sends what the archive lacks, and one that had
+  /// been admitted gets its receipt.
+  ///
+  /// - Parameters:
+  ///   - options: what is pushed, and how.
+  ///   - key: the uploader's key.
+  ///   - archive: the application's home.
+  ///   - progress: told after every piece; it should be quick.
+  /// - Throws: `push.*`, `epoch.*`, `state.*`, `log.*`, `view.*`, `wire.*`, and whatever else the archive refuses with.
+  public static func push(
+    _ options: PushOptions, key: borrowing KeyFile, over archive: ArchiveConnection,
+    progress: @escaping @Sendable (PushProgress) -> Void = { _ in }
+  ) async throws -> PushReport {
+    let folder = try StateFolder.open(at: options.statePath, app: options.app, key: key)
+    let input = try StateInput(options.input)
+    let meter = PushMeter(totalByteCount: input.byteCount, report: progress)
+    let signing = try key.signingKey()
+    var application = try await archive.verified(app: options.app, memory: folder.memory)
+    try application.requireUploader(signing.verificationKey)
+    let settled = try await settlePending(in: folder, over: archive, application)
+    // What was settled just now may be the newest epoch.
+    if settled != nil { application = try await archive.verified(app: options.app, memory: folder.memory) }
+    let plan = try PushPlan(options, application: application)
+    let generation = try generation(for: plan, in: folder)
+    let push = try await plan.begin(generation: generation.number, input, archive, signedBy: signing)
+    let uploader = WindowUploader(archive: archive, push: push, meter: meter)
+    let sender = DumpSender(
+      input: input, secret: generation.secret, chunker: application.charter.chunker, uploader: uploader, meter: meter)
+    let root = try await sender.send()
+    try input.requireUnchanged()
+
+    if let settled, settled.isRepeated(by: options, root: root.id) {
+      try await archive.abandon(push)
+      meter.update { $0.phase = .done }
+      return settled.report(meter.progress, isRepeat: true)
+    }
+    meter.update { $0.phase = .sealing }
+    let pending = try plan.sealer.seal(root: root, in: generation, signedBy: signing)
+    try folder.keep(pending)
+    let remembered = try folder.memory.newest(of: application.charter.home)
+    // Handing it in twice is safe: the second time is a repeat.
+    let receipt = try await Retry.whileUnavailable { try await archive.seal(pending, of: push) }
+    let opened = generation.number != application.epoch?.fields.generation
+    let admitted = try await accept(
+      receipt, of: pending, in: folder, over: archive, application, remembered, openedGeneration: opened)
+    meter.update { $0.phase = .done }
+    return admitted.report(meter.progress)
+  }
+
+  /// Asks whether an epoch that was sent before, and whose receipt never came, was admitted.
+  ///
+  /// - Returns: what it became; nil where there is none, or it was not admitted.
+  private static func settlePending(
+    in folder: borrowing StateFolder, over archive: ArchiveConnection, _ application: VerifiedApplication
+  ) async throws -> AdmittedEpoch? {
+    guard let pending = try folder.pending() else { return nil }
+    let remembered = try folder.memory.newest(of: application.charter.home)
+    let receipt: Receipt
+    do {
+      receipt = try await Retry.whileUnavailable { try await archive.seal(pending, of: nil) }
+    } catch let error as PosternError where error.isRefusal {
+      try folder.forgetPending()
+      return nil
+    }
+    return try await accept(
+      receipt, of: pending, in: folder, over: archive, application, remembered, openedGeneration: false)
+  }
+
+  /// Verifies an epoch's receipt and keeps it.
+  private static func accept(
+    _ receipt: Receipt, of pending: PendingEpoch, in folder: borrowing StateFolder,
+    over archive: ArchiveConnection, _ application: VerifiedApplication, _ remembered: SignedCheckpoint?,
+    openedGeneration: Bool
+  ) async throws -> AdmittedEpoch {
+    let home = application.charter.home
+    let checkpoint = try receipt.verify(log: home)
+    let fields = try pending.admittedFields(in: receipt)
+    try await folder.memory.advance(to: checkpoint, from: remembered, of: home, reading: archive)
+    let path = try folder.keep(receipt, ofEpoch: fields.number)
+    try folder.forgetPending()
+    return AdmittedEpoch(
+      app: folder.app, fields: fields, leafIndex: receipt.proven.index, checkpointSize: checkpoint.checkpoint.size,
+      receiptPath: path, openedGeneration: openedGeneration)
+  }
+
+  /// The generation to push in; a new one's secrets are on the disk when this returns.
+  private static func generation(
+    for plan: PushPlan, in folder: borrowing StateFolder
+  ) throws(PosternError) -> HeldGeneration {
+    var number = plan.nextGeneration
+    if let held = try folder.generation() {
+      switch plan.choose(GenerationChoice.Holding(held)) {
+      case .held: return held
+      case .opening(let next): number = next
+      }
+    }
+    let opened = HeldGeneration(opening: number, app: folder.app, charter: plan.application.charter)
+    try folder.keep(opened)
+    return opened
+  }
+}
+
+extension PosternError {
+  /// Whether an archive judged a push and said no, rather than not being able to judge.
+  fileprivate var isRefusal: Bool {
+    let area = code.rawValue.prefix { $0 != "." }
+    return ["push", "epoch", "charter", "record", "envelope", "veil", "policy"].contains(area)
+  }
+}

@@ -1,0 +1,101 @@
+import Core
+import NIOCore
+import Synchronization
+import Wire
+
+/// Sends windows of sealed objects: asks which ones the archive lacks, and uploads those.
+struct WindowUploader: Sendable {
+  /// Bytes of objects in one message, unless one object alone is longer.
+  static let messageByteCount = 1 << 20
+  /// Streams side by side for one window: credit bounds what one stream carries over a long way.
+  private static let streamCount = 2
+
+  let archive: ArchiveConnection
+  let push: PushToken
+  let meter: PushMeter
+  let claims = UploadClaims()
+
+  /// Sends what the archive lacks of a window, whose objects are sorted.
+  ///
+  /// - Parameters:
+  ///   - window: the objects.
+  ///   - number: the window's number in the push, from 0.
+  func upload(_ window: PushWindow, number: Int) async throws {
+    let entries = window.entries
+    try await Retry.whileUnavailable {
+      let isMissing = try await archive.missing(entries.map(\.id), of: push)
+      let lacking = claims.claim(zip(entries, isMissing).filter(\.1).map(\.0), for: number)
+      try await send(lacking, of: window)
+    }
+    meter.update { progress in
+      progress.sealedByteCount += window.sealedByteCount
+      progress.sealedObjectCount += window.sealedObjectCount
+    }
+  }
+
+  /// Sends objects in messages of about a mebibyte, dealt out to the streams in turn.
+  private func send(_ entries: [PushWindow.Entry], of window: PushWindow) async throws {
+    let messages = WindowUploader.messages(entries)
+    try await withThrowingTaskGroup(of: Void.self) { streams in
+      for first in 0..<min(WindowUploader.streamCount, messages.count) {
+        streams.addTask {
+          try await archive.upload { turn in
+            let place = first + turn * WindowUploader.streamCount
+            guard place < messages.count else { return nil }
+            return try batch(entries[messages[place]], of: window)
+          }
+        }
+      }
+      try await streams.waitForAll()
+    }
+  }
+
+  private func batch(_ entries: ArraySlice<PushWindow.Entry>, of window: PushWindow) throws -> ObjectBatch {
+    let byteCount = entries.reduce(0) { $0 + $1.byteCount }
+    var data = ByteBufferAllocator().buffer(capacity: byteCount)
+    for entry in entries { window.write(entry, to: &data) }
+    meter.update { progress in
+      progress.sentByteCount += byteCount
+      progress.sentObjectCount += entries.count
+    }
+    let objects = entries.map { ObjectBatch.Object(id: $0.id, kind: $0.kind.rawValue, byteCount: $0.byteCount) }
+    return try ObjectBatch(token: push.bytes, objects: objects, data: data)
+  }
+
+  /// Which objects go into which message.
+  private static func messages(_ entries: [PushWindow.Entry]) -> [Range<Int>] {
+    var messages: [Range<Int>] = []
+    var start = 0
+    var byteCount = 0
+    for (index, entry) in entries.enumerated() {
+      if index > start, byteCount + entry.byteCount > messageByteCount {
+        messages.append(start..<index)
+        (start, byteCount) = (index, 0)
+      }
+      byteCount += entry.byteCount
+    }
+    if start < entries.count { messages.append(start..<entries.count) }
+    return messages
+  }
+}
+
+/// Which objects a window that is under way sends already, so that the next one does not send them too.
+///
+/// The archive cannot know yet when it is asked about the next window. Only the last few windows are remembered:
+/// what was sent before them is stored, and the archive says so.
+final class UploadClaims: Sendable {
+  private static let windowLimit = 4
+  private let claimed = Mutex<[(window: Int, ids: Set<Digest>)]>([])
+
+  /// Takes those objects that no other window sends, for a window that sends them now, or again.
+  func claim(_ entries: [PushWindow.Entry], for window: Int) -> [PushWindow.Entry] {
+    claimed.withLock { claimed in
+      let free = entries.filter { entry in
+        !claimed.contains { $0.window != window && $0.ids.contains(entry.id) }
+      }
+      claimed.removeAll { $0.window == window || $0.window + UploadClaims.windowLimit <= window }
+      claimed.append((window, Set(free.map(\.id))))
+      return free
+    }
+  }
+}

@@ -1,0 +1,37 @@
+public import Core
+import Glibc
+
+extension PosternError.Code {
+  /// The epoch's state version is lower than the one that is expected.
+  public static let recoverStale: Self = "recover.stale"
+  /// What would be written exists.
+  public static let recoverExists: Self = "recover.exists"
+  /// The recovered state cannot be written.
+  public static let recoverOutput: Self = "recover.output"
+  /// The capsule at hand is not the epoch's.
+  public static let recoverCapsule: Self = "recover.capsule"
+}
+
+extension PosternError {
+  static func brokenOutput(_ number: Int32) -> PosternError {
+    PosternError(
+      .recoverOutput, "Standard output cannot be written: \(String(cString: strerror(number))).",
+      advice: "Check what reads it; what it got so far is not the whole state.")
+  }
+
+  static func unnameableOutput(_ path: String, _ number: Int32) -> PosternError {
+    PosternError(
+      .recoverOutput, "The recovered file cannot be named “\(path)”: \(String(cString: strerror(number))).",
+      advice: "Check its folder; nothing is left there.")
+  }
+
+  static func noOutputName(_ path: String) -> PosternError {
+    PosternError(.recoverOutput, "“\(path)” names no file.", advice: "Name the file that is to hold the state.")
+  }
+
+  static func outputExists(_ path: String) -> PosternError {
+    PosternError(
+      .recoverExists, "“\(path)” exists, and a recovery overwrites nothing.",
+      advice: "Move it away, or name another file.")
+  }
+}

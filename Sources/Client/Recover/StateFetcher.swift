@@ -1,0 +1,157 @@
+import Core
+import Dump
+import Synchronization
+import Trust
+
+/// Fetches a dump, opens it on all cores and writes the state, with memory that does not grow with the state.
+///
+/// Some tasks fetch nodes, some fetch and open spans of chunks; this value alone decides what comes next. A span
+/// is opened in the task that fetches it, so that fetching and opening overlap.
+struct StateFetcher<Origin: Source>: ~Copyable {
+  /// Spans under way, out of turn ones included: each holds its state, and what comes for it.
+  private static var spanLimit: Int { 8 }
+  /// Nodes of one question.
+  private static var nodeLimit: Int { 256 }
+
+  /// What a task came back with.
+  private enum Event: Sendable {
+    case nodes([SourceObject], requestCount: Int)
+    case span(StateSpan, PieceBuffer)
+  }
+
+  private let opening: (app: Digest, generation: UInt64)
+  private let source: Origin
+  private let openers: WorkerPool<ChunkOpener>
+  private let chunksPerSpan: Int
+  private let buffers = BufferPool(byteCount: StateSpan.byteCount)
+  private let report: @Sendable (RecoverProgress) -> Void
+  private let start = ContinuousClock.now
+
+  private var walk: TreeWalk
+  private var output: StateOutput
+  private var progress = RecoverProgress()
+  private var isFetchingNodes = false
+  private var spanCount = 0
+  private var nextSpan = 0
+  private var nextWritten = 0
+  /// Spans that standard output cannot take yet.
+  private var early: [Int: (StateSpan, PieceBuffer)] = [:]
+
+  init(
+    root: ObjectReference, chunker: ChunkerParameters, app: Digest, generation: UInt64, from source: Origin,
+    to output: consuming StateOutput, report: @escaping @Sendable (RecoverProgress) -> Void
+  ) {
+    opening = (app, generation)
+    self.source = source
+    self.report = report
+    openers = WorkerPool(chunker: chunker)
+    chunksPerSpan = StateSpan.byteCount / chunker.chunkByteCount
+    walk = TreeWalk(root: root, chunker: chunker)
+    self.output = output
+    progress.totalByteCount = root.plainByteCount
+  }
+
+  /// Fetches, opens and writes everything, and gives the output its name.
+  ///
+  /// - Throws: `source.*`, `dump.*`, `recover.*`, `storage.*`, `wire.*`; nothing is left of the output then.
+  consuming func run() async throws -> RecoverProgress {
+    var fetcher = self
+    try await withThrowingTaskGroup(of: Event.self) { tasks in
+      while true {
+        fetcher.startNodes(&tasks)
+        fetcher.startSpans(&tasks)
+        guard let event = try await tasks.next() else { break }
+        try fetcher.handle(event)
+      }
+    }
+    guard fetcher.walk.isFinished else { throw PosternError.absentNodes }
+    let progress = fetcher.progress
+    try fetcher.finish()
+    return progress
+  }
+
+  private consuming func finish() throws(PosternError) {
+    try output.commit()
+  }
+
+  /// Asks for the nodes that the walk wants next, one question at a time.
+  private mutating func startNodes(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    guard !isFetchingNodes else { return }
+    let requests = walk.nextRequests(limit: StateFetcher.nodeLimit)
+    guard !requests.isEmpty else { return }
+    isFetchingNodes = true
+    let (source, opening) = (source, opening)
+    tasks.addTask {
+      let query = try ObjectQuery(app: opening.app, generation: opening.generation, ids: requests.map(\.id))
+      let nodes = Mutex<[SourceObject]>([])
+      try await source.objects(query) { batch in
+        let count = nodes.withLock { nodes in
+          nodes += batch
+          return nodes.count
+        }
+        guard count <= requests.count else { throw PosternError.unaskedNodes }
+      }
+      return .nodes(nodes.withLock { $0 }, requestCount: requests.count)
+    }
+  }
+
+  /// Takes what chunks the walk gives, as many spans as may be under way.
+  private mutating func startSpans(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    while spanCount < StateFetcher.spanLimit {
+      let chunks = walk.nextChunks(limit: chunksPerSpan)
+      guard !chunks.isEmpty else { return }
+      let span = StateSpan(number: nextSpan, chunks: chunks)
+      nextSpan += 1
+      spanCount += 1
+      let (source, opening, openers, buffer) = (source, opening, openers, buffers.take())
+      tasks.addTask {
+        try await span.fetch(
+          app: opening.app, generation: opening.generation, from: source, with: openers, into: buffer)
+        return .span(span, buffer)
+      }
+    }
+  }
+
+  private mutating func handle(_ event: Event) throws {
+    switch event {
+    case .nodes(let nodes, let requestCount):
+      isFetchingNodes = false
+      for node in nodes {
+        try walk.supply(node.bytes, id: node.id)
+        progress.fetchedByteCount += node.bytes.count
+      }
+      // Each that was supplied had been asked for, so none is missing where the counts agree.
+      guard nodes.count == requestCount else { throw PosternError.absentNodes }
+    case .span(let span, let buffer):
+      progress.fetchedByteCount += span.sealedByteCount
+      if output.isOrdered {
+        early[span.number] = (span, buffer)
+        while let (span, buffer) = early.removeValue(forKey: nextWritten) { try write(span, buffer) }
+      } else {
+        try write(span, buffer)
+      }
+    }
+  }
+
+  private mutating func write(_ span: StateSpan, _ buffer: PieceBuffer) throws {
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<span.plainByteCount])
+    try output.write(bytes, at: span.offset)
+    buffers.give(buffer)
+    nextWritten += 1
+    spanCount -= 1
+    progress.writtenByteCount += bytes.count
+    progress.elapsed = start.duration(to: .now)
+    report(progress)
+  }
+}
+
+extension PosternError {
+  /// A source that has none of the nodes that a dump needs.
+  fileprivate static let absentNodes = PosternError(
+    .sourceAbsent, "The source does not have nodes that the dump needs.",
+    advice: "Ask another archive or mirror for this epoch.")
+
+  /// A source that sends more nodes than it was asked for.
+  fileprivate static let unaskedNodes = PosternError(
+    .sourceUnasked, "The source sent nodes unasked, or twice.", advice: "Use another source.")
+}

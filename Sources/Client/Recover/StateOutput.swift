@@ -1,0 +1,99 @@
+import CLinux
+import Core
+import Glibc
+import Packs
+import Sodium
+
+/// Takes a state as it is recovered: pieces in any order into a file, or in order to standard output.
+///
+/// A file has another name until it is whole and on the disk; whatever happens before, nothing stays.
+struct StateOutput: ~Copyable, Sendable {
+  private static let permissions: UInt32 = 0o600
+
+  private let path: String
+  private let temporaryPath: String
+  /// Nil for standard output.
+  private let file: OpenFile?
+
+  /// Opens an output, of mode 0600 where it is a file.
+  ///
+  /// - Throws: `recover.exists`, `storage.*`.
+  static func open(_ output: RecoverOptions.Output) throws(PosternError) -> StateOutput {
+    switch output {
+    case .standardOutput:
+      return StateOutput(path: "", temporaryPath: "", file: nil)
+    case .file(let path):
+      guard access(path, F_OK) != 0 else { throw .outputExists(path) }
+      let slash = path.lastIndex(of: "/")
+      let folder = slash.map { path[...$0] } ?? ""
+      let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
+      guard !name.isEmpty else { throw .noOutputName(path) }
+      let temporary = "\(folder).\(name).\(randomBytes(8).hex).part"
+      let file = try OpenFile(temporary, .create, permissions: permissions)
+      return StateOutput(path: path, temporaryPath: temporary, file: file)
+    }
+  }
+
+  private init(path: String, temporaryPath: String, file: consuming OpenFile?) {
+    self.path = path
+    self.temporaryPath = temporaryPath
+    self.file = file
+  }
+
+  deinit {
+    // After a commit the temporary name is gone already.
+    if !isOrdered { unlink(temporaryPath) }
+  }
+
+  /// Whether pieces have to come in the state's order.
+  var isOrdered: Bool {
+    switch file {
+    case .some: false
+    case .none: true
+    }
+  }
+
+  /// Writes a piece of the state to its place; standard output has none but the next.
+  ///
+  /// - Throws: `recover.output`, `storage.*`.
+  borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {
+    switch file {
+    case .some(let file): try file.write(bytes, at: UInt64(offset))
+    case .none: try StateOutput.writeToStandardOutput(bytes)
+    }
+  }
+
+  /// Gives the file its name, durably; nothing is overwritten.
+  ///
+  /// - Throws: `recover.*`, `storage.*`; nothing is left then.
+  consuming func commit() throws(PosternError) {
+    switch file {
+    case .some(let file): try file.syncData()
+    case .none: return
+    }
+    switch clinux_rename_new(temporaryPath, path) {
+    case 0: break
+    case EEXIST: throw .outputExists(path)
+    case let number: throw .unnameableOutput(path, number)
+    }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    do throws(PosternError) {
+      try DurableFile.syncFolder(folder)
+    } catch {
+      unlink(path)
+      throw error
+    }
+  }
+
+  private static func writeToStandardOutput(_ bytes: UnsafeRawBufferPointer) throws(PosternError) {
+    var done = 0
+    while done < bytes.count {
+      let count = Glibc.write(STDOUT_FILENO, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+      if count >= 0 {
+        done += count
+      } else if errno != EINTR {
+        throw .brokenOutput(errno)
+      }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Bulk
+public import Core
+public import Merkle
+public import Trust
+
+/// The newest checkpoint that this machine saw of each log, so that no log can show it two histories.
+///
+/// A log that shows less than before, or something else, is refused, and what it showed is kept beside as
+/// evidence. Several processes may share a folder.
+public struct CheckpointMemory: Sendable {
+  private let folder: String
+
+  /// A memory in a folder, which is made at the first checkpoint that is kept.
+  public init(folder: String) {
+    self.folder = folder
+  }
+
+  /// The newest checkpoint of a log; nil where none was seen.
+  ///
+  /// Read before a log is asked, so that a process beside this one, asking later, cannot make its answer look old.
+  ///
+  /// - Throws: `storage.*`, `state.malformed`.
+  public func newest(of log: NoteVerifier) throws(PosternError) -> SignedCheckpoint? {
+    let path = path(of: log)
+    guard let bytes = try StateFiles.read(path, byteCountLimit: SignedNote.maximumByteCount) else { return nil }
+    do {
+      return try SignedCheckpoint(parsing: bytes, log: log)
+    } catch {
+      throw .stateMalformed(path)
+    }
+  }
+
+  /// Says that what a log shows now continues what it showed before, and remembers it.
+  ///
+  /// - Parameters:
+  ///   - shown: what the log shows now.
+  ///   - remembered: what ``newest(of:)`` returned before the log was asked.
+  ///   - log: the log's key.
+  ///   - source: where the log's tiles are read.
+  /// - Throws: `log.rollback`, `log.fork`; else what the source or the disk throws.
+  public func advance(
+    to shown: SignedCheckpoint, from remembered: SignedCheckpoint?, of log: NoteVerifier, reading source: some Source
+  ) async throws {
+    if let remembered {
+      do {
+        try await shown.requireContinuing(remembered, reading: source)
+      } catch let error as PosternError where error.code == .logFork || error.code == .logRollback {
+        let size = shown.checkpoint.size
+        try StateFiles.replace("\(path(of: log)).refused-\(size)", with: shown.note.bytes)
+        throw error
+      }
+      guard shown.checkpoint.size > remembered.checkpoint.size else { return }
+    }
+    try await keep(shown, of: log)
+  }
+
+  /// Keeps a checkpoint unless a newer one was kept meanwhile.
+  private func keep(_ shown: SignedCheckpoint, of log: NoteVerifier) async throws {
+    try StateFiles.makeFolder(folder)
+    let lock = try await FolderLock.wait("\(folder)/checkpoints.lock")
+    let newest = try newest(of: log)
+    if shown.checkpoint.size > newest?.checkpoint.size ?? 0 || newest == nil {
+      try StateFiles.replace(path(of: log), with: shown.note.bytes)
+    }
+    _ = consume lock
+  }
+
+  private func path(of log: NoteVerifier) -> String {
+    let name = SHA256.hash(Array(log.text.utf8)).bytes.prefix(16).hex
+    return "\(folder)/log-\(name).checkpoint"
+  }
+}

@@ -1,0 +1,38 @@
+public import Core
+import Glibc
+
+extension PosternError.Code {
+  /// Nothing says where a client's state is to be kept.
+  public static let stateLocation: Self = "state.location"
+  /// Another process uses the state folder.
+  public static let stateInUse: Self = "state.in-use"
+  /// A file of the state folder cannot be removed.
+  public static let stateUnwritable: Self = "state.unwritable"
+  /// A file of the state folder was sealed under another key, or is damaged.
+  public static let stateSealed: Self = "state.does-not-open"
+  /// A file of the state folder is not of the format.
+  public static let stateMalformed: Self = "state.malformed"
+
+  /// A log shows two histories to this machine.
+  public static let logFork: Self = "log.fork"
+  /// A log shows less than it showed this machine before.
+  public static let logRollback: Self = "log.rollback"
+}
+
+extension PosternError {
+  static let stateSealed = PosternError(
+    .stateSealed, "The state folder's secrets do not open under this key.",
+    advice: "Use the key that pushed before, or name another folder with --state and open a new generation.")
+
+  static func stateMalformed(_ path: String) -> PosternError {
+    PosternError(
+      .stateMalformed, "The file “\(path)” is not what a client keeps there.",
+      advice: "Move it away: the next push opens a new generation if it has to.")
+  }
+
+  static func unremovable(_ path: String, _ number: Int32) -> PosternError {
+    PosternError(
+      .stateUnwritable, "“\(path)” cannot be removed: \(String(cString: strerror(number))).",
+      advice: "Check that the folder is yours, and remove the file.")
+  }
+}

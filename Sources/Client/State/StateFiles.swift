@@ -1,0 +1,49 @@
+import Core
+import Glibc
+import Packs
+
+/// Reads and writes the files of a client's state, which nobody else may read.
+enum StateFiles {
+  private static let permissions: UInt32 = 0o600
+  private static let folderPermissions: UInt32 = 0o700
+
+  /// A whole file; nil where there is none.
+  ///
+  /// - Throws: `storage.*`; `storage.too-long` for a file longer than the limit.
+  static func read(_ path: String, byteCountLimit: Int) throws(PosternError) -> [UInt8]? {
+    do throws(PosternError) {
+      return try DurableFile.read(path, byteLimit: byteCountLimit)
+    } catch  where error.code == .storageMissing {
+      return nil
+    }
+  }
+
+  /// Puts a file in place of what was there; it is on the disk when this returns, or the old one still is.
+  ///
+  /// - Throws: `storage.*`.
+  static func replace(_ path: String, with bytes: [UInt8]) throws(PosternError) {
+    try DurableFile.write(bytes, to: path, permissions: permissions, replacing: true)
+  }
+
+  /// Takes a file away, if it is there.
+  ///
+  /// - Throws: `state.unwritable`.
+  static func remove(_ path: String) throws(PosternError) {
+    guard unlink(path) == 0 || errno == ENOENT else { throw .unremovable(path, errno) }
+  }
+
+  /// Makes a folder and those above it that are missing, for the owner alone, and writes their names to disk.
+  ///
+  /// - Throws: `storage.*`.
+  static func makeFolder(_ path: String) throws(PosternError) {
+    do throws(PosternError) {
+      try DurableFile.makeFolder(path, permissions: folderPermissions)
+    } catch {
+      guard error.code == .storageMissing, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+        throw error
+      }
+      try makeFolder(String(path[..<slash]))
+      try DurableFile.makeFolder(path, permissions: folderPermissions)
+    }
+  }
+}
