@@ -1,0 +1,26 @@
+import Archive
+import ArgumentParser
+import Core
+import Merkle
+
+/// `postern archive init`: makes an archive and its log key.
+struct ArchiveInit: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Make an archive and print its log's verifier key.")
+
+  @Option(help: ArgumentHelp("The data folder, which may not exist yet.", valueName: "folder"))
+  var data: String
+
+  @Option(
+    help: ArgumentHelp("The log's name, a URL without its scheme, such as example.org/postern.", valueName: "name"))
+  var origin: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let verifier = try Archive.create(at: data, origin: origin)
+    Console.note(
+      "Made the archive in \(data). Copy keys/log.key to a safe place. The log's verifier key, for charters:")
+    Console.say(verifier.text)
+  }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+import Client
+import Core
+
+/// `postern charter`.
+struct CharterCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "charter", abstract: "Build, sign and register an application's charter.",
+    subcommands: [CharterNew.self, CharterShow.self, CharterSign.self, CharterRegister.self])
+}
+
+extension CharterFile {
+  /// Reads a charter's file.
+  static func read(_ path: String) throws(PosternError) -> CharterFile {
+    try CharterFile(parsing: try InputFile.read(path, byteCountLimit: textByteCountLimit))
+  }
+}

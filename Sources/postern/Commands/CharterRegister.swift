@@ -1,0 +1,59 @@
+import ArgumentParser
+import Client
+import Core
+import Merkle
+import Records
+import Trust
+
+/// `postern charter register`: sends a signed charter to its home archive and keeps the receipt.
+struct CharterRegister: AsyncParsableCommand, AsksArchive {
+  static let configuration = CommandConfiguration(
+    commandName: "register", abstract: "Register a charter that every member has signed.")
+
+  @Argument(help: ArgumentHelp("The charter's file.", valueName: "charter"))
+  var file: String
+
+  @Option(
+    help: ArgumentHelp("The key of the first member that the charter names; - is standard input.", valueName: "file"))
+  var key: String
+
+  @Option(help: ArgumentHelp("Where the receipt goes (CHARTER.tlog-proof where none is given).", valueName: "file"))
+  var receipt: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  private struct Output: Encodable {
+    let app: String
+    let leafIndex: UInt64
+    let receiptPath: String
+  }
+
+  func run() async throws {
+    let charter = try CharterFile.read(file)
+    let registration = try charter.registration(by: try KeyFile.read(key, as: .member, passphrase))
+    let answer = try await ArchiveConnection.open(archive.address()) { connection in
+      try await connection.register(
+        leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
+    }
+    guard answer.proven.leaf == registration.leaf else {
+      throw PosternError(
+        .receiptLeaf, "The archive's receipt is for another record than the one that was sent.",
+        advice: "Do not rely on this archive.")
+    }
+    _ = try answer.verify(log: charter.charter.home)
+    let path = receipt ?? "\(file).tlog-proof"
+    try OutputFile.write(answer.bytes, to: path, replacing: true)
+    let app = charter.charter.digest.hex
+    if json {
+      Console.say(try Output(app: app, leafIndex: answer.proven.index, receiptPath: path).json)
+    } else {
+      Console.note("Registered as entry \(answer.proven.index) of \(charter.charter.home.name); receipt in \(path).")
+      Console.say(app)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Client
+import Core
+import Merkle
+import Records
+import Trust
+
+/// An epoch that an archive proved, in words and as JSON: what `latest` and `show` print.
+struct EpochView: Encodable {
+  let app: String
+  let name: String
+  let epoch: UInt64
+  let generation: UInt64
+  let stateVersion: UInt64
+  let commitment: String?
+  let root: String
+  let uploader: String
+  let policy: String
+  let origin: String
+  let leafIndex: UInt64
+  let checkpointSize: UInt64
+  let leafHash: String
+  /// What the answer rests on.
+  let rests: String
+
+  /// The view of a proven epoch.
+  ///
+  /// - Parameter rests: what the answer rests on, in a sentence.
+  init(_ application: VerifiedApplication, _ epoch: VerifiedEpoch, rests: String) {
+    let charter = application.charter
+    let fields = epoch.fields
+    app = application.app.hex
+    name = charter.name
+    self.epoch = fields.number
+    generation = fields.generation
+    stateVersion = fields.stateVersion
+    commitment = fields.commitment?.hex
+    root = fields.root.hex
+    uploader = charter.uploaders.first { $0.key == epoch.record.author.key }?.name ?? "?"
+    policy = charter.policyDigest.hex
+    origin = application.checkpoint.checkpoint.origin
+    leafIndex = epoch.proven.index
+    checkpointSize = application.checkpoint.checkpoint.size
+    leafHash = epoch.leafHash.hex
+    self.rests = rests
+  }
+
+  /// The view for a terminal.
+  var text: String {
+    "Epoch \(epoch) of “\(name)”\n"
+      + Table.text([
+        ("state version", "\(stateVersion)"), ("commitment", commitment ?? "none"), ("generation", "\(generation)"),
+        ("pushed by", "“\(uploader)”"), ("root", root),
+        ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
+        ("record", leafHash),
+      ]) + "\n" + rests
+  }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Client
+import Core
+
+/// `postern list`: epochs of an application, or of every application under one policy.
+struct List: AsyncParsableCommand, AsksArchive {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "List epochs, newest first, as the archive's index has them.",
+    discussion: "A list is a convenience and proves nothing; “postern show” proves an epoch.")
+
+  @Option(help: ArgumentHelp("Epochs of this application.", valueName: "id"))
+  var app: Digest?
+
+  @Option(help: ArgumentHelp("Epochs that were sealed under this recovery policy.", valueName: "digest"))
+  var policy: Digest?
+
+  @Option(help: "The most epochs to list.")
+  var limit = 100
+
+  @Flag(help: "Print JSON, one object a line.")
+  var json = false
+
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  private static let pageCount = 1_000
+
+  private struct Output: Encodable {
+    let app: String
+    let epoch: UInt64
+    let generation: UInt64
+    let stateVersion: UInt64
+    let commitment: String?
+    let policy: String
+    let leafIndex: UInt64
+    let root: String
+    let addedByteCount: UInt64
+  }
+
+  func validate() throws {
+    guard (app == nil) != (policy == nil) else { throw ValidationError("Say which epochs: --app, or --policy.") }
+    guard limit > 0 else { throw ValidationError("--limit is at least 1.") }
+  }
+
+  func run() async throws {
+    try await ArchiveConnection.open(archive.address()) { connection in
+      var left = limit
+      var page: [UInt8]?
+      repeat {
+        let answer = try await fetch(connection, page, min(left, List.pageCount))
+        for epoch in answer.epochs.prefix(left) { Console.say(try line(epoch)) }
+        left -= answer.epochs.count
+        page = answer.next
+      } while page != nil && left > 0
+    }
+  }
+
+  private func fetch(_ connection: ArchiveConnection, _ page: [UInt8]?, _ limit: Int) async throws -> EpochPage {
+    if let app { return try await connection.list(app: app, after: page, limit: limit) }
+    return try await connection.list(policy: policy ?? .zero, after: page, limit: limit)
+  }
+
+  private func line(_ epoch: EpochSummary) throws -> String {
+    guard json else {
+      let app = app == nil ? "\(epoch.app) " : ""
+      return "\(app)epoch \(epoch.epoch), generation \(epoch.generation), state version \(epoch.stateVersion), "
+        + "entry \(epoch.leafIndex), added \(Words.bytes(epoch.addedByteCount)), root \(epoch.root)"
+    }
+    return try Output(
+      app: epoch.app.hex, epoch: epoch.epoch, generation: epoch.generation, stateVersion: epoch.stateVersion,
+      commitment: epoch.commitment?.hex, policy: epoch.policy.hex, leafIndex: epoch.leafIndex, root: epoch.root.hex,
+      addedByteCount: epoch.addedByteCount
+    ).json
+  }
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import Client
+import Core
+
+/// `postern push`: publishes a state as an application's next epoch.
+struct Push: AsyncParsableCommand, AsksArchive {
+  static let configuration = CommandConfiguration(
+    commandName: "push", abstract: "Seal a state and publish it as the next epoch.",
+    discussion: "A push that was cut off is simply run again: it sends only what the archive lacks.")
+
+  @Argument(help: ArgumentHelp("The state; - is standard input.", valueName: "state"))
+  var input: String
+
+  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  var app: Digest
+
+  @Option(help: ArgumentHelp("The uploader's key; - is standard input.", valueName: "file"))
+  var key: String
+
+  @Option(
+    help: ArgumentHelp(
+      "The application's version of the state (one more than the last where none is given).", valueName: "n"))
+  var stateVersion: UInt64?
+
+  @Option(help: ArgumentHelp("The application's public commitment to the state, 32 bytes.", valueName: "hex"))
+  var stateCommitment: Digest?
+
+  @Flag(help: "Open the next generation although the current one could go on.")
+  var nextGeneration = false
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var state: StateOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard input != InputFile.standardInput || key != InputFile.standardInput else {
+      throw ValidationError("State and key cannot both come from standard input.")
+    }
+  }
+
+  private struct Output: Encodable {
+    let app: String
+    let epoch: UInt64
+    let generation: UInt64
+    let openedGeneration: Bool
+    let stateVersion: UInt64
+    let commitment: String?
+    let root: String
+    let leafIndex: UInt64
+    let checkpointSize: UInt64
+    let receiptPath: String
+    let isRepeat: Bool
+    let readByteCount: Int
+    let sealedByteCount: Int
+    let sentByteCount: Int
+    let sealedObjectCount: Int
+    let sentObjectCount: Int
+    let deduplicatedShare: Double
+    let seconds: Double
+  }
+
+  func run() async throws {
+    var options = PushOptions(app: app, input: StateInput.Origin(argument: input), statePath: try state.path(app))
+    options.stateVersion = stateVersion
+    options.commitment = stateCommitment
+    options.opensNextGeneration = nextGeneration
+    let key = try KeyFile.read(key, as: .uploader, passphrase)
+    let line = ProgressLine(isShown: !json)
+    defer { line.clear() }
+    let report = try await push(options, key, line)
+    line.clear()
+    if json { Console.say(try output(report).json) } else { Console.say(text(report)) }
+  }
+
+  private func push(
+    _ options: PushOptions, _ key: consuming KeyFile, _ line: ProgressLine
+  ) async throws -> PushReport {
+    let key = SharedKey(key)
+    return try await ArchiveConnection.open(archive.address()) { connection in
+      try await Pusher.push(options, key: key.file, over: connection) { progress in line.draw { progress.line } }
+    }
+  }
+
+  private func output(_ report: PushReport) -> Output {
+    let traffic = report.traffic
+    return Output(
+      app: report.app.hex, epoch: report.epoch, generation: report.generation,
+      openedGeneration: report.openedGeneration, stateVersion: report.stateVersion,
+      commitment: report.commitment?.hex, root: report.root.hex, leafIndex: report.leafIndex,
+      checkpointSize: report.checkpointSize,
+      receiptPath: report.receiptPath, isRepeat: report.isRepeat, readByteCount: traffic.readByteCount,
+      sealedByteCount: traffic.sealedByteCount, sentByteCount: traffic.sentByteCount,
+      sealedObjectCount: traffic.sealedObjectCount,
+      sentObjectCount: traffic.sentObjectCount, deduplicatedShare: traffic.deduplicatedShare,
+      seconds: traffic.elapsed / .seconds(1))
+  }
+
+  private func text(_ report: PushReport) -> String {
+    let traffic = report.traffic
+    let title =
+      report.isRepeat
+      ? "Epoch \(report.epoch) was admitted before; nothing new was published."
+      : "Epoch \(report.epoch) is accepted, as entry \(report.leafIndex) of the log."
+    let generation = report.openedGeneration ? "\(report.generation), opened by this epoch" : "\(report.generation)"
+    return title + "\n"
+      + Table.text([
+        ("state version", "\(report.stateVersion)"), ("generation", generation),
+        ("read", Words.bytes(traffic.readByteCount)),
+        ("sent", "\(Words.bytes(traffic.sentByteCount)), \(Words.share(traffic.deduplicatedShare)) deduplicated"),
+        ("took", Words.seconds(traffic.elapsed / .seconds(1))), ("receipt", report.receiptPath),
+      ])
+  }
+}
+
+/// A key that a connection's closure may use while its command waits for it.
+final class SharedKey: Sendable {
+  /// The key.
+  let file: KeyFile
+
+  /// Takes a key over.
+  init(_ file: consuming KeyFile) {
+    self.file = file
+  }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Client
+import Core
+
+/// `postern recover`: opens an epoch through the KMS door and recovers its state.
+struct Recover: AsyncParsableCommand, AsksArchive {
+  static let configuration = CommandConfiguration(
+    commandName: "recover", abstract: "Recover a state through the KMS door.",
+    discussion: """
+      What comes out is byte for byte what was pushed, or nothing stands under the final name. Through the council \
+      door: postern recovery request, then postern recovery open.
+      """)
+
+  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  var app: Digest
+
+  @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
+  var epoch: UInt64?
+
+  @Option(help: ArgumentHelp("The key that the KMS provisions; - is standard input.", valueName: "file"))
+  var kmsKey: String
+
+  @OptionGroup var recovery: RecoveryOptions
+  @OptionGroup var state: StateOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let key = try KeyFile.read(kmsKey, as: .kms, passphrase)
+    let memory = try state.memory(app)
+    let sealed = try await ArchiveConnection.open(archive.address()) { connection in
+      try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))
+    }
+    if epoch == nil, !recovery.json { Console.note(Latest.rests) }
+    let opening = SharedOpening(try KMSDoorOpener.open(sealed, key: key))
+    try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)
+  }
+}

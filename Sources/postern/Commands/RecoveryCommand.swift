@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// `postern recovery`: what a recovering node does with the council.
+struct RecoveryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "recovery", abstract: "Recover through the council door.",
+    subcommands: [RecoveryRequestCommand.self, RecoveryOpen.self])
+
+  /// Where a request's secret lies if nobody says otherwise.
+  static func secretPath(_ request: String) -> String { "\(request).secret" }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Client
+import Core
+import Envelope
+import Records
+import Sodium
+
+/// `postern recovery open`: opens an epoch with the members' answers, and recovers its state.
+struct RecoveryOpen: AsyncParsableCommand, AsksArchive {
+  static let configuration = CommandConfiguration(
+    commandName: "open", abstract: "Open an epoch with the members' releases, and recover its state.",
+    discussion: """
+      A false release is named and set aside; the others open the door if they are enough. With --blame, a proof is \
+      written that anyone can judge.
+      """)
+
+  @Option(help: ArgumentHelp("The request that was written.", valueName: "file"))
+  var request: String
+
+  @Option(help: ArgumentHelp("The secret beside it (REQUEST.secret where none is given).", valueName: "file"))
+  var secret: String?
+
+  @Option(
+    name: .customLong("release"), parsing: .upToNextOption,
+    help: ArgumentHelp("The members' releases.", valueName: "file"))
+  var releases: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the proof of a false release goes; of several, FILE.NUMBER for each further one.", valueName: "file"))
+  var blame: String?
+
+  @OptionGroup var recovery: RecoveryOptions
+  @OptionGroup var state: StateOptions
+  @OptionGroup var passphrase: PassphraseOptions
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard !releases.isEmpty else { throw ValidationError("Give the members' releases with --release.") }
+  }
+
+  func run() async throws {
+    let bytes = try InputFile.read(request, byteCountLimit: RecoveryRequestFile.textByteCountLimit)
+    let asked = try await RecoveryCase(verifying: try RecoveryRequestFile(parsing: bytes))
+    var tally = try RecoveryTally(asked, secret: try readSecret())
+    try collect(into: &tally)
+    let opening = SharedOpening(try tally.open())
+    try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)
+  }
+
+  private func readSecret() throws -> RecoverySecret {
+    let path = secret ?? RecoveryCommand.secretPath(request)
+    var text = try InputFile.read(path, byteCountLimit: RecoverySecretFile.textByteCountLimit)
+    defer { wipe(&text) }
+    return try RecoverySecretFile.parse(text)
+  }
+
+  /// Judges every answer, says what is wrong with which, and writes the proofs.
+  private func collect(into tally: inout RecoveryTally) throws {
+    let members = tally.recovery.statement.charter.members
+    var blameCount = 0
+    for path in releases {
+      let finding: RecoveryTally.Finding
+      do throws(PosternError) {
+        let bytes = try InputFile.read(path, byteCountLimit: ReleaseFile.textByteCountLimit)
+        finding = tally.add(try ReleaseFile(parsing: bytes))
+      } catch {
+        finding = .setAside(error)
+      }
+      switch finding {
+      case .honest: continue
+      case .setAside(let error): Console.note("\(path): set aside. \(error)")
+      case .lied(let number, let verdict):
+        Console.note("\(path): set aside. “\(members[number].name)” answered falsely (\(verdict.rawValue)).")
+        guard let blame, let proof = tally.blame(member: number) else { continue }
+        blameCount += 1
+        let target = blameCount == 1 ? blame : "\(blame).\(blameCount)"
+        try OutputFile.write(proof.text, to: target)
+        Console.note("Wrote the proof to \(target); anyone can check it with: postern council judge \(target)")
+      }
+    }
+  }
+}

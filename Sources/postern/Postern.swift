@@ -1,0 +1,63 @@
+import ArgumentParser
+import CLinux
+import Core
+import Glibc
+
+/// The program: its commands, and how what went wrong becomes a sentence and an exit code.
+@main
+struct Postern: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "postern",
+    abstract: "A public archive for the sealed state dumps of TEE applications.",
+    discussion: """
+      A dump has two doors: one that a key-management service opens, one that enough council members open. \
+      The archive holds no key.
+      """,
+    version: Version.text,
+    subcommands: [
+      KeyCommand.self, ArchiveCommand.self, Serve.self, CharterCommand.self, Push.self, List.self, Latest.self,
+      Show.self, Recover.self, RecoveryCommand.self, CouncilCommand.self, VerifyCommand.self, ConformanceCommand.self,
+    ])
+
+  /// How many freed bytes the allocator keeps.
+  private static let keptByteCount = 64 << 20
+
+  static func main() async {
+    // Buffers of a megabyte come and go; the allocator shall keep their pages.
+    clinux_keep_freed_memory(keptByteCount)
+    _ = signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot(try ConfigFile.complete(Array(CommandLine.arguments.dropFirst())))
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch let error as PosternError {
+      Console.note("postern: \(error)")
+      Glibc.exit(ExitStatus(error).rawValue)
+    } catch {
+      // Usage, help and version are the parser's to print.
+      exit(withError: error)
+    }
+  }
+}
+
+/// What a command's exit code says; usage errors are the parser's 64.
+enum ExitStatus: Int32 {
+  /// Refused, or it could not be done.
+  case refused = 1
+  /// A log shows two histories.
+  case fork = 3
+  /// Accepted, but not settled.
+  case unsettled = 4
+
+  /// The code of an error.
+  init(_ error: PosternError) {
+    switch error.code {
+    case "log.fork", "log.rollback": self = .fork
+    case "epoch.unsettled": self = .unsettled
+    default: self = .refused
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Client
+import Core
+import Sodium
+
+/// Where a passphrase comes from: a file, or the person at the terminal.
+struct PassphraseOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Read the key's passphrase from the first line of this file.", valueName: "file"))
+  var passphraseFile: String?
+
+  /// The passphrase of a key that exists.
+  func existing(for path: String) throws(PosternError) -> SecretBytes {
+    if let passphraseFile { return try PassphraseOptions.read(passphraseFile) }
+    guard let terminal = Terminal(), let passphrase = terminal.askSecret("Passphrase of \(path): ") else {
+      throw PosternError(
+        .keyPassphraseNeeded, "The key \(path) is under a passphrase.",
+        advice: "Type it at a terminal, or name a file that holds it with --passphrase-file.")
+    }
+    return passphrase
+  }
+
+  /// The passphrase for a new key: asked twice where a person types it.
+  func new() throws(PosternError) -> SecretBytes {
+    if let passphraseFile { return try PassphraseOptions.read(passphraseFile) }
+    guard let terminal = Terminal(), let passphrase = terminal.askSecret("New passphrase: "),
+      let again = terminal.askSecret("Once more: "), passphrase.equals(again)
+    else {
+      throw PosternError(
+        .keyPassphraseNeeded, "No passphrase was given, or the two were not the same.",
+        advice: "Type it twice at a terminal, or name a file that holds it with --passphrase-file.")
+    }
+    return passphrase
+  }
+
+  private static func read(_ path: String) throws(PosternError) -> SecretBytes {
+    var bytes = try InputFile.read(path, byteCountLimit: 4_096)
+    defer { wipe(&bytes) }
+    if let end = bytes.firstIndex(of: UInt8(ascii: "\n")) { bytes.removeSubrange(end...) }
+    guard !bytes.isEmpty else {
+      throw PosternError(
+        .keyPassphraseNeeded, "The first line of “\(path)” is empty.", advice: "Write the passphrase on it.")
+    }
+    return SecretBytes(consuming: &bytes)
+  }
+}
+
+extension KeyFile {
+  /// Reads a key from a file or from standard input.
+  ///
+  /// - Parameters:
+  ///   - path: the file, or `-`.
+  ///   - role: what the key has to be for; nil for any.
+  ///   - passphrase: where its passphrase comes from, if it has one.
+  static func read(
+    _ path: String, as role: HolderRole?, _ passphrase: PassphraseOptions
+  ) throws(PosternError) -> KeyFile {
+    var text = try InputFile.read(path, byteCountLimit: KeyFile.textByteCountLimit)
+    defer { wipe(&text) }
+    let key = try KeyFile(parsing: text) { () throws(PosternError) in try passphrase.existing(for: path) }
+    if let role { try key.require(role) }
+    return key
+  }
+}

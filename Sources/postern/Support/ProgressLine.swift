@@ -1,0 +1,48 @@
+import Client
+import Core
+import Synchronization
+
+/// A line at the terminal that says how far something is; silent where nobody reads along.
+final class ProgressLine: Sendable {
+  /// How often the line is drawn at the most.
+  private static let period = Duration.milliseconds(200)
+
+  private let isShown: Bool
+  private let drawn = Mutex<ContinuousClock.Instant?>(nil)
+
+  /// A line.
+  ///
+  /// - Parameter isShown: false where the output is for programs.
+  init(isShown: Bool) {
+    self.isShown = isShown && Console.isTerminal
+  }
+
+  /// Draws the line anew, if the last time is a while ago.
+  func draw(_ line: () -> String) {
+    guard isShown else { return }
+    let now = ContinuousClock.now
+    let isDue = drawn.withLock { last in
+      if let last, last.duration(to: now) < ProgressLine.period { return false }
+      last = now
+      return true
+    }
+    if isDue { Console.redraw(line()) }
+  }
+
+  /// Takes the line away.
+  func clear() {
+    guard isShown, drawn.withLock({ $0 != nil }) else { return }
+    Console.redraw("")
+  }
+}
+
+extension PushProgress {
+  /// The progress in a line.
+  var line: String {
+    guard phase == .sending else { return "sealing the epoch" }
+    let total = totalByteCount.map { " of " + Words.bytes($0) } ?? ""
+    let left = secondsLeft.map { ", " + Words.seconds($0) + " left" } ?? ""
+    return "\(Words.bytes(readByteCount))\(total), \(Words.bytes(Int(bytesPerSecond)))/s, "
+      + "\(Words.share(deduplicatedShare)) deduplicated\(left)"
+  }
+}

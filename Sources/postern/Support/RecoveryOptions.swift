@@ -1,0 +1,113 @@
+import ArgumentParser
+import Client
+import Core
+import Envelope
+import Records
+
+/// What comes after a door was opened, whichever it was.
+struct RecoveryOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Where the state goes; - is standard output.", valueName: "path"))
+  var out: String
+
+  @Option(help: ArgumentHelp("Refuse an epoch whose state version is lower.", valueName: "n"))
+  var expectVersion: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      "Go on as this uploader, in the same generation, deduplicating against what was recovered.", valueName: "file"))
+  var uploader: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  /// Recovers the state of an opened epoch, and hands what is needed to go on to the uploader.
+  ///
+  /// - Parameters:
+  ///   - opening: what the door gave.
+  ///   - archive: where the objects are fetched.
+  ///   - state: where an uploader keeps what it goes on with.
+  ///   - passphrase: the uploader key's.
+  func recover(
+    _ opening: SharedOpening, over archive: ArchiveOptions, state: StateOptions, passphrase: PassphraseOptions
+  ) async throws {
+    let app = opening.opening.app
+    let epoch = opening.opening.epoch
+    let key = try uploader.map { SharedKey(try KeyFile.read($0, as: .uploader, passphrase)) }
+    let line = ProgressLine(isShown: !json)
+    defer { line.clear() }
+    let options = RecoverOptions(output: RecoverOptions.Output(argument: out), expectedVersion: expectVersion)
+    let memory = try state.memory(app)
+    let statePath = try state.path(app)
+    let report = try await ArchiveConnection.open(archive.address()) { connection in
+      let application = try await connection.verified(app: app, epoch: epoch.number, memory: memory)
+      guard application.epoch?.leafHash == opening.opening.epochLeafHash else {
+        throw PosternError(
+          .recoveryMismatch, "The archive shows another epoch \(epoch.number) than the one that was opened.",
+          advice: "Ask another archive.")
+      }
+      let sealed = try await connection.sealedEpoch(of: application)
+      let report = try await Recoverer.recover(
+        options, opening: opening.opening, capsule: sealed.capsule, from: connection
+      ) { progress in line.draw { progress.line } }
+      if let key {
+        try Recoverer.proceed(
+          from: opening.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: key.file,
+          statePath: statePath)
+      }
+      return report
+    }
+    line.clear()
+    try show(report, isGoingOn: key != nil)
+  }
+
+  private struct Output: Encodable {
+    let app: String
+    let epoch: UInt64
+    let generation: UInt64
+    let stateVersion: UInt64
+    let commitment: String?
+    let byteCount: Int
+    let fetchedByteCount: Int
+    let seconds: Double
+    let out: String
+  }
+
+  private func show(_ report: RecoverReport, isGoingOn: Bool) throws {
+    let isPiped = out == InputFile.standardInput
+    let text: String
+    if json {
+      text = try Output(
+        app: report.app.hex, epoch: report.epoch, generation: report.generation, stateVersion: report.stateVersion,
+        commitment: report.commitment?.hex, byteCount: report.traffic.writtenByteCount,
+        fetchedByteCount: report.traffic.fetchedByteCount, seconds: report.traffic.elapsed / .seconds(1), out: out
+      ).json
+    } else {
+      text =
+        "Recovered epoch \(report.epoch), state version \(report.stateVersion): \(Words.bytes(report.traffic.writtenByteCount)) in "
+        + "\(Words.seconds(report.traffic.elapsed / .seconds(1)))."
+        + (isGoingOn ? " The uploader can go on in generation \(report.generation)." : "")
+    }
+    // The state itself may be what standard output gets.
+    if isPiped { Console.note(text) } else { Console.say(text) }
+  }
+}
+
+/// An opened door that a connection's closure may use while its command waits for it.
+final class SharedOpening: Sendable {
+  /// What the door gave.
+  let opening: DoorOpening
+
+  /// Takes an opening over.
+  init(_ opening: consuming DoorOpening) {
+    self.opening = opening
+  }
+}
+
+extension RecoverProgress {
+  /// The progress in a line.
+  var line: String {
+    let left = secondsLeft.map { ", " + Words.seconds($0) + " left" } ?? ""
+    return "\(Words.bytes(writtenByteCount)) of \(Words.bytes(totalByteCount)), "
+      + "\(Words.bytes(Int(bytesPerSecond)))/s\(left)"
+  }
+}
