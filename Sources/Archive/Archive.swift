@@ -52,7 +52,7 @@ public final class Archive: Sendable {
   }
 
   private func admit(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
-    let bodies = [SHA256.hash(charter): charter, SHA256.hash(signatures): signatures]
+    let bodies = [charter, signatures].map { (SHA256.hash($0), $0) }.byDigest
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter(let registration) = checked else { throw .notARegistration }
     let app = registration.record.app
@@ -286,7 +286,14 @@ public struct EpochBodies: Sendable {
           advice: "Send the envelope, veil and capsule that the record was signed over.")
       }
     }
-    return [fields.envelope: envelope, fields.veil: veil, fields.capsule: capsule]
+    return [(fields.envelope, envelope), (fields.veil, veil), (fields.capsule, capsule)].byDigest
+  }
+}
+
+extension [(Digest, [UInt8])] {
+  /// Bodies by their digests; two that are alike are one.
+  fileprivate var byDigest: [Digest: [UInt8]] {
+    Dictionary(self, uniquingKeysWith: { first, _ in first })
   }
 }
 
