@@ -53,6 +53,12 @@ extension Charter {
     if let kms { try Charter.check(name: kms.path, of: "The KMS path", index: nil, limit: Limits.pathByteCount) }
   }
 
+  /// Whether a text can be a name: not empty, not too long, no control characters.
+  public static func isName(_ text: String, byteCountLimit: Int = Limits.nameByteCount) -> Bool {
+    (1...byteCountLimit).contains(text.utf8.count)
+      && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+  }
+
   private static func check(names: [String], of role: String) throws(PosternError) {
     var seen: Set<[UInt8]> = []
     for (index, name) in names.enumerated() {
@@ -69,8 +75,7 @@ extension Charter {
   private static func check(
     name: String, of owner: String, index: Int?, limit: Int = Limits.nameByteCount
   ) throws(PosternError) {
-    let isPrintable = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
-    guard (1...limit).contains(name.utf8.count), isPrintable else {
+    guard isName(name, byteCountLimit: limit) else {
       throw PosternError(
         .charterName, "\(owner) has a name that is empty, longer than \(limit) bytes, or holds control characters.",
         advice: "Choose a shorter, printable name.", index: index)

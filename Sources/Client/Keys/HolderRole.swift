@@ -16,8 +16,7 @@ public enum HolderRole: String, Sendable, CaseIterable {
   ///
   /// - Throws: `key.name`.
   static func check(name: String) throws(PosternError) {
-    let isPrintable = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
-    guard (1...Charter.Limits.nameByteCount).contains(name.utf8.count), isPrintable else {
+    guard Charter.isName(name) else {
       throw PosternError(
         .keyName, "The name is empty, longer than \(Charter.Limits.nameByteCount) bytes, or holds control characters.",
         advice: "Choose a shorter, printable name.")
