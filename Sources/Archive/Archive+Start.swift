@@ -83,7 +83,7 @@ extension Archive {
   private static func committed(_ row: CheckpointRow, _ home: NoteVerifier) throws(PosternError) -> Checkpoint {
     do throws(PosternError) {
       return try SignedCheckpoint(parsing: row.note, log: home).checkpoint
-    } catch where [.logUnsigned, .logOrigin, .logSignature].contains(error.code) {
+    } catch  where [.logUnsigned, .logOrigin, .logSignature].contains(error.code) {
       throw .otherLogKey
     }
   }

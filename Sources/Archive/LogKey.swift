@@ -35,7 +35,7 @@ enum LogKey {
     var text: [UInt8]
     do throws(PosternError) {
       text = try DurableFile.read(path, byteLimit: fileByteCountLimit, files: files)
-    } catch where [.storageMissing, .storageTooLong].contains(error.code) {
+    } catch  where [.storageMissing, .storageTooLong].contains(error.code) {
       throw .noLogKey(path)
     }
     defer { wipe(&text) }

@@ -13,8 +13,9 @@ actor PushSession {
   nonisolated let begin: Begin
   /// What names the push in every request.
   nonisolated let token: PushToken
-  /// Appending, sealing, handing over and ending, one after the other. Who calls ``seal(_:bodies:)``,
-  /// ``reopen()`` or ``end()`` has the turn.
+  /// Appending, sealing, handing over and ending, one after the other.
+  ///
+  /// Who calls ``seal(_:bodies:)``, ``reopen()`` or ``end()`` has the turn.
   nonisolated let turns = Turns()
 
   private let folder: DataFolder
@@ -29,7 +30,7 @@ actor PushSession {
   private var unrecorded: [ObjectRow] = []
   /// Packs that are finished, footer and all, and whose rows the index has but for those listed.
   private var finished: [PackSealing] = []
-  /// Nodes that the push brought. Those that its tree does not reach may not outlive it, see ``drop(_:)``.
+  /// Nodes that the push brought; those that its tree does not reach may not outlive it, see ``drop(_:)``.
   private var newNodes: Set<Digest> = []
   private var usedByteCount: UInt64 = 0
   private var lastUsedSeconds = Clock.nowSeconds
@@ -200,7 +201,7 @@ actor PushSession {
     do throws(PosternError) {
       try await record()
       try await reopen()
-    } catch where error.endsTheProcess {
+    } catch  where error.endsTheProcess {
       throw error
     } catch {}
     end()
@@ -256,7 +257,9 @@ actor PushSession {
   }
 
   private func recordIfDue() async throws(PosternError) {
-    guard let byteCount = writer?.byteCount, byteCount - recordedByteCount >= PushSession.recordByteCount else { return }
+    guard let byteCount = writer?.byteCount, byteCount - recordedByteCount >= PushSession.recordByteCount else {
+      return
+    }
     try await record()
   }
 

@@ -82,7 +82,7 @@ actor Pushes {
   private func adopt(_ pack: PackRow, for session: PushSession) async throws(PosternError) {
     do throws(PosternError) {
       try await session.adopt(pack)
-    } catch where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+    } catch  where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
       try await index.writer.abandonPack(pack.number)
       try await removePacks([pack], folder: folder, index: index)
     }
@@ -102,7 +102,9 @@ actor Pushes {
     await session.end()
   }
 
-  /// Gives a push up: its packs and rows are removed. A seal that is under way comes to its end first.
+  /// Gives a push up: its packs and rows are removed.
+  ///
+  /// A seal that is under way comes to its end first.
   ///
   /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {
@@ -139,7 +141,7 @@ actor Pushes {
         } else {
           try await abandon(push.token)
         }
-      } catch where error.code == .pushEnded {}
+      } catch  where error.code == .pushEnded {}
     }
   }
 }

@@ -115,7 +115,8 @@ import Testing
     #expect(refusalOf(usedVeil, facts(application, veilUsedBy: 1)) == .epochVeil)
 
     // And what is left passes: the same version again, in the generation and in the next one.
-    let same = try apply(try await epoch(4, after: newest, in: one, stateVersion: 5), to: facts(application, veilUsedBy: 1))
+    let same = try apply(
+      try await epoch(4, after: newest, in: one, stateVersion: 5), to: facts(application, veilUsedBy: 1))
     #expect(same.openedGeneration == nil && same.application.generation == application.generation)
     #expect(same.application.epoch?.number == 4)
     let next = try apply(try await epoch(4, after: newest, in: two, stateVersion: .max), to: facts(application))
@@ -141,7 +142,8 @@ import Testing
       let begin = Begin(
         app: setting.app, epoch: epoch, previous: previous ?? setting.app, generation: generation, budgetByteCount: 1,
         nonce: .zero, signedBy: try setting.council.uploader(uploader))
-      let state: ApplicationState? = if let application { application } else { try self.application(epoch: 3, leafHash: setting.app, generation: 2) }
+      let state: ApplicationState? =
+        if let application { application } else { try self.application(epoch: 3, leafHash: setting.app, generation: 2) }
       return refusal { try judge(begin, charter: charter ?? setting.charter, application: state) }?.code
     }
     #expect(try code() == nil && code(uploader: 1) == nil && code(generation: 3) == nil)

@@ -32,7 +32,8 @@ import Testing
           .member(full.members[0].shard, weight: 2),
           .gate(
             Gate(
-              threshold: 1, children: [.member(full.members[1].shard, weight: 1), .member(full.members[2].shard, weight: 1)]
+              threshold: 1,
+              children: [.member(full.members[1].shard, weight: 1), .member(full.members[2].shard, weight: 1)]
             )),
         ]))
     return [full, noKMS, noCouncil, other]

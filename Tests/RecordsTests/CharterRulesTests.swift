@@ -58,7 +58,9 @@ import Testing
   }
 
   @Test func namesAreShortPrintableAndTheirHoldersOwn() throws {
-    let bad = ["", String(repeating: "x", count: 65), String(repeating: "é", count: 33), "a\nb", "a\u{0}", "\u{7F}", "\u{85}"]
+    let bad = [
+      "", String(repeating: "x", count: 65), String(repeating: "é", count: 33), "a\nb", "a\u{0}", "\u{7F}", "\u{85}",
+    ]
     for name in bad {
       #expect(try refusal { $0.name = name }?.code == .charterName, "\(name)")
       let member = try refusal { $0.members[1] = renamed($0.members[1], name) }
@@ -112,7 +114,8 @@ import Testing
   @Test func policiesNameMembersOnly() throws {
     let stranger = try Council(memberCount: 1, seed: 99).members[0].shard
     let policy = try Policy(
-      root: Gate(threshold: 1, children: [.member(setting.charter.members[0].shard, weight: 1), .member(stranger, weight: 1)]))
+      root: Gate(
+        threshold: 1, children: [.member(setting.charter.members[0].shard, weight: 1), .member(stranger, weight: 1)]))
     #expect(try refusal { $0.recovery = policy }?.code == .charterStranger)
     #expect(try refusal { $0.governance = policy }?.code == .charterStranger)
     // A member that no policy names is none of a policy's business.

@@ -74,7 +74,8 @@ import Testing
     let nobody = try setting.council.registration(of: charter)
     #expect(await refusalOf(nobody.record.leaf, nobody.bodies, under: nil)?.code == .charterNobody)
 
-    let two = CharterSignatures(Array(try CharterSignatures(parsing: registration.signatures).signatures.prefix(2))).body
+    let two = CharterSignatures(Array(try CharterSignatures(parsing: registration.signatures).signatures.prefix(2)))
+      .body
     let fields = CharterFields(genesis: setting.app, signatures: SHA256.hash(two))
     let record = Record(
       app: setting.app, role: .member, fields: .charter(fields), signedBy: try setting.council.member(0).signingKey())

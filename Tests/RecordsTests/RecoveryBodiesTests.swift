@@ -22,7 +22,8 @@ import Testing
     return RecoveryRequest(
       app: setting.app, epoch: 4, epochLeafHash: generator.digest(), charter: setting.app,
       envelope: generator.digest(), veilCommit: generator.digest(), memberRecipients: recipients.members,
-      veilRecipient: recipients.veil, nextUploader: nextUploader ? try setting.council.uploader(5).verificationKey : nil)
+      veilRecipient: recipients.veil, nextUploader: nextUploader ? try setting.council.uploader(5).verificationKey : nil
+    )
   }
 
   @Test func aRequestIsReadAsItWasWritten() throws {
@@ -90,7 +91,8 @@ import Testing
       #expect(refusal { try RecoveryAnswer(parsing: Array(body.prefix(count))) }?.code == .answerMalformed)
     }
     let lengthAt = 1 + 32 + 2 + 32
-    for (position, value) in [(0, 2), (lengthAt, 0xFF), (lengthAt, 0x7F), (lengthAt + 3, 10), (lengthAt + 4 + 9, 0xFF)] {
+    for (position, value) in [(0, 2), (lengthAt, 0xFF), (lengthAt, 0x7F), (lengthAt + 3, 10), (lengthAt + 4 + 9, 0xFF)]
+    {
       var changed = body
       changed[position] = UInt8(value)
       #expect(refusal { try RecoveryAnswer(parsing: changed) }?.code == .answerMalformed, "\(position)")

@@ -80,7 +80,7 @@ extension ArchiveConnection {
     app: Digest, epoch: UInt64? = nil, memory: CheckpointMemory?
   ) async throws -> VerifiedApplication {
     // The first charter names the log, and what was seen of it is read before the log is asked again.
-    let charterBody = try await checkedBody(app: app, generation: 0, digest: app)
+    let charterBody = try await genesisCharter(of: app)
     let home = try Charter(parsing: charterBody).home
     let remembered = try memory?.newest(of: home)
     let answer = try await shown(app, epoch)
@@ -91,6 +91,17 @@ extension ArchiveConnection {
     if let epoch, application.epoch?.fields.number != epoch { throw PosternError.wrongRecord }
     try await memory?.advance(to: application.checkpoint, from: remembered, of: home, reading: self)
     return application
+  }
+
+  /// The charter whose digest is the application's id.
+  private func genesisCharter(of app: Digest) async throws -> [UInt8] {
+    do {
+      return try await checkedBody(app: app, generation: 0, digest: app)
+    } catch let error as PosternError where error.code == "archive.not-found" {
+      throw PosternError(
+        .epochUnknownApplication, "The archive knows no application \(app).",
+        advice: "Register its charter first, or check the application's id and the archive's address.")
+    }
   }
 
   /// Fetches the bodies of a proven application's epoch and verifies its envelope.

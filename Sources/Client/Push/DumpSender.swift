@@ -8,7 +8,7 @@ import Dump
 /// filled included.
 struct DumpSender: ~Copyable {
   /// State that is read and sealed at once.
-  static let pieceByteCount = 1 << 20
+  static let pieceByteCount = 512 << 10
   /// Pieces between reader and window, out of turn ones included.
   private static let pieceLimit = 4
   /// Windows in memory: one is filled while the other is sent, or both are sent.

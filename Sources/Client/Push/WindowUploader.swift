@@ -6,10 +6,7 @@ import Wire
 /// Sends windows of sealed objects: asks which ones the archive lacks, and uploads those.
 struct WindowUploader: Sendable {
   /// Bytes of objects in one message, unless one object alone is longer.
-  static let messageByteCount = 1 << 20
-  /// Streams side by side for one window: credit bounds what one stream carries over a long way.
-  private static let streamCount = 2
-
+  static let messageByteCount = 512 << 10
   let archive: ArchiveConnection
   let push: PushToken
   let meter: PushMeter
@@ -33,20 +30,12 @@ struct WindowUploader: Sendable {
     }
   }
 
-  /// Sends objects in messages of about a mebibyte, dealt out to the streams in turn.
+  /// Sends objects over one stream; the stream of the window before may still be under way beside it.
   private func send(_ entries: [PushWindow.Entry], of window: PushWindow) async throws {
     let messages = WindowUploader.messages(entries)
-    try await withThrowingTaskGroup(of: Void.self) { streams in
-      for first in 0..<min(WindowUploader.streamCount, messages.count) {
-        streams.addTask {
-          try await archive.upload { turn in
-            let place = first + turn * WindowUploader.streamCount
-            guard place < messages.count else { return nil }
-            return try batch(entries[messages[place]], of: window)
-          }
-        }
-      }
-      try await streams.waitForAll()
+    guard !messages.isEmpty else { return }
+    try await archive.upload { number in
+      messages.indices.contains(number) ? try batch(entries[messages[number]], of: window) : nil
     }
   }
 

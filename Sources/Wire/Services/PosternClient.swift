@@ -148,11 +148,17 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
     var options = CallOptions.defaults
     options.timeout = timeout ?? self.timeout
     let chosen = options
+    let deadline = ContinuousClock.now + (timeout ?? self.timeout)
     return try await mappingErrors {
-      try await client.unary(
-        request: ClientRequest(message: request), descriptor: method, serializer: ProtobufSerializer<Input>(),
-        deserializer: ProtobufDeserializer<Output>(), options: chosen
-      ) { try $0.message }
+      do {
+        return try await client.unary(
+          request: ClientRequest(message: request), descriptor: method, serializer: ProtobufSerializer<Input>(),
+          deserializer: ProtobufDeserializer<Output>(), options: chosen
+        ) { try $0.message }
+      } catch let error as RPCError where error.code == .cancelled && ContinuousClock.now >= deadline {
+        // The server keeps the deadline too, and its cancelled handler may answer before this side's clock does.
+        throw RPCError(code: .deadlineExceeded, message: error.message)
+      }
     }
   }
 

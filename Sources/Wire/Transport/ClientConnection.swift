@@ -7,13 +7,19 @@ final class ClientConnection: Sendable {
   private let channel: any Channel
   private let handler: NIOLoopBound<ConnectionHandler>
   private let nextToken = Atomic<UInt64>(0)
+  /// Succeeds when the prefaces have crossed.
+  private let ready: EventLoopFuture<Void>
   /// Succeeds when no more streams should be opened here, because the peer said so or the connection is gone.
   private let spent: EventLoopFuture<Void>
 
-  /// A connection whose prefaces have crossed.
-  init(channel: any Channel, handler: NIOLoopBound<ConnectionHandler>, spent: EventLoopFuture<Void>) {
+  /// A connection that is being made.
+  init(
+    channel: any Channel, handler: NIOLoopBound<ConnectionHandler>, ready: EventLoopFuture<Void>,
+    spent: EventLoopFuture<Void>
+  ) {
     self.channel = channel
     self.handler = handler
+    self.ready = ready
     self.spent = spent
   }
 
@@ -37,6 +43,13 @@ final class ClientConnection: Sendable {
     } onCancel: {
       channel.eventLoop.execute { [handler] in handler.value.cancelOpen(token: token) }
     }
+  }
+
+  /// Returns when streams may be opened.
+  ///
+  /// - Throws: why the connection ended before that.
+  func untilReady() async throws {
+    try await ready.get()
   }
 
   /// Returns when a new connection is due for new streams.

@@ -24,8 +24,8 @@ final class ClientState: Sendable {
     var phase = Phase.created
     var pending: [UInt64: Pending] = [:]
     var nextWaiter: UInt64 = 0
-    /// The channel of an attempt that is under way.
-    var attempt: (any Channel)?
+    /// The channels of an attempt that is under way: one for each address that is tried.
+    var attempts: [any Channel] = []
     /// The pause before the next attempt.
     var pause: Task<Void, Never>?
     /// All connections that have not closed: the current one and those that drain.
@@ -96,11 +96,11 @@ final class ClientState: Sendable {
     }
   }
 
-  /// Notes the channel of an attempt, so that a shutdown can end it; false after one.
+  /// Notes a channel of an attempt, so that a shutdown can end it; false after one.
   func begins(_ channel: any Channel) -> Bool {
     state.withLock { state in
       guard case .unconnected = state.phase else { return false }
-      state.attempt = channel
+      state.attempts.append(channel)
       return true
     }
   }
@@ -118,7 +118,7 @@ final class ClientState: Sendable {
   /// Hands out a connection; false after a shutdown.
   func connected(_ connection: ClientConnection) -> Bool {
     let waiters = state.withLock { state -> [Pending]? in
-      state.attempt = nil
+      state.attempts.removeAll()
       guard case .unconnected = state.phase else { return nil }
       state.phase = .connected(connection)
       state.connections[ObjectIdentifier(connection)] = connection
@@ -133,7 +133,7 @@ final class ClientState: Sendable {
   /// An attempt failed: those who do not wait for success learn of it.
   func failed(_ error: RPCError) {
     let (failed, isWanted) = state.withLock { state in
-      state.attempt = nil
+      state.attempts.removeAll()
       let failed = state.pending.filter { !$0.value.waitsForReady }
       for id in failed.keys { state.pending[id] = nil }
       return (failed, !state.pending.isEmpty)
@@ -171,14 +171,14 @@ final class ClientState: Sendable {
   }
 
   private func stop() -> [ClientConnection] {
-    let (pending, attempt, pause, connections) = state.withLock { state in
+    let (pending, attempts, pause, connections) = state.withLock { state in
       state.phase = .shutDown
       defer { state.pending.removeAll() }
-      return (Array(state.pending.values), state.attempt, state.pause, Array(state.connections.values))
+      return (Array(state.pending.values), state.attempts, state.pause, Array(state.connections.values))
     }
     wantedContinuation.finish()
     for entry in pending { entry.waiter.resume(throwing: ClientState.closedError) }
-    attempt?.close(promise: nil)
+    for channel in attempts { channel.close(promise: nil) }
     pause?.cancel()
     return connections
   }

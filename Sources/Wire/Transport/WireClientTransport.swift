@@ -140,10 +140,23 @@ public final class WireClientTransport: ClientTransport {
   }
 
   private func attempt() async throws -> ClientConnection {
-    let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-    let isReady = eventLoop.makePromise(of: Void.self)
-    let isSpent = eventLoop.makePromise(of: Void.self)
-    let handshake = TimeAmount.seconds(limits.handshakeTimeoutSeconds)
+    let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connectTimeout(.seconds(limits.handshakeTimeoutSeconds))
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.recvAllocator, value: connectionReceiveAllocator)
+      .channelOption(.writeBufferWaterMark, value: connectionWaterMark)
+      .connect(host: host, port: port) { [self] channel in
+        channel.eventLoop.makeCompletedFuture { try initialize(channel) }
+      }
+    try await connection.untilReady()
+    return connection
+  }
+
+  /// Sets a channel up; a name with several addresses has one for each that is tried.
+  private func initialize(_ channel: any Channel) throws -> ClientConnection {
+    guard state.begins(channel) else { throw RPCError(code: .failedPrecondition, message: "The client is closed.") }
+    let isReady = channel.eventLoop.makePromise(of: Void.self)
+    let isSpent = channel.eventLoop.makePromise(of: Void.self)
     var events = ConnectionEvents()
     // A promise takes its first answer and is deaf to later ones.
     events.isReady = { isReady.succeed() }
@@ -152,33 +165,16 @@ public final class WireClientTransport: ClientTransport {
       isReady.fail(error)
       isSpent.succeed()
     }
-    let (channel, handler): (any Channel, NIOLoopBound<ConnectionHandler>)
-    do {
-      (channel, handler) = try await ClientBootstrap(group: eventLoop)
-        .connectTimeout(handshake)
-        .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .channelOption(.recvAllocator, value: connectionReceiveAllocator)
-        .channelOption(.writeBufferWaterMark, value: connectionWaterMark)
-        .connect(host: host, port: port) { [self, events] channel in
-          channel.eventLoop.makeCompletedFuture { (channel, try initialize(channel, events)) }
-        }
-    } catch {
-      isReady.fail(error)
+    channel.closeFuture.whenComplete { _ in
+      isReady.fail(RPCError(code: .unavailable, message: "The connection was closed."))
       isSpent.succeed()
-      throw error
     }
-    try await isReady.futureResult.get()
-    return ClientConnection(channel: channel, handler: handler, spent: isSpent.futureResult)
-  }
-
-  private func initialize(
-    _ channel: any Channel, _ events: ConnectionEvents
-  ) throws -> NIOLoopBound<ConnectionHandler> {
-    guard state.begins(channel) else { throw RPCError(code: .failedPrecondition, message: "The client is closed.") }
     let handler = ConnectionHandler(settings: settings, events: events)
     if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler(host: host)) }
     try channel.pipeline.syncOperations.addHandler(handler)
-    return NIOLoopBound(handler, eventLoop: channel.eventLoop)
+    return ClientConnection(
+      channel: channel, handler: NIOLoopBound(handler, eventLoop: channel.eventLoop), ready: isReady.futureResult,
+      spent: isSpent.futureResult)
   }
 
   private var settings: ConnectionSettings {

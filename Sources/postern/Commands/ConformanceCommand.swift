@@ -15,7 +15,7 @@ struct ConformanceCommand: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }.sorted()
+    let names = try vectorNames()
     var report = ConformanceReport()
     for name in names {
       let bytes = try InputFile.read("\(folder)/\(name)", byteCountLimit: Conformance.fileByteLimit)
@@ -29,5 +29,13 @@ struct ConformanceCommand: AsyncParsableCommand {
         .conformanceFailed, "This program and the vectors in “\(folder)” disagree, or there are none.",
         advice: "Look at the lines that say so.")
     }
+  }
+
+  private func vectorNames() throws(PosternError) -> [String] {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+      throw PosternError(
+        .fileUnreadable, "The folder “\(folder)” cannot be read.", advice: "Check its name, and that you may read it.")
+    }
+    return names.filter { $0.hasSuffix(".json") }.sorted()
   }
 }

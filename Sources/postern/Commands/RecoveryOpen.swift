@@ -75,10 +75,18 @@ struct RecoveryOpen: AsyncParsableCommand, AsksArchive {
         Console.note("\(path): set aside. “\(members[number].name)” answered falsely (\(verdict.rawValue)).")
         guard let blame, let proof = tally.blame(member: number) else { continue }
         blameCount += 1
-        let target = blameCount == 1 ? blame : "\(blame).\(blameCount)"
-        try OutputFile.write(proof.text, to: target)
-        Console.note("Wrote the proof to \(target); anyone can check it with: postern council judge \(target)")
+        RecoveryOpen.write(proof.text, to: blameCount == 1 ? blame : "\(blame).\(blameCount)")
       }
+    }
+  }
+
+  /// Writes a proof, or says why not: a proof that is there from an earlier try does not stand in a recovery's way.
+  private static func write(_ proof: [UInt8], to path: String) {
+    do throws(PosternError) {
+      try OutputFile.write(proof, to: path)
+      Console.note("Wrote the proof to \(path); anyone can check it with: postern council judge \(path)")
+    } catch {
+      Console.note("The proof was not written. \(error)")
     }
   }
 }

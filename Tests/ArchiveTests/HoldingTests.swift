@@ -1,0 +1,178 @@
+import Archive
+import Bulk
+import Core
+import Dump
+import Fixtures
+import Testing
+
+/// The walk that says whether a dump is complete, against a model that looks at everything.
+@Suite struct HoldingTests {
+  /// A tree of nodes with real public parts, and what the archive has of it.
+  private struct Forest {
+    /// Every node's bytes and level, and its children; chunks are lengths alone.
+    var nodes: [Digest: (bytes: [UInt8], level: Int, children: [Digest])] = [:]
+    var held: [Digest: HeldObject] = [:]
+
+    mutating func addChunk(_ generator: inout SeededGenerator) -> (id: Digest, byteCount: Int) {
+      let id = generator.digest()
+      let byteCount = 533 + 512 * Int.random(in: 0..<8, using: &generator)
+      held[id] = HeldObject(kind: 1, byteCount: byteCount, isNew: Bool.random(using: &generator))
+      return (id, byteCount)
+    }
+
+    mutating func addNode(
+      _ children: [(id: Digest, byteCount: Int)], level: Int, _ generator: inout SeededGenerator
+    ) -> (id: Digest, byteCount: Int) {
+      var seen: Set<Digest> = []
+      let distinct = children.filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }
+      var bytes: [UInt8] = [1, UInt8(level)]
+      bytes.append(bigEndian: UInt16(distinct.count))
+      for child in distinct {
+        bytes.append(child.id)
+        bytes.append(bigEndian: UInt32(child.byteCount))
+      }
+      bytes += generator.bytes(42 * children.count + 16)
+      let id = SHA256.hash(bytes)
+      nodes[id] = (bytes, level, distinct.map(\.id))
+      held[id] = HeldObject(kind: 2, byteCount: bytes.count, isNew: true)
+      return (id, bytes.count)
+    }
+
+    /// A random tree of so many levels.
+    mutating func grow(level: Int, _ generator: inout SeededGenerator) -> (id: Digest, byteCount: Int) {
+      let count = Int.random(in: 1...6, using: &generator)
+      var children: [(id: Digest, byteCount: Int)] = []
+      for _ in 0..<count {
+        if let twice = children.last, Int.random(in: 0..<8, using: &generator) == 0 {
+          children.append(twice)
+        } else {
+          children.append(level == 1 ? addChunk(&generator) : grow(level: level - 1, &generator))
+        }
+      }
+      return addNode(children, level: level, &generator)
+    }
+
+    /// Everything below a node and the node itself.
+    func below(_ id: Digest) -> Set<Digest> {
+      guard let node = nodes[id] else { return [id] }
+      return node.children.reduce(into: [id]) { $0.formUnion(below($1)) }
+    }
+
+    /// Says that a node was admitted before, and with it all that is below it.
+    mutating func admit(_ id: Digest) {
+      for id in below(id) {
+        held[id] = held[id].map { HeldObject(kind: $0.kind, byteCount: $0.byteCount, isNew: false) }
+      }
+    }
+
+    /// The new nodes that a walk has to look at: those with no admitted node above them.
+    func newNodes(from id: Digest) -> Set<Digest> {
+      guard let node = nodes[id], held[id]?.isNew == true else { return [] }
+      return node.children.reduce(into: [id]) { $0.formUnion(newNodes(from: $1)) }
+    }
+
+    /// The outcome of the real walk, with what it read.
+    func verify(
+      _ root: (id: Digest, byteCount: Int)
+    ) -> (reached: Result<Set<Digest>, PosternError>, read: [Digest]) {
+      var read: [Digest] = []
+      let reached = Result { () throws(PosternError) in
+        try verifyHolding(
+          root: root.id, rootByteCount: root.byteCount,
+          locate: { (ids) throws(PosternError) in
+            #expect(ids.count <= ArchiveLimits.missingIds)
+            return ids.map { held[$0] }
+          },
+          read: { (id) throws(PosternError) in
+            read.append(id)
+            return nodes[id]?.bytes ?? []
+          })
+      }
+      return (reached, read)
+    }
+  }
+
+  private func code(_ result: Result<Set<Digest>, PosternError>) -> PosternError.Code? {
+    if case .failure(let error) = result { error.code } else { nil }
+  }
+
+  @Test func completeTreesPassAndOnlyNewNodesAreRead() throws {
+    var generator = SeededGenerator.printing()
+    for _ in 0..<60 {
+      var forest = Forest()
+      let root = forest.grow(level: Int.random(in: 1...5, using: &generator), &generator)
+      for _ in 0..<Int.random(in: 0...4, using: &generator) {
+        if let id = forest.nodes.keys.sorted().randomElement(using: &generator) { forest.admit(id) }
+      }
+      let (reached, read) = forest.verify(root)
+      let expected = forest.newNodes(from: root.id)
+      #expect(try reached.get() == expected)
+      #expect(Set(read) == expected && read.count == expected.count)
+    }
+  }
+
+  @Test func whatIsMissingIsFoundUnlessAnAdmittedNodeVouchesForIt() throws {
+    var generator = SeededGenerator.printing()
+    for _ in 0..<60 {
+      var forest = Forest()
+      let root = forest.grow(level: Int.random(in: 1...4, using: &generator), &generator)
+      for _ in 0..<Int.random(in: 0...3, using: &generator) {
+        if let id = forest.nodes.keys.sorted().randomElement(using: &generator) { forest.admit(id) }
+      }
+      let all = forest.below(root.id).sorted()
+      let gone = try #require(all.randomElement(using: &generator))
+      let looked = forest.newNodes(from: root.id)
+      let isAsked = gone == root.id || looked.contains { forest.nodes[$0]?.children.contains(gone) == true }
+      forest.held[gone] = nil
+      let (reached, _) = forest.verify(root)
+      #expect(code(reached) == (isAsked ? .pushIncomplete : nil))
+    }
+  }
+
+  @Test func anotherKindLengthOrLevelIsRefused() throws {
+    var generator = SeededGenerator.printing()
+    for _ in 0..<40 {
+      var forest = Forest()
+      let root = forest.grow(level: Int.random(in: 1...4, using: &generator), &generator)
+      let victim = try #require(forest.below(root.id).sorted().randomElement(using: &generator))
+      let good = try #require(forest.held[victim])
+      for wrong in [
+        HeldObject(kind: 3 - good.kind, byteCount: good.byteCount, isNew: good.isNew),
+        HeldObject(kind: 3, byteCount: good.byteCount, isNew: good.isNew),
+        HeldObject(kind: good.kind, byteCount: good.byteCount + 1, isNew: good.isNew),
+      ] {
+        forest.held[victim] = wrong
+        #expect(code(forest.verify(root).reached) == .pushTree)
+      }
+      forest.held[victim] = good
+      #expect(try forest.verify(root).reached.get() == forest.newNodes(from: root.id))
+    }
+    // A node of level 1 below one of level 3.
+    var forest = Forest()
+    let chunks = (0..<20).map { _ in forest.addChunk(&generator) }
+    let low = forest.addNode(chunks, level: 1, &generator)
+    let high = forest.grow(level: 2, &generator)
+    // The last is a node of nodes that says it is one of chunks.
+    for (children, level) in [([low, high], 3), ([low], 3), ([low], 1)] {
+      let root = forest.addNode(children, level: level, &generator)
+      #expect(code(forest.verify(root).reached) == .pushTree)
+    }
+  }
+
+  @Test func noNodeIsTooWideForOneQuestion() throws {
+    var generator = SeededGenerator(seed: 3)
+    var forest = Forest()
+    var nodes: [(id: Digest, byteCount: Int)] = []
+    for _ in 0..<8 {
+      var low: [(id: Digest, byteCount: Int)] = []
+      for _ in 0..<64 {
+        let chunks = (0..<64).map { _ in forest.addChunk(&generator) }
+        low.append(forest.addNode(chunks, level: 1, &generator))
+      }
+      nodes.append(forest.addNode(low, level: 2, &generator))
+    }
+    let root = forest.addNode(nodes, level: 3, &generator)
+    let (reached, _) = forest.verify(root)
+    #expect(try reached.get().count == 1 + 8 + 8 * 64)
+  }
+}

@@ -1,0 +1,154 @@
+import Archive
+import Bulk
+import Core
+import Dump
+import Envelope
+import Fixtures
+import Index
+import Merkle
+import Packs
+import Records
+import Sodium
+import Testing
+
+/// Begins and uploads that are wrong: their code, that nothing changed, and that the right one still goes through.
+@Suite struct RefusalTests {
+  // MARK: Begins
+
+  @Test func beginsOutOfTurnAreRefused() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let stranger = try Application(home: archive.home, seed: 9)
+    let twice = try application.epoch(1)
+    let skipped = try application.epoch(3, after: scene.first.leafHash)
+    let unlinked = try application.epoch(2, after: .zero)
+    let far = try application.epoch(
+      2, after: scene.first.leafHash, in: try GenerationFixture(3, under: application.charter))
+    try await scene.expect(.epochUnknownApplication) { try await stranger.begin(try stranger.epoch(1), in: archive) }
+    try await scene.expect(.beginAuthor) { try await application.begin(scene.second, in: archive, uploader: 2) }
+    try await scene.expect(.epochTaken) { try await application.begin(twice, in: archive) }
+    try await scene.expect(.epochSkipped) { try await application.begin(skipped, in: archive) }
+    try await scene.expect(.epochPrevious) { try await application.begin(unlinked, in: archive) }
+    try await scene.expect(.epochGeneration) { try await application.begin(far, in: archive) }
+    try await scene.expect(.beginMalformed) { try await archive.begin([1, 2, 3]) }
+    var forged = scene.second.begin(
+      nonce: archive.challenge(app: application.app), signedBy: try application.council.uploader()
+    ).bytes
+    forged[200] ^= 1
+    try await scene.expect(.beginSignature) { try await archive.begin(forged) }
+    try await scene.expectSecondGoesThrough()
+  }
+
+  @Test func noncesAreOfThisArchiveAndGoodOnce() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let key = try application.council.uploader()
+    let other = try await NewArchive()
+    for nonce in [Digest.zero, archive.challenge(app: .zero), other.archive.challenge(app: application.app)] {
+      try await scene.expect(.pushNonce) {
+        try await archive.begin(scene.second.begin(nonce: nonce, signedBy: key).bytes)
+      }
+    }
+    let nonce = archive.challenge(app: application.app)
+    let begin = scene.second.begin(nonce: nonce, signedBy: key).bytes
+    _ = try await archive.begin(begin)
+    try await scene.expect(.pushNonce) { try await archive.begin(begin) }
+    try await scene.expectSecondGoesThrough()
+  }
+
+  @Test func limitsHold() async throws {
+    var limits = ArchiveLimits()
+    limits.pushByteCount = 1 << 30
+    limits.openPushes = 1
+    let scene = try await RefusalScene(limits: limits)
+    let (archive, application) = (scene.archive, scene.application)
+    try await scene.expect(.pushBudget) {
+      try await application.begin(scene.second, in: archive, budgetByteCount: 1 << 30 + 1)
+    }
+    let token = try await application.begin(scene.second, in: archive)
+    try await scene.expect(.pushTooMany) {
+      try await application.begin(scene.second, in: archive, uploader: 1)
+    }
+    // Who has the open push may begin again.
+    let again = try await application.begin(scene.second, in: archive)
+    try await scene.expect(.pushUnknown) { try await archive.missing([], for: token) }
+    try await archive.abandon(again)
+    let other = try await application.begin(scene.second, in: archive, uploader: 1)
+    try await archive.abandon(other)
+    try await scene.expect(.archiveRequest) {
+      try archive.storedObjects([Digest](repeating: .zero, count: 4_097), app: application.app, generation: 1)
+    }
+    #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
+  }
+
+  // MARK: Objects
+
+  @Test func objectsAreWhatTheyClaim() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let token = try await application.begin(scene.second, in: archive)
+    let objects = scene.second.state.objects
+    var swapped = Array(objects.prefix(3))
+    swapped[1] = StoredObject(id: swapped[1].id, kind: 1, bytes: swapped[1].bytes.dropLast() + [0])
+    try await scene.expect(.pushObjectId, index: 1) { try await archive.upload(MemoryBatch(swapped), to: token) }
+    // Nothing of a refused batch is stored.
+    let bitmap = try await archive.missing([objects[0].id], for: token)
+    #expect(try await archive.missing(scene.first.state.objects.map(\.id), for: token).allSatisfy { $0 == 0 })
+    #expect(bitmap == [objects[0].id == scene.first.state.objects[0].id ? 0 : 1])
+
+    let noise = StoredObject(kind: 3, bytes: [1, 2, 3])
+    let zero = StoredObject(kind: 0, bytes: [1, 2, 3])
+    let empty = StoredObject(kind: 1, bytes: [])
+    let huge = StoredObject(kind: 1, bytes: [UInt8](repeating: 0, count: ArchiveLimits.objectByteCount + 1))
+    for object in [noise, zero, empty, huge] {
+      try await scene.expect(.pushObjectShape) { try await archive.upload(MemoryBatch([object]), to: token) }
+    }
+    for byteCount in [2, 4, -1, .max] {
+      let batch = MemoryBatch(
+        [IncomingObject(id: SHA256.hash([1, 2, 3]), kind: 1, byteCount: byteCount)], bytes: [1, 2, 3])
+      try await scene.expect(.pushObjectShape) { try await archive.upload(batch, to: token) }
+    }
+    let many = MemoryBatch(
+      [IncomingObject](repeating: IncomingObject(id: .zero, kind: 1, byteCount: 1), count: 16_385), bytes: [])
+    try await scene.expect(.archiveRequest) { try await archive.upload(many, to: token) }
+    try await scene.expect(.archiveRequest) {
+      try await archive.missing([Digest](repeating: .zero, count: 16_385), for: token)
+    }
+    try await archive.abandon(token)
+    try await scene.expectSecondGoesThrough()
+  }
+
+  @Test func aPushKeepsToItsBudget() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let objects = scene.second.state.objects
+    let total = UInt64(objects.reduce(0) { $0 + $1.bytes.count })
+    let token = try await application.begin(scene.second, in: archive, budgetByteCount: total - 1)
+    try await scene.expect(.pushBudget) { try await archive.upload(MemoryBatch(objects), to: token) }
+    try await archive.upload(MemoryBatch(objects.dropLast()), to: token)
+    try await scene.expect(.pushBudget) { try await archive.upload(MemoryBatch(objects.suffix(1)), to: token) }
+    // A larger budget goes on with what came.
+    let larger = try await application.begin(scene.second, in: archive, budgetByteCount: total)
+    let sent = try await archive.send(objects, in: larger)
+    #expect(sent.map(\.id) == objects.suffix(1).map(\.id))
+    _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: larger)
+    try archive.expectWhole(scene.second, of: application)
+  }
+
+  @Test func unknownTokensAreRefused() async throws {
+    let scene = try await RefusalScene()
+    let archive = scene.archive
+    let token = PushToken.random()
+    let batch = MemoryBatch(scene.second.state.objects.prefix(1))
+    try await scene.expect(.pushUnknown) { try await archive.missing([], for: token) }
+    try await scene.expect(.pushUnknown) { try await archive.upload(batch, to: token) }
+    try await scene.expect(.pushUnknown) {
+      try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    }
+    try await scene.expect(.pushUnknown) {
+      try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: nil)
+    }
+    try await scene.expect(.pushEnded) { try await archive.abandon(token) }
+    try await scene.expectSecondGoesThrough()
+  }
+}

@@ -1,0 +1,101 @@
+import Archive
+import Bulk
+import Core
+import Envelope
+import Fixtures
+import Merkle
+import Records
+import Sodium
+import Testing
+import Trust
+
+@Suite struct RegistrationTests {
+  @Test func aRegistrationGetsAReceipt() async throws {
+    let new = try await NewArchive()
+    let archive = new.archive
+    let application = try Application(home: archive.home)
+    let receipt = try await application.register(in: archive)
+    try archive.expectGood(receipt, of: application.registration.record.leaf)
+    #expect(try Receipt(parsing: receipt).proven.index == 0)
+    #expect(try archive.size() == 1)
+
+    let shown = try archive.show(application.app)
+    #expect(shown.charters.map(\.leaf) == [application.registration.record.leaf])
+    #expect(shown.epoch == nil)
+    #expect(try archive.body(application.app, app: application.app, generation: 0) == application.registration.charter)
+    #expect(
+      try archive.body(SHA256.hash(application.registration.signatures), app: application.app, generation: 0)
+        == application.registration.signatures)
+    try expectPublished(archive, at: new.path)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
+  }
+
+  @Test func aRepeatGetsTheSameReceipt() async throws {
+    let new = try await NewArchive()
+    let application = try Application(home: new.archive.home)
+    let first = try await application.register(in: new.archive)
+    let second = try await application.register(in: new.archive)
+    #expect(first == second)
+    #expect(try new.archive.size() == 1)
+
+    // Later it stands under a newer checkpoint: the same leaf at the same place.
+    let other = try Application(home: new.archive.home, seed: 2)
+    _ = try await other.register(in: new.archive)
+    let third = try await application.register(in: new.archive)
+    try new.archive.expectGood(third, of: application.registration.record.leaf)
+    #expect(try Receipt(parsing: third).proven.index == 0)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
+  }
+
+  @Test func manyAtOnceAreOne() async throws {
+    let new = try await NewArchive()
+    let archive = new.archive
+    let application = try Application(home: archive.home)
+    let receipts = try await withThrowingTaskGroup(of: [UInt8].self) { group in
+      for _ in 0..<8 { group.addTask { try await application.register(in: archive) } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(Set(receipts).count == 1)
+    #expect(try archive.size() == 1)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
+    #expect(try files(in: "\(new.path)/packs").count == 1)
+  }
+
+  @Test func badRegistrationsChangeNothing() async throws {
+    let new = try await NewArchive()
+    let archive = new.archive
+    let application = try Application(home: archive.home)
+    let registration = application.registration
+    let council = application.council
+
+    let elsewhere = try council.registration(of: try council.charter(home: logSigner().verifier))
+    var charter = application.charter
+    charter.uploaders = []
+    let nobody = try council.registration(of: charter)
+    let otherSignatures = CharterSignatures([]).body
+    let unsigned = Record(
+      app: application.app, role: .member,
+      fields: .charter(CharterFields(genesis: application.app, signatures: SHA256.hash(otherSignatures))),
+      signedBy: try council.member(0).signingKey())
+    let epoch = try application.epoch(1)
+    for (leaf, body, signatures, code) in [
+      (elsewhere.record.leaf, elsewhere.charter, elsewhere.signatures, PosternError.Code.charterHome),
+      (nobody.record.leaf, nobody.charter, nobody.signatures, .charterNobody),
+      (unsigned.leaf, registration.charter, otherSignatures, .charterSignature),
+      (registration.record.leaf, registration.charter + [0], registration.signatures, .bodyDigest),
+      (registration.record.leaf, registration.charter, [], .bodyDigest),
+      (Array(registration.record.leaf.dropLast()), registration.charter, registration.signatures, .recordMalformed),
+      (epoch.leaf, registration.charter, registration.signatures, .epochUnknownApplication),
+      ([], [], [], .recordMalformed),
+    ] {
+      let error = await refusal {
+        try await archive.register(leaf: leaf, charter: body, signatures: signatures)
+      }
+      #expect(error?.code == code)
+    }
+    #expect(try archive.size() == 0)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
+    #expect(try files(in: "\(new.path)/packs").isEmpty)
+    try archive.expectGood(try await application.register(in: archive), of: registration.record.leaf)
+  }
+}

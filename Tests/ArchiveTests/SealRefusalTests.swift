@@ -1,0 +1,141 @@
+import Archive
+import Bulk
+import Core
+import Dump
+import Envelope
+import Fixtures
+import Index
+import Merkle
+import Packs
+import Records
+import Sodium
+import Testing
+
+/// Seals that are wrong, whether by the record or by its bodies.
+@Suite struct SealRefusalTests {
+  @Test func aStateVersionNeverGoesBack() async throws {
+    let scene = try await RefusalScene()
+    let older = try scene.application.epoch(2, after: scene.first.leafHash, stateVersion: 9)
+    try await scene.expectRefused([(older, .epochVersion)])
+  }
+
+  @Test func aSealIsOfTheEpochThatWasBegun() async throws {
+    let scene = try await RefusalScene()
+    let application = scene.application
+    let next = try GenerationFixture(2, under: application.charter)
+    let key = try application.council.uploader()
+    try await scene.expectRefused(
+      [
+        (try application.epoch(3, after: scene.first.leafHash), .pushOtherEpoch),
+        (try application.epoch(2, after: .zero), .pushOtherEpoch),
+        (try application.epoch(2, after: scene.first.leafHash, in: next), .pushOtherEpoch),
+        (try application.epoch(2, after: scene.first.leafHash, uploader: 1), .pushOtherEpoch),
+        (scene.second.with(scene.second.fields.changing(charter: .zero), signedBy: key), .charterSuperseded),
+      ])
+  }
+
+  @Test func bodiesAreThoseOfTheRecord() async throws {
+    let scene = try await RefusalScene()
+    let (archive, second) = (scene.archive, scene.second)
+    let token = try await scene.application.begin(second, in: archive)
+    _ = try await archive.send(second.state.objects, in: token)
+    for bodies in [
+      EpochBodies(envelope: second.envelope + [0], veil: second.veil, capsule: second.capsule),
+      EpochBodies(envelope: second.envelope, veil: second.envelope, capsule: second.capsule),
+      EpochBodies(envelope: second.envelope, veil: second.veil, capsule: []),
+    ] {
+      try await scene.expect(.pushBody) { try await archive.seal(leaf: second.leaf, bodies: bodies, token: token) }
+    }
+    // One body in all three places matches its digests, and is no envelope.
+    let same = second.with(
+      second.fields.changing(envelope: second.fields.capsule, veil: second.fields.capsule),
+      signedBy: try scene.application.council.uploader())
+    try await scene.expect(.veilEncoding) {
+      try await archive.seal(
+        leaf: same.leaf,
+        bodies: EpochBodies(envelope: second.capsule, veil: second.capsule, capsule: second.capsule), token: token)
+    }
+    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    try archive.expectWhole(second, of: scene.application)
+  }
+
+  @Test func envelopesAreOfThisEpochAndWhole() async throws {
+    let scene = try await RefusalScene()
+    let (archive, second) = (scene.archive, scene.second)
+    let key = try scene.application.council.uploader()
+    let token = try await scene.application.begin(second, in: archive)
+    _ = try await archive.send(second.state.objects, in: token)
+    var tampered = second.envelope
+    tampered[tampered.count - 1] ^= 1
+    for envelope in [tampered, scene.first.envelope, Array(second.envelope.dropLast())] {
+      let record = second.with(second.fields.changing(envelope: SHA256.hash(envelope)), signedBy: key)
+      let before = try archive.checkpoint()
+      let error = await refusal {
+        try await archive.seal(
+          leaf: record.leaf, bodies: EpochBodies(envelope: envelope, veil: second.veil, capsule: second.capsule),
+          token: token)
+      }
+      #expect(error?.code.rawValue.hasPrefix("envelope.") == true)
+      #expect(try archive.checkpoint() == before)
+    }
+    let forged = Array(second.leaf.dropLast()) + [second.leaf[second.leaf.count - 1] ^ 1]
+    try await scene.expect(.recordSignature) {
+      try await archive.seal(leaf: forged, bodies: second.epochBodies, token: token)
+    }
+    try await scene.expect(.recordUnknown) {
+      try await archive.seal(
+        leaf: scene.application.registration.record.leaf, bodies: second.epochBodies, token: token)
+    }
+    try await scene.expect(.recordMalformed) {
+      try await archive.seal(leaf: [], bodies: second.epochBodies, token: token)
+    }
+    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    try archive.expectWhole(second, of: scene.application)
+  }
+
+  @Test func aVeilIsTheGenerationsOwnAndFresh() async throws {
+    let scene = try await RefusalScene()
+    let application = scene.application
+    // Another veil in the running generation.
+    let other = try GenerationFixture(1, under: application.charter, seed: 5)
+    let stolen = try EpochFixture(
+      2, after: scene.first.leafHash, of: application.charter, in: other, state: scene.second.state, stateVersion: 11,
+      signedBy: application.council.uploader())
+    try await scene.expectRefused([(stolen, .epochVeil)])
+    // The old one for the next generation.
+    let third = try application.epoch(3, after: scene.second.leafHash, stateVersion: 11)
+    let reused = try EpochFixture(
+      3, after: scene.second.leafHash, of: application.charter, in: application.generation.claiming(2),
+      state: third.state, stateVersion: 11, signedBy: application.council.uploader())
+    let token = try await application.begin(reused, in: scene.archive)
+    _ = try await scene.archive.send(reused.state.objects, in: token)
+    try await scene.expect(.epochVeil) {
+      try await scene.archive.seal(leaf: reused.leaf, bodies: reused.epochBodies, token: token)
+    }
+    try await application.push(third, to: scene.archive)
+    try scene.archive.expectWhole(third, of: application)
+  }
+
+  @Test func oneOfTwoUploadersWinsAndTheOtherGoesOn() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let other = try application.epoch(
+      2, after: scene.first.leafHash, state: Application.state(5), stateVersion: 12, uploader: 1)
+    let token = try await application.begin(scene.second, in: archive)
+    let otherToken = try await application.begin(other, in: archive, uploader: 1)
+    _ = try await archive.send(scene.second.state.objects, in: token)
+    _ = try await archive.send(other.state.objects, in: otherToken)
+    _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    try await scene.expect(.epochTaken) {
+      try await archive.seal(leaf: other.leaf, bodies: other.epochBodies, token: otherToken)
+    }
+    // Linked to what won, nothing of the state has to be sent twice.
+    let third = try application.epoch(
+      3, after: scene.second.leafHash, state: Application.state(5), stateVersion: 12, uploader: 1)
+    let pushed = try await application.push(third, to: archive, uploader: 1)
+    #expect(pushed.sent.isEmpty)
+    try archive.expectGood(pushed.receipt, of: third.leaf)
+    for epoch in [scene.first, scene.second, third] { try archive.expectWhole(epoch, of: application) }
+    #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
+  }
+}

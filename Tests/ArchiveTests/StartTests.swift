@@ -1,0 +1,256 @@
+import Archive
+import Core
+import Fixtures
+import Foundation
+import Index
+import Merkle
+import Migrations
+import Packs
+import Records
+import Testing
+
+@Suite struct StartTests {
+  /// A folder with an application and some epochs, and no archive open over it.
+  private struct Closed {
+    let folder: TemporaryFolder
+    let path: String
+    let application: Application
+    var epochs: [EpochFixture] = []
+    var receipts: [(receipt: [UInt8], leaf: [UInt8])] = []
+
+    init(epochCount: Int) async throws {
+      let new = try await NewArchive()
+      folder = new.folder
+      path = new.path
+      application = try Application(home: new.archive.home)
+      receipts.append((try await application.register(in: new.archive), application.registration.record.leaf))
+      for _ in 0..<epochCount { try await push(to: new.archive) }
+    }
+
+    mutating func push(to archive: Archive, state: UInt64? = nil) async throws {
+      let number = UInt64(epochs.count + 1)
+      let epoch = try application.epoch(
+        number, after: epochs.last?.leafHash ?? .zero, state: Application.state(state ?? number))
+      receipts.append((try await application.push(epoch, to: archive).receipt, epoch.leaf))
+      epochs.append(epoch)
+    }
+
+    /// Copies the whole folder.
+    func copy(_ name: String) throws -> String {
+      let copy = folder.path(name)
+      try FileManager.default.copyItem(atPath: path, toPath: copy)
+      return copy
+    }
+
+    func expectAll(of archive: Archive) throws {
+      for (receipt, leaf) in receipts { try archive.expectGood(receipt, of: leaf) }
+      for epoch in epochs { try archive.expectWhole(epoch, of: application) }
+      try expectPublished(archive, at: path)
+      #expect(try files(in: "\(path)/incoming").isEmpty)
+    }
+  }
+
+  private func refusalOf(_ path: String) async -> PosternError.Code? {
+    await refusal { try await openArchive(at: path) }?.code
+  }
+
+  private func remove(_ paths: String...) throws {
+    for path in paths where FileManager.default.fileExists(atPath: path) {
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+
+  @Test func aNewArchiveShowsAnEmptyLog() async throws {
+    let new = try await NewArchive()
+    #expect(try new.archive.size() == 0)
+    try expectPublished(new.archive, at: new.path)
+    #expect(refusal { try new.archive.show(.zero) }?.code == .epochUnknownApplication)
+    let attributes = try FileManager.default.attributesOfItem(atPath: "\(new.path)/keys/log.key")
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+  }
+
+  @Test func anArchiveIsMadeOnceAndUnderAGoodName() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("a")
+    for origin in ["", "two words", "a+b", String(repeating: "x", count: 256)] {
+      #expect(refusal { try Archive.create(at: path, origin: origin) }?.code == .logOrigin)
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+    let home = try Archive.create(at: path, origin: "example.org/a")
+    #expect(refusal { try Archive.create(at: path, origin: "example.org/a") }?.code == .storageExists)
+    #expect(try await openArchive(at: path).home == home)
+    #expect(refusal { try Archive.create(at: folder.path("b/c"), origin: "example.org/a") }?.code == .storageMissing)
+  }
+
+  @Test func aHalfMadeArchiveIsMadeWhole() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("a")
+    _ = try Archive.create(at: path, origin: "example.org/a")
+    try remove("\(path)/keys/log.key")
+    #expect(await refusalOf(path) == .archiveLogKey)
+    let home = try Archive.create(at: path, origin: "example.org/a")
+    #expect(try await openArchive(at: path).home == home)
+  }
+
+  @Test func everythingIsThereAgainAfterAStart() async throws {
+    var closed = try await Closed(epochCount: 2)
+    for _ in 0..<3 {
+      let archive = try await openArchive(at: closed.path)
+      try closed.expectAll(of: archive)
+      try await closed.push(to: archive)
+      try closed.expectAll(of: archive)
+    }
+  }
+
+  @Test func whatWasNotPublishedIsPublishedAtStart() async throws {
+    let closed = try await Closed(epochCount: 3)
+    let older = closed.folder.path("older")
+    try FileManager.default.copyItem(atPath: "\(closed.path)/log", toPath: older)
+    do {
+      let archive = try await openArchive(at: closed.path)
+      var more = closed
+      try await more.push(to: archive)
+    }
+    // The log as it was an epoch ago, then none at all.
+    for log in [older, nil] {
+      _ = try await openArchive(at: closed.path)
+      try remove("\(closed.path)/log")
+      if let log {
+        try FileManager.default.copyItem(atPath: log, toPath: "\(closed.path)/log")
+      } else {
+        try FileManager.default.createDirectory(atPath: "\(closed.path)/log", withIntermediateDirectories: false)
+      }
+      let archive = try await openArchive(at: closed.path)
+      #expect(try archive.size() == 5)
+      try closed.expectAll(of: archive)
+    }
+  }
+
+  @Test func oneProcessHasTheFolder() async throws {
+    let new = try await NewArchive()
+    let error = await refusal { try await Archive.open(at: new.path) { _ in } }
+    #expect(error?.code == .storageInUse)
+    #expect(try new.archive.size() == 0)
+  }
+
+  @Test func foldersThatAreNoArchiveAreRefused() async throws {
+    let folder = try TemporaryFolder()
+    #expect(await refusalOf(folder.path("nothing")) == .storageMissing)
+    #expect(await refusalOf(folder.path) == .storageMissing)
+  }
+
+  @Test func theLogKeyHasToBeTheLogs() async throws {
+    let closed = try await Closed(epochCount: 1)
+    let key = "\(closed.path)/keys/log.key"
+    let text = try String(contentsOfFile: key, encoding: .utf8)
+    let other = closed.folder.path("other")
+    _ = try Archive.create(at: other, origin: "example.org/log")
+    let named = closed.folder.path("named")
+    _ = try Archive.create(at: named, origin: "example.org/named")
+    let foreign = try String(contentsOfFile: "\(other)/keys/log.key", encoding: .utf8)
+    let foreignName = try String(contentsOfFile: "\(named)/keys/log.key", encoding: .utf8)
+    for wrong in [
+      "", "\n", "PRIVATE+KEY", String(text.dropLast(9)) + "\n", text.replacingOccurrences(of: "log+", with: "lag+"),
+      String(repeating: "x", count: 2_000), foreign, foreignName,
+    ] {
+      try wrong.write(toFile: key, atomically: true, encoding: .utf8)
+      #expect(await refusalOf(closed.path) == .archiveLogKey, "\(wrong)")
+    }
+    try remove(key)
+    #expect(await refusalOf(closed.path) == .archiveLogKey)
+    try text.write(toFile: key, atomically: true, encoding: .utf8)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func anIndexBehindWhatWasShownIsRefused() async throws {
+    var closed = try await Closed(epochCount: 1)
+    let older = try closed.copy("older")
+    do {
+      let archive = try await openArchive(at: closed.path)
+      try await closed.push(to: archive)
+    }
+    let newer = try closed.copy("newer")
+    func restoreIndex(from copy: String) throws {
+      for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
+        try remove("\(closed.path)/\(name)")
+        if FileManager.default.fileExists(atPath: "\(copy)/\(name)") {
+          try FileManager.default.copyItem(atPath: "\(copy)/\(name)", toPath: "\(closed.path)/\(name)")
+        }
+      }
+    }
+    try restoreIndex(from: older)
+    for _ in 0..<2 { #expect(await refusalOf(closed.path) == .archiveIndexBehind) }
+    // An index that is gone is one that ends at nothing.
+    try restoreIndex(from: closed.folder.path("nowhere"))
+    for _ in 0..<2 { #expect(await refusalOf(closed.path) == .archiveIndexBehind) }
+    try restoreIndex(from: newer)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func twoHistoriesAreRefused() async throws {
+    var closed = try await Closed(epochCount: 1)
+    let fork = try closed.copy("fork")
+    do {
+      let archive = try await openArchive(at: closed.path)
+      try await closed.push(to: archive)
+    }
+    do {
+      let archive = try await openArchive(at: fork)
+      var other = closed
+      other.epochs.removeLast()
+      try await other.push(to: archive, state: 9)
+      try await other.push(to: archive)
+    }
+    // The published log of one, the index of the other: of the same size, and shorter.
+    let log = "\(closed.path)/log"
+    let kept = closed.folder.path("kept")
+    try FileManager.default.moveItem(atPath: log, toPath: kept)
+    try FileManager.default.copyItem(atPath: "\(fork)/log", toPath: log)
+    #expect(await refusalOf(closed.path) == .archiveIndexBehind)
+    try remove("\(fork)/log")
+    try FileManager.default.copyItem(atPath: kept, toPath: "\(fork)/log")
+    #expect(await refusalOf(fork) == .archiveTwoHistories)
+    try remove(log)
+    try FileManager.default.copyItem(atPath: kept, toPath: log)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func aCheckpointThatIsNoneIsRefused() async throws {
+    let closed = try await Closed(epochCount: 1)
+    let path = "\(closed.path)/log/checkpoint"
+    let good = try Data(contentsOf: URL(filePath: path))
+    var unsigned = good
+    unsigned[unsigned.count - 5] ^= 1
+    for (bytes, code) in [(Data("nonsense".utf8), PosternError.Code.logNote), (unsigned, .logSignature)] {
+      try bytes.write(to: URL(filePath: path))
+      let found = await refusalOf(closed.path)
+      #expect(found == code || found == .logNote)
+    }
+    try good.write(to: URL(filePath: path))
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func aNewerSchemaIsRefused() async throws {
+    let closed = try await Closed(epochCount: 1)
+    let copy = try closed.copy("newer")
+    do {
+      let next = Migration(number: 2, sql: Array("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;".utf8))
+      try ArchiveIndex.open(path: "\(copy)/index.sqlite", migrations: Migration.all + [next]).close()
+    }
+    #expect(await refusalOf(copy) == .indexNewer)
+    let foreign = try closed.copy("foreign")
+    for name in ["index.sqlite-wal", "index.sqlite-shm"] { try remove("\(foreign)/\(name)") }
+    try Data("this is no database at all, and long enough to be looked at as one".utf8)
+      .write(to: URL(filePath: "\(foreign)/index.sqlite"))
+    #expect(await refusalOf(foreign) == .indexDamaged)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func filesThatNobodyKnowsAreRemoved() async throws {
+    let closed = try await Closed(epochCount: 1)
+    for name in ["77.pack", "log-1234", ".x.tmp"] {
+      try Data([1, 2, 3]).write(to: URL(filePath: "\(closed.path)/incoming/\(name)"))
+    }
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+}

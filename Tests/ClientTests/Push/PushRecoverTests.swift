@@ -1,0 +1,158 @@
+import Client
+import Core
+import Envelope
+import Fixtures
+import Foundation
+import Glibc
+import Records
+import Sodium
+import Testing
+import Trust
+
+@Suite struct PushRecoverTests {
+  @Test func bothDoorsGiveTheStateBack() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 3_000_123)
+      let report = try await fixture.push(state, over: archive)
+      #expect(report.epoch == 1 && report.generation == 1 && report.openedGeneration && !report.isRepeat)
+      #expect(report.stateVersion == 1 && report.traffic.readByteCount == state.count)
+      let stored = try Data(contentsOf: URL(filePath: report.receiptPath))
+      _ = try Receipt(parsing: Array(stored)).verify(log: fixture.charter.home)
+
+      let (sealed, door) = try await fixture.open(over: archive)
+      let kmsPath = fixture.file("kms.out")
+      let recovered = try await Recoverer.recover(
+        RecoverOptions(output: .file(path: kmsPath)), opening: door.opening, capsule: sealed.capsule, from: archive)
+      #expect(Array(try Data(contentsOf: URL(filePath: kmsPath))) == state)
+      #expect(recovered.traffic.writtenByteCount == state.count && recovered.epoch == 1)
+
+      let asked = try await fixture.ask(of: sealed)
+      let releases = try ["ana", "cy"].map { try asked.recovery.answer(with: fixture.key(.member, $0)) }
+      var secret = asked.secret
+      var tally = try RecoveryTally(asked.recovery, secret: RecoverySecret(consuming: &secret))
+      for release in releases { _ = tally.add(release) }
+      let councilPath = fixture.file("council.out")
+      _ = try await Recoverer.recover(
+        RecoverOptions(output: .file(path: councilPath)), opening: try tally.open(), capsule: sealed.capsule,
+        from: archive)
+      #expect(Array(try Data(contentsOf: URL(filePath: councilPath))) == state)
+    }
+  }
+
+  @Test func everyLengthComesBack() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      for (number, byteCount) in [0, 1, 4_095, 4_096, 4_097, 1 << 20, (1 << 20) + 1, (5 << 20) - 1].enumerated() {
+        let state = sampleState(byteCount: byteCount, seed: UInt64(number))
+        let report = try await fixture.push(state, over: archive)
+        #expect(report.epoch == UInt64(number + 1) && report.generation == 1)
+        let (sealed, door) = try await fixture.open(over: archive)
+        let path = fixture.file("out-\(byteCount)")
+        _ = try await Recoverer.recover(
+          RecoverOptions(output: .file(path: path)), opening: door.opening, capsule: sealed.capsule, from: archive)
+        #expect(Array(try Data(contentsOf: URL(filePath: path))) == state, "\(byteCount) bytes")
+      }
+    }
+  }
+
+  @Test func aSecondPushSendsWhatChanged() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      var state = sampleState(byteCount: 40 << 20)
+      let first = try await fixture.push(state, over: archive)
+      // Zeros and repeats are sent once, even where windows are on their way side by side.
+      #expect(first.traffic.deduplicatedShare > 0.4)
+      let same = try await fixture.push(state, over: archive)
+      #expect(same.epoch == 2 && same.root == first.root && same.traffic.sentByteCount == 0)
+      state[20 << 20] ^= 1
+      let changed = try await fixture.push(state, over: archive)
+      #expect(changed.epoch == 3 && changed.generation == 1)
+      #expect((1...12).contains(changed.traffic.sentObjectCount))
+    }
+  }
+
+  @Test func aRecoveredNodeGoesOnInTheSameGeneration() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 2 << 20)
+      try await fixture.push(state, over: archive)
+      let (sealed, door) = try await fixture.open(over: archive)
+      try Recoverer.proceed(
+        from: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
+        statePath: fixture.statePath + "-spare")
+      let report = try await fixture.push(state, over: archive, as: "spare")
+      #expect(report.epoch == 2 && report.generation == 1 && report.traffic.sentByteCount == 0)
+
+      // Without the state it opens the next generation, and the first uploader another one after it.
+      try FileManager.default.removeItem(atPath: fixture.statePath + "-spare")
+      let next = try await fixture.push(state, over: archive, as: "spare")
+      #expect(next.generation == 2 && next.openedGeneration && next.traffic.sentByteCount > 0)
+      let back = try await fixture.push(state, over: archive)
+      #expect(back.epoch == 4 && back.generation == 3)
+      let (newest, box) = try await fixture.open(over: archive)
+      _ = try await Recoverer.recover(
+        RecoverOptions(output: .file(path: fixture.file("last"))), opening: box.opening, capsule: newest.capsule,
+        from: archive)
+      #expect(Array(try Data(contentsOf: URL(filePath: fixture.file("last")))) == state)
+    }
+  }
+
+  @Test func aPipeOfAnyLength() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 5_000_001)
+      let path = fixture.file("pipe")
+      #expect(mkfifo(path, 0o600) == 0)
+      // A pipe's writer blocks, which no task may.
+      let writer = Thread {
+        let file = open(path, O_WRONLY)
+        var done = 0
+        while done < state.count {
+          let piece = state[done..<min(done + 70_000, state.count)]
+          let count = piece.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+          guard count > 0 else { break }
+          done += count
+        }
+        close(file)
+      }
+      writer.start()
+      let report = try await Pusher.push(fixture.options(.file(path: path)), key: fixture.uploader(), over: archive)
+      #expect(report.traffic.readByteCount == state.count && report.traffic.totalByteCount == nil)
+      let (sealed, door) = try await fixture.open(over: archive)
+      _ = try await Recoverer.recover(
+        RecoverOptions(output: .file(path: fixture.file("out"))), opening: door.opening, capsule: sealed.capsule,
+        from: archive)
+      #expect(Array(try Data(contentsOf: URL(filePath: fixture.file("out")))) == state)
+    }
+  }
+
+  @Test func versionsAreKept() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let path = fixture.file("state")
+      try Data([1, 2, 3]).write(to: URL(filePath: path))
+      var options = fixture.options(.file(path: path))
+      options.stateVersion = 10
+      options.commitment = Digest(randomBytes(32))
+      let report = try await Pusher.push(options, key: fixture.uploader(), over: archive)
+      #expect(report.stateVersion == 10 && report.commitment == options.commitment)
+      options.stateVersion = 9
+      let older = options
+      #expect(
+        await refusal { try await Pusher.push(older, key: fixture.uploader(), over: archive) }?.code == .epochVersion)
+      let (sealed, door) = try await fixture.open(over: archive)
+      let recover = RecoverOptions(output: .file(path: fixture.file("stale")), expectedVersion: 11)
+      #expect(
+        await refusal {
+          _ = try await Recoverer.recover(recover, opening: door.opening, capsule: sealed.capsule, from: archive)
+        }?.code == .recoverStale)
+      options.opensNextGeneration = true
+      options.stateVersion = nil
+      let next = try await Pusher.push(options, key: fixture.uploader(), over: archive)
+      #expect(next.stateVersion == 11 && next.generation == 2)
+    }
+  }
+}
+
+extension ArchiveFixture {
+  /// A written request, and its secret.
+  fileprivate func ask(of sealed: SealedEpoch) async throws -> (recovery: RecoveryCase, secret: [UInt8]) {
+    let asking = try await sealed.evidence().request(by: key(.requester, "ops"), app: app)
+    return (asking.recovery, asking.secret.withUnsafeBytes { Array($0) })
+  }
+}

@@ -1,0 +1,111 @@
+import Fixtures
+import Foundation
+import Testing
+
+extension ProcessTests {
+  /// Disks that are full: a refusal, nothing half, and everything goes on once there is space.
+  @Suite(.enabled("only root may make a small disk") { SmallDisk.isAllowed }) struct Disks {
+    @Test func aRecoveryOntoAFullDiskLeavesNothing() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: 8)
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      let disk = try await SmallDisk(mebibyteCount: 12)
+      try disk.fill("filler", byteCount: 6 << 20)
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "\(disk.path)/out"]
+      let full = try await machine.inside(disk.prefix).run(recover)
+      #expect(full.isRefused("storage.full"), "\(full.errors)")
+      #expect(try disk.names() == ["filler"])
+      try disk.remove("filler")
+      #expect(try await machine.inside(disk.prefix).run(recover).status == 0)
+      #expect(try disk.names() == ["out"])
+      // Nor does a client whose own memory finds no room break anything.
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--state", "\(disk.path)/state", "state.bin"]
+      try disk.fill("filler")
+      #expect(try await machine.inside(disk.prefix).run(push).isRefused("storage.full"))
+      try disk.remove("filler")
+      let done = try await machine.inside(disk.prefix).run(push + ["--json"])
+      #expect(done.status == 0 && done.output.contains("\"epoch\":2"), "\(done.errors)")
+    }
+
+    @Test func anArchiveOnAFullDiskRefusesAndGoesOn() async throws {
+      let disk = try await SmallDisk(mebibyteCount: 40)
+      var machine = try Machine(prefix: disk.prefix)
+      let data = "\(disk.path)/archive"
+      let home = try await machine.initArchive(data)
+      let server = try await Server.start(on: machine, data: data)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      let other = try await machine.registerSolo("other")
+      try machine.writeState("small.bin", mebibyteCount: 1)
+      try machine.writeState("large.bin", mebibyteCount: 16, seed: 2)
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--json"]
+      let first: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "small.bin")
+
+      try disk.fill("filler", byteCount: 28 << 20)
+      let large = try await machine.run(push + ["large.bin"])
+      #expect(large.isRefused("storage.full"), "\(large.errors)")
+      // What was there is shown, and comes back, while there is no space at all: not for a begin, nor for a charter.
+      try disk.fill("rest")
+      let none = try await machine.postern("push", "--app", other, "--key", "other/uploader.key", "small.bin")
+      #expect(none.isRefused("storage.full"), "\(none.errors)")
+      try await machine.must("charter", "new", "--solo", "--out", "third", "--home", home)
+      let third = try await machine.postern("charter", "register", "third/charter", "--key", "third/member.key")
+      #expect(third.isRefused("storage.full"), "\(third.errors)")
+      let latest: Shown = try await machine.json("latest", "--app", app)
+      #expect(latest.epoch == 1 && latest.leafIndex == first.leafIndex)
+      try await machine.must("recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out")
+      #expect(try machine.sameBytes("small.bin", "out"))
+      #expect(server.child.poll() == nil)
+
+      try disk.remove("rest")
+      try disk.remove("filler")
+      let second: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "large.bin")
+      #expect(second.epoch == 2 && second.generation == 1)
+      try await machine.must("recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out.2")
+      #expect(try machine.sameBytes("large.bin", "out.2"))
+      for receipt in [first.receiptPath, second.receiptPath] {
+        try await machine.must("verify", "receipt", receipt, "--log-key", home)
+      }
+      let late: Pushed = try await machine.json("push", "--app", other, "--key", "other/uploader.key", "small.bin")
+      #expect(late.epoch == 1)
+      try await machine.must("charter", "register", "third/charter", "--key", "third/member.key")
+      #expect(try disk.names(in: "archive/incoming").isEmpty)
+      #expect(try await server.end() == 0)
+    }
+
+    /// A server that dies on a full disk starts again, on the full disk or once there is space.
+    @Test func anArchiveStartsAgainAfterAFullDisk() async throws {
+      let disk = try await SmallDisk(mebibyteCount: 24)
+      let machine = try Machine(prefix: disk.prefix)
+      let data = "\(disk.path)/archive"
+      let home = try await machine.initArchive(data)
+      var server = try await Server.start(on: machine, data: data)
+      let app = try await machine.asking(server).registerSolo()
+      try machine.writeState("small.bin", mebibyteCount: 1)
+      try machine.writeState("large.bin", mebibyteCount: 32, seed: 2)
+      let first: Pushed = try await machine.asking(server).json(
+        "push", "--app", app, "--key", "solo/uploader.key", "small.bin")
+      let large = try await machine.asking(server).postern(
+        "push", "--app", app, "--key", "solo/uploader.key", "large.bin")
+      #expect(large.isRefused("storage.full"), "\(large.errors)")
+      try await server.end(9)
+      server = try await Server.start(on: machine, data: data)
+      let latest: Shown = try await machine.asking(server).json("latest", "--app", app)
+      #expect(latest.epoch == 1)
+      // The uploader's next push is smaller: what the refused one left does not stand in its way for ever.
+      try machine.writeState("other.bin", mebibyteCount: 2, seed: 3)
+      let second: Pushed = try await machine.asking(server).json(
+        "push", "--app", app, "--key", "solo/uploader.key", "--next-generation", "other.bin")
+      #expect(second.epoch == 2)
+      for receipt in [first.receiptPath, second.receiptPath] {
+        try await machine.must("verify", "receipt", receipt, "--log-key", home)
+      }
+      try await machine.asking(server).must("recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out")
+      #expect(try machine.sameBytes("other.bin", "out"))
+    }
+  }
+}

@@ -1,0 +1,260 @@
+import Client
+import Core
+import Fixtures
+import Foundation
+import Glibc
+import Merkle
+import Records
+import Synchronization
+import Testing
+import Trust
+
+extension ProcessTests {
+  /// A server that is killed at random instants, while uploaders of two applications push, loses nothing that it
+  /// acknowledged and shows nothing half.
+  @Suite struct KilledServer {
+    /// How often it is killed; `POSTERN_KILLS` says otherwise.
+    private static let killCount = ProcessInfo.processInfo.environment["POSTERN_KILLS"].flatMap { Int($0) } ?? 20
+    /// What a failure is repeated with: `POSTERN_SEED`.
+    private static let seed =
+      ProcessInfo.processInfo.environment["POSTERN_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0 ... .max)
+
+    @Test func everyReceiptSurvivesEveryKill() async throws {
+      print("KilledServer: seed \(Self.seed), \(Self.killCount) kills")
+      let scene = try await Scene(seed: Self.seed)
+      for round in 1...Self.killCount { try await scene.play(round) }
+      try await scene.end()
+    }
+  }
+}
+
+/// The archive, its applications and uploaders, and all that was ever acknowledged.
+private final class Scene {
+  private let machine: Machine
+  private let log: NoteVerifier
+  private let uploaders: [RestlessUploader]
+  private let kmsKeys: [Digest: [UInt8]]
+  private var server: Server
+  private let address: ArchiveAddress
+  private var generator: SeededGenerator
+
+  private var acknowledged: [RestlessUploader.Acknowledged] = []
+  private var checkpoints: [SignedCheckpoint] = []
+  /// The state of every epoch that the archive ever showed, by application and number, oldest first.
+  private var states: [Digest: [Digest]] = [:]
+  private var interruptedCount = 0
+  private var admittedCount = 0
+
+  init(seed: UInt64) async throws {
+    let machine = try Machine()
+    log = try NoteVerifier(parsing: try await machine.initArchive())
+    server = try await Server.start(on: machine)
+    address = try ArchiveAddress(parsing: server.address)
+    generator = SeededGenerator(seed: seed)
+    let client = machine.asking(server)
+    // One application with one uploader, one with two that race for every epoch.
+    var uploaders: [RestlessUploader] = []
+    var kmsKeys: [Digest: [UInt8]] = [:]
+    for (name, keys) in [("ledger", ["l1"]), ("market", ["m1", "m2"])] {
+      let text = try await client.register(
+        name, members: ["\(name)-ana"], threshold: 1, uploaders: keys, requester: "\(name)-ops", kms: "\(name)-kms")
+      let app = try #require(Digest(hex: text))
+      kmsKeys[app] = try machine.bytes(of: "\(name)-kms.key")
+      for key in keys {
+        uploaders.append(
+          try RestlessUploader(
+            app: app, keyPath: machine.path("\(key).key"), folder: machine.folder, seed: generator.next()))
+      }
+    }
+    self.machine = machine
+    self.uploaders = uploaders
+    self.kmsKeys = kmsKeys
+  }
+
+  /// Lets everyone push, kills the server, starts it again, and looks at everything.
+  func play(_ round: Int) async throws {
+    let delay = Duration.milliseconds(Int.random(in: 20...1_000, using: &generator))
+    // Every other time it is aimed at a commit, which takes little of a push's time.
+    let isAimed = round.isMultiple(of: 2)
+    let stop = Flag()
+    var attempts: [Int: RestlessUploader.Attempt] = [:]
+    let uploaders = uploaders
+    let address = address
+    try await withThrowingTaskGroup(of: (Int, [RestlessUploader.Acknowledged], RestlessUploader.Attempt?).self) {
+      tasks in
+      for (number, uploader) in uploaders.enumerated() {
+        tasks.addTask {
+          let (done, left) = try await pushOnAndOn(uploader, address) { stop.isUp }
+          return (number, done, left)
+        }
+      }
+      try await Task.sleep(for: delay)
+      if isAimed { try await waitForSeal() }
+      stop.raise()
+      #expect(try await server.end(SIGKILL) == -SIGKILL)
+      try await restart()
+      for try await (number, done, left) in tasks {
+        acknowledged += done
+        attempts[number] = left
+      }
+    }
+    let comment = "round \(round), killed after \(delay)"
+    let admitted = try await audit(attempts, comment)
+    try await repeatPushes(attempts, admitted, comment)
+    try await requireNothingLeft(comment)
+  }
+
+  /// Waits until somebody waits for a receipt, and a little longer.
+  private func waitForSeal() async throws {
+    for _ in 0..<10_000 where !uploaders.contains(where: \.isSealing) { try await Task.sleep(for: .microseconds(200)) }
+    try await Task.sleep(for: .microseconds(Int.random(in: 0...30_000, using: &generator)))
+  }
+
+  /// Starts the server, and kills it now and then while it starts: what it redoes then it can redo again.
+  private func restart() async throws {
+    while Int.random(in: 0..<4, using: &generator) == 0 {
+      let child = try machine.start(
+        ["serve", "--data", "archive", "--listen", "127.0.0.1:0"], input: .input("/dev/null"),
+        output: .output("/dev/null"), errors: .output("/dev/null"))
+      try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &generator)))
+      child.signal(SIGKILL)
+      _ = try await child.wait()
+    }
+    server = try await Server.start(on: machine, address: "\(address.host):\(address.port)")
+  }
+
+  /// Looks at everything that the archive shows.
+  ///
+  /// - Parameter attempts: the push that each uploader was at.
+  /// - Returns: where the record of such a push is in the log, of those that were admitted.
+  private func audit(_ attempts: [Int: RestlessUploader.Attempt], _ comment: String) async throws -> [Int: UInt64] {
+    let (log, machine, acknowledged, older) = (log, machine, acknowledged, checkpoints)
+    let copy = try await ArchiveConnection.open(address) { try await LogCopy(of: log, from: $0) }
+    try copy.requirePublished(in: machine.path("archive"))
+    for checkpoint in older { try copy.require(checkpoint) }
+    for each in acknowledged { try copy.require(each.receipt, of: log) }
+    checkpoints.append(copy.newest)
+    var admitted: [Int: UInt64] = [:]
+    for app in kmsKeys.keys.sorted() {
+      let shown = try copy.epochs(of: app)
+      let listed = try await ArchiveConnection.open(address) { try await $0.allEpochs(of: app) }
+      #expect(listed.map(\.leafIndex) == shown.map(\.index), "\(comment)")
+      #expect(shown.map(\.fields.number) == (0..<shown.count).map { UInt64($0) + 1 }, "\(comment)")
+      let known = states[app]?.count ?? 0
+      try #require(shown.count >= known, "\(comment)")
+      for epoch in shown.dropFirst(known) {
+        // An epoch is one that was acknowledged, or one whose answer was cut off.
+        let owner = acknowledged.first { $0.app == app && $0.epoch == epoch.fields.number }
+        if let owner {
+          states[app, default: []].append(owner.stateDigest)
+        } else {
+          let number = try #require(
+            uploaders.firstIndex { $0.app == app && $0.publicKey == epoch.record.author.key }, "\(comment)")
+          let attempt = try #require(attempts[number], "\(comment): an epoch that nobody pushed")
+          #expect(admitted[number] == nil, "\(comment): one push, two epochs")
+          admitted[number] = epoch.index
+          states[app, default: []].append(attempt.digest)
+        }
+      }
+      for each in acknowledged where each.app == app {
+        #expect(each.epoch <= UInt64(shown.count), "\(comment): epoch \(each.epoch) is lost")
+      }
+      try await requireStates(of: app, from: known, comment)
+    }
+    return admitted
+  }
+
+  /// Recovers the newest epoch, and of those that are new a few.
+  private func requireStates(of app: Digest, from known: Int, _ comment: String) async throws {
+    guard let states = states[app], let newest = states.indices.last, let key = kmsKeys[app] else { return }
+    var wanted = Set((known..<states.count).shuffled(using: &generator).prefix(4))
+    wanted.insert(newest)
+    let path = machine.path("recovered")
+    try await ArchiveConnection.open(address) { [wanted] connection in
+      for number in wanted.sorted() {
+        let epoch = number == newest ? nil : UInt64(number) + 1
+        let digest = try await connection.stateDigest(of: app, epoch: epoch, key: key, path: path)
+        #expect(digest == states[number], "\(comment): epoch \(number + 1) of \(app)")
+      }
+    }
+  }
+
+  /// Repeats what was cut off: each gets a receipt, the first one's where it had been admitted.
+  private func repeatPushes(
+    _ attempts: [Int: RestlessUploader.Attempt], _ admitted: [Int: UInt64], _ comment: String
+  ) async throws {
+    interruptedCount += attempts.count
+    admittedCount += admitted.count
+    let newest = admitted.keys.filter { number in
+      !acknowledged.contains { $0.app == uploaders[number].app && $0.leafIndex > admitted[number] ?? 0 }
+    }
+    // Those first that were admitted: behind another uploader's newer epoch, the same state is a new epoch.
+    let order = attempts.keys.sorted { (admitted[$0] == nil ? 1 : 0, $0) < (admitted[$1] == nil ? 1 : 0, $1) }
+    for number in order {
+      guard let attempt = attempts[number] else { continue }
+      let done = try await uploaders[number].pushPastOthers(attempt, to: address)
+      acknowledged.append(done)
+      if done.isRepeat {
+        #expect(done.leafIndex == admitted[number], "\(comment)")
+      } else {
+        #expect(admitted[number] == nil || !newest.contains(number), "\(comment)")
+        states[done.app, default: []].append(done.stateDigest)
+        #expect(Int(done.epoch) == states[done.app]?.count, "\(comment)")
+      }
+    }
+  }
+
+  /// Says that `incoming/` is empty: every uploader's last push was acknowledged, so that no push owns anything.
+  private func requireNothingLeft(_ comment: String) async throws {
+    var names: [String] = []
+    for _ in 0..<100 {
+      names = try machine.names(in: "archive/incoming")
+      guard !names.isEmpty else { return }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    Issue.record("\(comment): left in incoming/: \(names)")
+  }
+
+  /// The last look, at every epoch; then the server ends as it should.
+  func end() async throws {
+    _ = try await audit([:], "at the end")
+    print(
+      "KilledServer: \(acknowledged.count) receipts, \(checkpoints.last?.checkpoint.size ?? 0) entries, "
+        + "\(interruptedCount) pushes were cut off, \(admittedCount) of them after they were admitted")
+    #expect(try await server.end() == 0)
+  }
+}
+
+/// Pushes until it is told to stop, or the push under way is cut off.
+///
+/// - Returns: what was acknowledged, and the push that was cut off.
+private func pushOnAndOn(
+  _ uploader: RestlessUploader, _ address: ArchiveAddress, until isStopping: @Sendable () -> Bool
+) async throws -> ([RestlessUploader.Acknowledged], RestlessUploader.Attempt?) {
+  var done: [RestlessUploader.Acknowledged] = []
+  while !isStopping() {
+    let attempt = try uploader.nextAttempt()
+    var isDone = false
+    while !isDone {
+      do {
+        done.append(try await uploader.push(attempt, to: address))
+        isDone = true
+      } catch let error as PosternError where RestlessUploader.interrupted.contains(error.code) {
+        return (done, attempt)
+      } catch let error as PosternError where RestlessUploader.lostRace.contains(error.code) {
+        if isStopping() { return (done, attempt) }
+      }
+    }
+    try FileManager.default.removeItem(atPath: attempt.path)
+  }
+  return (done, nil)
+}
+
+/// Something that one task tells others, once.
+private final class Flag: Sendable {
+  private let value = Atomic(false)
+
+  var isUp: Bool { value.load(ordering: .relaxed) }
+
+  func raise() { value.store(true, ordering: .relaxed) }
+}

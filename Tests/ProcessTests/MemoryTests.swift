@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+extension ProcessTests {
+  /// Memory does not grow with the state, on either side.
+  @Suite struct Memory {
+    private static let mebibyteCount = 512
+    private static let clientLimit = 128 << 20
+    private static let serverLimit = 256 << 20
+
+    @Test func aLargeStateNeedsLittleMemory() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: Memory.mebibyteCount)
+      let push = ["push", "--app", app, "--key", "solo/uploader.key"]
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out"]
+      // Once everything is sent and once nothing is; from a pipe and from a file, into a file and into a pipe.
+      try await require(machine, push + ["-"], "push from a pipe", beside: ["cat", "state.bin"], isSource: true)
+      try await require(machine, push + ["state.bin"], "push from a file")
+      try await require(machine, recover + ["out"], "recover into a file")
+      #expect(try machine.sameBytes("state.bin", "out"))
+      try await require(machine, recover + ["-"], "recover into a pipe", beside: ["cmp", "-", "state.bin"])
+      _ = server.child.poll()
+      print("Peak memory: server \(server.child.peakByteCount >> 20) MiB")
+      #expect(server.child.peakByteCount < Memory.serverLimit)
+    }
+
+    /// Runs a command, with another program at the other end of a pipe, and looks at its memory.
+    private func require(
+      _ machine: Machine, _ arguments: [String], _ what: String, beside other: [String] = [], isSource: Bool = false
+    ) async throws {
+      let nowhere = try Descriptor("/dev/null", O_RDWR)
+      var pipe = other.isEmpty ? nil : try Descriptor.pipe(in: machine.folder)
+      let child = try machine.start(
+        arguments, input: isSource ? pipe?.reading ?? nowhere : nowhere,
+        output: isSource ? nowhere : pipe?.writing ?? nowhere, errors: nowhere)
+      let end =
+        try other.isEmpty
+        ? nil
+        : Child(
+          other[0], Array(other.dropFirst()), environment: ["PATH": "/usr/bin:/bin"], folder: machine.folder,
+          descriptors: [
+            isSource ? nowhere : pipe?.reading ?? nowhere, isSource ? pipe?.writing ?? nowhere : nowhere, nowhere,
+          ])
+      pipe = nil
+      #expect(try await child.wait(timeoutSeconds: 300) == 0, "\(what)")
+      #expect(try await end?.wait() ?? 0 == 0, "\(what): the other end")
+      print("Peak memory: \(what) \(child.peakByteCount >> 20) MiB")
+      #expect(child.peakByteCount > 10 << 20 && child.peakByteCount < Memory.clientLimit, "\(what)")
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Fixtures
+import Foundation
+import Testing
+
+extension ProcessTests {
+  /// What comes out of a recovery, and what does not.
+  @Suite struct Recoveries {
+    /// Nothing stands under the final name, nor beside it, after a refusal; what was there stays.
+    @Test func aRefusedRecoveryLeavesNothing() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.write("seventh state".utf8, to: "state.bin")
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "--state-version", "7", "state.bin")
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out"]
+      try FileManager.default.createDirectory(atPath: machine.path("out"), withIntermediateDirectories: false)
+      let stale = try await machine.run(recover + ["out/state", "--expect-version", "8"])
+      #expect(stale.isRefused("recover.stale"))
+      #expect(try machine.names(in: "out").isEmpty)
+      try machine.write("mine".utf8, to: "out/taken")
+      #expect(try await machine.run(recover + ["out/taken"]).isRefused("recover.exists"))
+      #expect(try await machine.run(recover + ["out"]).isRefused("recover.exists"))
+      #expect(try await machine.run(recover + ["none/state"]).isRefused("storage.missing"))
+      #expect(try await machine.run(recover + ["out/"]).status == 1)
+      #expect(try machine.names(in: "out") == ["taken"])
+      #expect(try machine.bytes(of: "out/taken") == Array("mine".utf8))
+      for version in ["7", "6", "0"] {
+        let good = try await machine.run(recover + ["out/\(version)", "--expect-version", version])
+        #expect(good.status == 0, "\(good.errors)")
+        #expect(try machine.bytes(of: "out/\(version)") == Array("seventh state".utf8))
+      }
+      // A symbolic link is somebody's file, too.
+      try FileManager.default.createSymbolicLink(atPath: machine.path("out/link"), withDestinationPath: "nowhere")
+      #expect(try await machine.run(recover + ["out/link"]).isRefused("recover.exists"))
+      #expect(try machine.names(in: "out") == ["0", "6", "7", "link", "taken"])
+    }
+
+    /// A node that recovered goes on where the lost one was: in the same generation, sending only what changed.
+    @Test(arguments: [true, false]) func aRecoveredNodeGoesOn(throughKMS: Bool) async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.register(
+        "ledger", members: ["ana"], threshold: 1, uploaders: ["old", "new"], requester: "ops", kms: "kms")
+      try machine.writeState("state.bin", mebibyteCount: 16)
+      let first: Pushed = try await machine.json("push", "--app", app, "--key", "old.key", "state.bin")
+      try FileManager.default.removeItem(atPath: machine.path("state"))
+      if throughKMS {
+        try await machine.must(
+          "recover", "--app", app, "--kms-key", "kms.key", "--uploader", "new.key", "--out", "again")
+      } else {
+        try await machine.must("recovery", "request", "--app", app, "--key", "ops.key", "--out", "request")
+        try await machine.must(
+          "council", "release", "--key", "ana.key", "--request", "request", "--out", "release", "--yes")
+        try await machine.must(
+          "recovery", "open", "--request", "request", "--release", "release", "--uploader", "new.key", "--out", "again")
+      }
+      #expect(try machine.sameBytes("state.bin", "again"))
+      var state = try machine.bytes(of: "again")
+      for place in stride(from: 0, to: state.count, by: state.count / 20) { state[place] ^= 1 }
+      try machine.write(state, to: "again")
+      let second: Pushed = try await machine.json("push", "--app", app, "--key", "new.key", "again")
+      #expect(second.epoch == 2 && second.generation == first.generation && !second.openedGeneration)
+      #expect(second.deduplicatedShare > 0.95 && second.sentByteCount < 1 << 20, "\(second)")
+      try await machine.must("recover", "--app", app, "--kms-key", "kms.key", "--out", "out")
+      #expect(try machine.bytes(of: "out") == state)
+      // The other one, whose memory is gone, goes on too, in the next generation.
+      let third: Pushed = try await machine.json(
+        "push", "--app", app, "--key", "old.key", "--state", "other", "state.bin")
+      #expect(third.epoch == 3 && third.generation == first.generation + 1 && third.openedGeneration)
+    }
+
+    /// A receipt is checked without any archive, under the right key alone.
+    @Test func aReceiptIsCheckedOffline() async throws {
+      var machine = try Machine()
+      let home = try await machine.initArchive()
+      let stranger = try await machine.initArchive("other")
+      var server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try await machine.must("charter", "new", "--solo", "--kms", "--out", "unrelated", "--home", home)
+      try machine.write("state".utf8, to: "state.bin")
+      let pushed: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      try await server.end()
+      let verify = ["verify", "receipt", pushed.receiptPath]
+      let good = try await machine.run(verify + ["--log-key", home])
+      #expect(good.status == 0 && good.output.hasPrefix("Good: epoch 1 of \(app) is in tests.example/log"))
+      #expect(try await machine.run(verify + ["--charter", "solo/charter"]).status == 0)
+      // The same name, and another key: a log is its key.
+      #expect(try await machine.run(verify + ["--log-key", stranger]).isRefused("log."))
+      #expect(try await machine.run(verify + ["--log-key", String(home.dropLast())]).isRefused("log.key"))
+      #expect(try await machine.run(verify + ["--charter", "unrelated/charter"]).isRefused("recovery.wrong-app"))
+      let receipt = try machine.bytes(of: String(pushed.receiptPath.dropFirst(machine.folder.count + 1)))
+      for place in stride(from: 0, to: receipt.count, by: 7) {
+        var forged = receipt
+        forged[place] ^= 1
+        try machine.write(forged, to: "forged")
+        let outcome = try await machine.postern("verify", "receipt", "forged", "--log-key", home)
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "byte \(place)")
+      }
+      server = try await Server.start(on: machine)
+      _ = try await machine.asking(server).must("latest", "--app", app)
+    }
+  }
+}

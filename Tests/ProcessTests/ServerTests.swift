@@ -1,0 +1,78 @@
+import Core
+import Fixtures
+import Foundation
+import Glibc
+import Testing
+
+extension ProcessTests {
+  /// How a server starts, ends, and stands its ground.
+  @Suite struct Servers {
+    @Test func oneFolderHasOneServer() async throws {
+      let machine = try Machine()
+      let home = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      let second = try await machine.postern("serve", "--data", "archive", "--listen", "127.0.0.1:0")
+      #expect(second.isRefused("storage.in-use"), "\(second.errors)")
+      #expect(try await machine.postern("archive", "init", "--data", "archive", "--origin", "x.example").status == 1)
+      // Neither took anything from the first.
+      _ = try await machine.asking(server).registerSolo()
+      #expect(try await server.end() == 0)
+      let third = try await Server.start(on: machine)
+      try await machine.asking(third).must("verify", "receipt", "solo/charter.tlog-proof", "--log-key", home)
+      let taken = try await machine.initArchive("other")
+      #expect(taken != home)
+      let busy = try await machine.postern("serve", "--data", "other", "--listen", third.address)
+      #expect(busy.status == 1 && busy.errors.contains("("), "\(busy.errors)")
+    }
+
+    /// A server that is told to end does so soon, with clients or without, and goes on where it was.
+    @Test(arguments: [SIGTERM, SIGINT]) func aServerEndsWhenItIsTold(signal: Int32) async throws {
+      let machine = try Machine()
+      let home = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let app = try await machine.asking(server).registerSolo()
+      try machine.write("state".utf8, to: "state.bin")
+      var receipts: [String] = []
+      for epoch in 1...3 {
+        let pushed: Pushed = try await machine.asking(server).json(
+          "push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+        #expect(pushed.epoch == epoch && !pushed.isRepeat)
+        receipts.append(pushed.receiptPath)
+        let start = ContinuousClock.now
+        #expect(try await server.end(signal) == 0)
+        #expect(start.duration(to: .now) < .seconds(5))
+        server = try await Server.start(on: machine)
+        for receipt in receipts { try await machine.must("verify", "receipt", receipt, "--log-key", home) }
+        let latest: Shown = try await machine.asking(server).json("latest", "--app", app)
+        #expect(latest.epoch == epoch && latest.rests.contains("newest epoch that this archive shows"))
+      }
+    }
+
+    /// A push whose state comes slowly does not hold a server up, and is run again afterwards.
+    @Test func aServerEndsUnderAPush() async throws {
+      let machine = try Machine()
+      _ = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let app = try await machine.asking(server).registerSolo()
+      var generator = SeededGenerator.printing()
+      let state = generator.bytes(3 << 20)
+      var pipe: (reading: Descriptor, writing: Descriptor)? = try Descriptor.pipe(in: machine.folder)
+      let client = machine.asking(server)
+      let input = try #require(pipe).reading
+      async let cut = client.postern("push", "--app", app, "--key", "solo/uploader.key", "-", input: .descriptor(input))
+      try await pipe?.writing.write(state.prefix(2 << 20))
+      let start = ContinuousClock.now
+      #expect(try await server.end() == 0)
+      #expect(start.duration(to: .now) < .seconds(10))
+      server = try await Server.start(on: machine, address: server.address)
+      try await pipe?.writing.write(state.dropFirst(2 << 20))
+      pipe = nil
+      let outcome = try await cut
+      #expect(outcome.status == 0 || outcome.isRefused("push.unknown"), "\(outcome.errors)")
+      let again: Pushed = try await machine.asking(server).json(
+        "push", "--app", app, "--key", "solo/uploader.key", "-", input: .pipe(state))
+      #expect(again.epoch == (outcome.status == 0 ? 2 : 1))
+      #expect(try machine.names(in: "archive/incoming").isEmpty)
+    }
+  }
+}

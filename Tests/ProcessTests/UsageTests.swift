@@ -1,0 +1,88 @@
+import Testing
+
+extension ProcessTests {
+  /// What every command says of itself, and what it says to somebody who asks for what there is not.
+  @Suite struct Usage {
+    /// Every command, by its words.
+    private static let commands = [
+      [], ["key"], ["key", "new"], ["key", "show"], ["archive"], ["archive", "init"], ["serve"], ["charter"],
+      ["charter", "new"], ["charter", "sign"], ["charter", "show"], ["charter", "register"], ["push"], ["list"],
+      ["latest"], ["show"], ["recover"], ["recovery"], ["recovery", "request"], ["recovery", "open"], ["council"],
+      ["council", "release"], ["council", "judge"], ["verify"], ["verify", "receipt"], ["conformance"],
+    ]
+    /// Those that do something, and something that they cannot do without.
+    private static let incomplete = [
+      ["key", "new"], ["key", "new", "member"], ["key", "new", "butler", "--name", "b"], ["key", "show"],
+      ["archive", "init"], ["archive", "init", "--data", "d"], ["serve"], ["serve", "--data", "d", "--tls-cert", "c"],
+      ["charter", "new"], ["charter", "new", "c.toml"], ["charter", "new", "--solo"],
+      ["charter", "new", "c.toml", "--solo", "--out", "o"], ["charter", "sign", "c"], ["charter", "show"],
+      ["charter", "register", "c"], ["push"], ["push", "s"], ["push", "s", "--key", "k"],
+      ["push", "s", "--key", "k", "--app", "12"], ["push", "-", "--key", "-", "--app", Usage.app],
+      ["push", "s", "t", "--key", "k", "--app", Usage.app],
+      ["push", "s", "--key", "k", "--app", Usage.app, "--state-version", "-1"],
+      ["push", "s", "--key", "k", "--app", Usage.app, "--state-commitment", "xy"], ["list"],
+      ["list", "--app", Usage.app, "--policy", Usage.app], ["list", "--app", Usage.app, "--limit", "0"], ["latest"],
+      ["latest", "--app", Usage.app + "0"], ["show"], ["show", "--app", Usage.app, "--epoch", "x"], ["recover"],
+      ["recover", "--app", Usage.app, "--out", "o"], ["recover", "--app", Usage.app, "--kms-key", "k"],
+      ["recovery", "request"], ["recovery", "open"], ["recovery", "open", "--request", "r", "--out", "o"],
+      ["recovery", "open", "--request", "r", "--out", "o", "--release"], ["council", "release"],
+      ["council", "release", "--key", "k"], ["council", "judge"], ["verify", "receipt"],
+      ["verify", "receipt", "r"], ["verify", "receipt", "r", "--log-key", "k", "--charter", "c"], ["conformance"],
+    ]
+    private static let app = String(repeating: "0a", count: 32)
+
+    @Test func everyCommandExplainsItself() async throws {
+      let machine = try Machine()
+      for command in Usage.commands {
+        let help = try await machine.run(command + ["--help"])
+        #expect(help.status == 0 && help.errors.isEmpty, "\(command)")
+        #expect(help.output.contains("USAGE: postern") && help.output.contains("OVERVIEW: "), "\(command)")
+        let other = try await machine.run(["help"] + command)
+        #expect(other.status == 0 && other.output == help.output, "\(command)")
+      }
+      let version = try await machine.postern("--version")
+      #expect(version.status == 0 && version.output.wholeMatch(of: /[0-9]+\.[0-9]+\.[0-9]+\n/) != nil)
+      #expect(try machine.names().isEmpty)
+    }
+
+    @Test func wrongArgumentsExit64() async throws {
+      let machine = try Machine()
+      let unknown =
+        Usage.commands.map { $0 + ["--no-such-option"] } + [["no-such-command"], ["key", "no-such-command"]]
+      for arguments in Usage.incomplete + unknown {
+        let outcome = try await machine.run(arguments)
+        #expect(outcome.status == 64 && outcome.output.isEmpty, "\(arguments)")
+        #expect(outcome.errors.contains("Error: "), "\(arguments): \(outcome.errors)")
+      }
+      #expect(try machine.names().isEmpty)
+    }
+
+    /// What cannot be done is a sentence with a code, also where the file system is at fault.
+    @Test func whatCannotBeDoneHasACode() async throws {
+      let machine = try Machine()
+      try machine.write("no key".utf8, to: "text")
+      let attempts = [
+        (["key", "show", "--key", "none"], "file.unreadable"), (["key", "show", "--key", "text"], "armour.kind"),
+        (["key", "show", "--key", "."], "file.unreadable"),
+        (["archive", "init", "--data", "none/none", "--origin", "o.example"], "storage.missing"),
+        (["archive", "init", "--data", "text", "--origin", "o.example"], "storage."),
+        (["archive", "init", "--data", "archive", "--origin", "a b"], "log.origin"),
+        (["serve", "--data", "none"], "storage.missing"), (["charter", "show", "text"], "armour.kind"),
+        (["charter", "new", "none", "--out", "o"], "file.unreadable"),
+        (["charter", "new", "text", "--out", "o"], "settings.syntax"),
+        (["council", "judge", "text"], "armour.kind"), (["verify", "receipt", "text", "--log-key", "x"], ""),
+        (["conformance", "none"], "file.unreadable"),
+        (["list", "--app", Usage.app, "--config", "none"], "file.unreadable"),
+        (["list", "--app", Usage.app, "--archive", "nowhere"], "address.malformed"),
+        (["latest", "--app", Usage.app, "--archive", "127.0.0.1:1"], "wire.unavailable"),
+      ]
+      for (arguments, code) in attempts {
+        let outcome = try await machine.run(arguments)
+        #expect(outcome.isRefused(code), "\(arguments): \(outcome.status) \(outcome.output)\(outcome.errors)")
+      }
+      let nothing = try await machine.postern("conformance", ".")
+      #expect(nothing.status == 1 && nothing.errors.contains("(conformance.failed)"))
+      #expect(try machine.names().filter { $0 != "state" } == ["text"])
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import GRPCCore
+import NIOCore
+import Testing
+import Wire
+
+@Suite(.serialized, .timeLimit(.minutes(1))) struct ClientTransportTests {
+  /// A client of a server that is no Postern server, for as long as `body` takes.
+  private func withRawServer(
+    limits: WireLimits = WireLimits(), accept: @escaping @Sendable (RawPeer) -> Void,
+    body: @Sendable @escaping (GRPCClient<WireClientTransport>) async throws -> Void
+  ) async throws {
+    let listener = try await RawPeer.listen(accept: accept)
+    let port = listener.localAddress?.port ?? 0
+    try await withGRPCClient(
+      transport: WireClientTransport(host: "127.0.0.1", port: port, limits: limits, logger: quiet),
+      handleClient: body)
+    try await listener.close()
+  }
+
+  @Test func aServerThatNobodyRunsIsUnavailable() async throws {
+    let listener = try await RawPeer.listen { _ in }
+    let port = listener.localAddress?.port ?? 0
+    try await listener.close()
+    try await withGRPCClient(transport: WireClientTransport(host: "127.0.0.1", port: port, logger: quiet)) { client in
+      for _ in 0..<2 {
+        let error = await #expect(throws: RPCError.self) { try await client.call("Echo", []) }
+        #expect(error?.code == .unavailable)
+      }
+    }
+  }
+
+  @Test func aServerThatSaysNothingIsUnavailable() async throws {
+    var limits = WireLimits()
+    limits.handshakeTimeoutSeconds = 0.2
+    try await withRawServer(limits: limits) { _ in
+    } body: { client in
+      let error = await #expect(throws: RPCError.self) { try await client.call("Echo", []) }
+      #expect(error?.code == .unavailable)
+    }
+  }
+
+  @Test func aServerThatBreaksARuleIsUnavailable() async throws {
+    let wrong: [[Frame]] = [
+      [.request(1, method: "a/b", [:])], [.end(1)], [.response(1, [:]), .response(1, [:])],
+      [.message(1, ByteBuffer(bytes: [1]))], [.status(9, Status(code: .ok, message: ""), [:])],
+      [.goAway(lastStream: 0, .malformed, text: "your fault")],
+    ]
+    for frames in wrong {
+      try await withRawServer { peer in
+        Task {
+          // The first request opens stream 1, which is what the frames speak of.
+          try await peer.send([])
+          _ = try await peer.frames { if case .request = $0 { true } else { false } }
+          try await peer.send(frames, preface: nil)
+        }
+      } body: { client in
+        let error = await #expect(throws: RPCError.self, "\(frames)") {
+          try await client.call("Echo", [], timeout: nil)
+        }
+        #expect(error?.code == .unavailable)
+      }
+    }
+  }
+
+  @Test func aServerThatStopsAnsweringIsUnavailable() async throws {
+    var limits = WireLimits()
+    limits.keepaliveSeconds = 0.1
+    limits.keepaliveTimeoutSeconds = 0.1
+    try await withRawServer(limits: limits) { peer in
+      Task { try await peer.send([]) }
+    } body: { client in
+      let error = await #expect(throws: RPCError.self) { try await client.call("Echo", [], timeout: nil) }
+      #expect(error?.code == .unavailable)
+    }
+  }
+
+  @Test func theNextCallConnectsAgain() async throws {
+    let count = Counter()
+    try await withRawServer { peer in
+      // The first connection dies with its first request; later ones answer.
+      let isFirst = count.increment() == 1
+      Task {
+        try await peer.send([])
+        _ = try await peer.frames { if case .end = $0 { true } else { false } }
+        guard !isFirst else { return await peer.close() }
+        let answer: [Frame] = [
+          .response(1, [:]), .message(1, ByteBuffer(bytes: [42])), .status(1, Status(code: .ok, message: ""), [:]),
+        ]
+        try await peer.send(answer, preface: nil)
+      }
+    } body: { client in
+      let error = await #expect(throws: RPCError.self) { try await client.call("Echo", []) }
+      #expect(error?.code == .unavailable)
+      let answer = try await client.call("Echo", [])
+      #expect(answer == [42])
+    }
+    #expect(count.value == 2)
+  }
+
+  @Test func aDrainingConnectionIsLeftForANewOne() async throws {
+    let count = Counter()
+    try await withRawServer { peer in
+      let isFirst = count.increment() == 1
+      Task {
+        try await peer.send([])
+        _ = try await peer.frames { if case .end = $0 { true } else { false } }
+        if isFirst { try await peer.send([.goAway(lastStream: 1, .graceful, text: "")], preface: nil) }
+        try await Task.sleep(for: .milliseconds(50))
+        let answer: [Frame] = [
+          .response(1, [:]), .message(1, ByteBuffer(bytes: [isFirst ? 1 : 2])),
+          .status(1, Status(code: .ok, message: ""), [:]),
+        ]
+        try await peer.send(answer, preface: nil)
+      }
+    } body: { client in
+      // The first answer comes over the old connection although it drains; the second needs a new one.
+      let first = try await client.call("Echo", [])
+      #expect(first == [1])
+      let second = try await client.call("Echo", [])
+      #expect(second == [2])
+    }
+  }
+
+  @Test func callsAfterAShutdownAreRefused() async throws {
+    let transport = WireClientTransport(host: "127.0.0.1", port: 1, logger: quiet)
+    transport.beginGracefulShutdown()
+    let error = await #expect(throws: RPCError.self) {
+      try await transport.withStream(descriptor: method("Echo"), options: .defaults) { _, _ in }
+    }
+    #expect(error?.code == .failedPrecondition)
+    await #expect(throws: RPCError.self) { try await transport.connect() }
+  }
+
+  @Test func aCallThatIsCancelledWhileItWaitsForAConnectionEnds() async throws {
+    let transport = WireClientTransport(host: "127.0.0.1", port: 1, logger: quiet)
+    let call = Task { try await transport.withStream(descriptor: method("Echo"), options: .defaults) { _, _ in } }
+    try await Task.sleep(for: .milliseconds(20))
+    call.cancel()
+    await #expect(throws: CancellationError.self) { try await call.value }
+  }
+}
