@@ -133,11 +133,13 @@ let package = Package(
       "Archive", "Fixtures"),
     tests(
       "ClientTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
-      "Archive",
-      "Client", "Service", "Fixtures", grpc, logging, nio),
+      "Archive", "Client", "Service", "Fixtures", grpc, logging, nio),
     tests(
       "PosternCommandTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Client",
-      "postern",
-      "lying-member", "Fixtures"),
+      "postern", "Fixtures"),
+    // The program as a process of its own: killed, on a full disk, in a pipe.
+    tests(
+      "ProcessTests", "Core", "Sodium", "Bulk", "Merkle", "Records", "Trust", "Client", "postern", "lying-member",
+      "Fixtures"),
   ]
 )

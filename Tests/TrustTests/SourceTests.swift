@@ -53,7 +53,8 @@ import Trust
     #expect(await code { _ = try await first.checkedBody(app: .zero, generation: 0, digest: .zero) } == .sourceAbsent)
     source.bodies[ids[3]] = ascii("object 4")
     let lying = source
-    #expect(await code { _ = try await lying.checkedBody(app: .zero, generation: 0, digest: ids[3]) } == .sourceMismatch)
+    let missing = await code { _ = try await lying.checkedBody(app: .zero, generation: 0, digest: ids[3]) }
+    #expect(missing == .sourceMismatch)
   }
 
   @Test func checksObjects() async throws {
