@@ -9,8 +9,6 @@ extension PosternError.Code {
   public static let viewNoEpoch: Self = "view.no-epoch"
   /// An archive's address cannot be read.
   public static let addressMalformed: Self = "address.malformed"
-  /// The file of certificate authorities cannot be used.
-  public static let addressAuthority: Self = "address.authority"
   /// An archive's answer is not of the shape that the protocol gives it.
   public static let answerShape: Self = "wire.answer"
 }
