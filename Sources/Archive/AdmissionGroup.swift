@@ -21,8 +21,7 @@ struct AdmissionGroup {
   private let index: ArchiveIndex
 
   private var entries: [EntryRow] = []
-  private var applications: [Digest: ApplicationRow] = [:]
-  private var states: [Digest: ApplicationState] = [:]
+  private var applications: [Digest: Standing] = [:]
   private var veilGenerations: [VeilName: UInt64] = [:]
   private var claims: [EpochClaim: UInt64] = [:]
   private var charters: [CharterRow] = []
@@ -31,6 +30,14 @@ struct AdmissionGroup {
   private var packs: [PackSealing] = []
   /// The pushes that end with the group.
   private(set) var pushes: [PushToken] = []
+
+  /// An application with the group's own effects.
+  private struct Standing {
+    var row: ApplicationRow
+    var state: ApplicationState
+    /// Whether this group changed it.
+    var isChanged = true
+  }
 
   private struct VeilName: Hashable {
     let app: Digest
@@ -72,20 +79,20 @@ struct AdmissionGroup {
     _ checked: CheckedCharter, _ submission: Submission
   ) throws(PosternError) -> Admission {
     let app = checked.record.app
-    let application = try state(of: app)
-    if let row = applications[app], row.charterLeafHash == checked.leafHash {
+    let standing = try standing(of: app)
+    if let row = standing?.row, row.charterLeafHash == checked.leafHash {
       return Admission(index: row.charterIndex, isRepeat: true)
     }
-    let facts = AdmissionFacts(home: home, application: application, veilCommitGeneration: nil)
+    let facts = AdmissionFacts(home: home, application: standing?.state, veilCommitGeneration: nil)
     let effects = try apply(submission.checked, to: facts)
     let index = append(checked.record, leafHash: checked.leafHash, submission)
     let charter = CharterRow(
       digest: checked.fields.body, app: app, version: checked.fields.version, index: index)
     charters.append(charter)
-    applications[app] = ApplicationRow(
+    let row = ApplicationRow(
       app: app, charterVersion: charter.version, charterIndex: index, charterDigest: charter.digest,
       charterLeafHash: checked.leafHash, epoch: nil, generation: 0, stateVersion: 0)
-    states[app] = effects.application
+    applications[app] = Standing(row: row, state: effects.application)
     return Admission(index: index, isRepeat: false)
   }
 
@@ -96,17 +103,17 @@ struct AdmissionGroup {
     let claim = EpochClaim(checked)
     if let first = try repeated(claim) { return Admission(index: first, isRepeat: true) }
     let veil = VeilName(app: app, commit: checked.veilCommit)
+    let standing = try standing(of: app)
     let facts = AdmissionFacts(
-      home: home, application: try state(of: app), veilCommitGeneration: try generation(using: veil))
+      home: home, application: standing?.state, veilCommitGeneration: try generation(using: veil))
     let effects = try apply(submission.checked, to: facts)
-    guard var row = applications[app] else { throw .unknownPush }
+    guard var row = standing?.row else { preconditionFailure("apply admits no epoch of an unknown application") }
 
     let index = append(checked.record, leafHash: checked.leafHash, submission)
     row.epoch = NewestEpoch(number: checked.fields.number, index: index, leafHash: checked.leafHash)
     row.generation = checked.fields.generation
     row.stateVersion = checked.fields.stateVersion
-    applications[app] = row
-    states[app] = effects.application
+    applications[app] = Standing(row: row, state: effects.application)
     claims[claim] = index
     if let opened = effects.openedGeneration {
       veilGenerations[veil] = opened.number
@@ -139,7 +146,7 @@ struct AdmissionGroup {
     rows.entries = entries
     rows.tiles = tiles.newestRows
     rows.charters = charters
-    rows.applications = Array(applications.filter { states[$0.key] != nil }.values)
+    rows.applications = applications.values.filter(\.isChanged).map(\.row)
     rows.generations = generations
     rows.epochs = epochs
     rows.packs = packs
@@ -149,15 +156,13 @@ struct AdmissionGroup {
 
   // MARK: Facts
 
-  private mutating func state(of app: Digest) throws(PosternError) -> ApplicationState? {
-    if let state = states[app] { return state }
+  private mutating func standing(of app: Digest) throws(PosternError) -> Standing? {
+    if let standing = applications[app] { return standing }
     let found = try index.read { (snapshot) throws(PosternError) in
       try CommittedApplication(app, in: snapshot)
     }
-    guard let found else { return nil }
-    applications[app] = found.row
-    states[app] = found.state
-    return found.state
+    applications[app] = found.map { Standing(row: $0.row, state: $0.state, isChanged: false) }
+    return applications[app]
   }
 
   private func repeated(_ claim: EpochClaim) throws(PosternError) -> UInt64? {
@@ -189,13 +194,13 @@ struct CommittedApplication {
     if let newest = row.epoch {
       state.epoch = ApplicationState.EpochLine(
         number: newest.number, leafHash: newest.leafHash, stateVersion: row.stateVersion)
-      let generation = try snapshot.generation(app: app, number: row.generation)
-      if let generation, let entry = try snapshot.entry(newest.index),
+      // Taken for “none yet”, a missing row would let the application start anew.
+      guard let generation = try snapshot.generation(app: app, number: row.generation),
+        let entry = try snapshot.entry(newest.index),
         case .epoch(let fields) = try Record(parsing: entry.bytes).fields
-      {
-        state.generation = ApplicationState.GenerationLine(
-          number: generation.number, veil: fields.veil, veilCommit: generation.veilCommitment)
-      }
+      else { throw .damagedIndex(app) }
+      state.generation = ApplicationState.GenerationLine(
+        number: generation.number, veil: fields.veil, veilCommit: generation.veilCommitment)
     }
     self.row = row
     self.state = state
@@ -233,4 +238,12 @@ extension [Tile] {
 private struct TilePlace: Hashable {
   let level: Int
   let index: UInt64
+}
+
+extension PosternError {
+  fileprivate static func damagedIndex(_ app: Digest) -> PosternError {
+    PosternError(
+      .indexDamaged, "The index lacks what belongs to the application \(app).",
+      advice: "Stop the archive and restore the index from its newest copy.")
+  }
 }

@@ -83,7 +83,7 @@ extension Archive {
   private static func committed(_ row: CheckpointRow, _ home: NoteVerifier) throws(PosternError) -> Checkpoint {
     do throws(PosternError) {
       return try SignedCheckpoint(parsing: row.note, log: home).checkpoint
-    } catch  where [.logUnsigned, .logOrigin, .logSignature].contains(error.code) {
+    } catch let error where [.logUnsigned, .logOrigin, .logSignature].contains(error.code) {
       throw .otherLogKey
     }
   }
@@ -137,7 +137,7 @@ extension Archive {
       let placements = sealed.compactMap { pack in
         pack.name.map { PackPlacement(number: pack.number, app: pack.app, generation: pack.generation, name: $0) }
       }
-      try folder.place(placements)
+      try folder.place(placements, checking: true)
       try await index.writer.markPlaced(placements.map(\.number))
     }
     while true {

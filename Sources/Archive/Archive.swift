@@ -1,5 +1,6 @@
 import Bulk
 public import Core
+import Dump
 public import Index
 public import Merkle
 import Packs
@@ -22,6 +23,8 @@ public final class Archive: Sendable {
   let sequencer: Sequencer
   let pushes: Pushes
   let nonces: Nonces
+  let registrar: Registrar
+  private let charters = CharterCache()
 
   init(
     home: NoteVerifier, limits: ArchiveLimits, folder: DataFolder, index: ArchiveIndex, sequencer: Sequencer
@@ -33,6 +36,7 @@ public final class Archive: Sendable {
     self.sequencer = sequencer
     pushes = Pushes(folder: folder, index: index, limits: limits)
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
+    registrar = Registrar(folder: folder, index: index, limit: limits.registrationsPerAddressAndDay)
   }
 
   // MARK: Admission
@@ -43,30 +47,35 @@ public final class Archive: Sendable {
   ///   - leaf: the charter record.
   ///   - charter: the charter's body.
   ///   - signatures: the body with every member's signature.
+  ///   - address: where the request came from, for the limit of registrations a day.
   /// - Returns: the receipt: a C2SP tlog-proof whose extra line is the leaf.
   /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`, `archive.stopped`.
-  public func register(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
-    try await stopping { () async throws(PosternError) in
-      try await admit(leaf: leaf, charter: charter, signatures: signatures)
-    }
-  }
-
-  private func admit(leaf: [UInt8], charter: [UInt8], signatures: [UInt8]) async throws(PosternError) -> [UInt8] {
+  public func register(
+    leaf: [UInt8], charter: [UInt8], signatures: [UInt8], from address: String
+  ) async throws(PosternError) -> [UInt8] {
     // Before anything that costs: a thousand members are a quarter of a second.
     let app = try Record(parsing: leaf).app
     if let first = try registered(app, leafHash: TreeHash.leaf(leaf)) { return try receipt(first) }
+    try await registrar.count(address, nowSeconds: Clock.nowSeconds)
     let bodies = [charter, signatures].map { (SHA256.hash($0), $0) }.byDigest
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter = checked else { throw .notARegistration }
-    let number = index.reservePack()
+    // The sequencer judges again; but a charter of another log is refused before anything is written.
+    _ = try apply(checked, to: AdmissionFacts(home: home, application: nil, veilCommitGeneration: nil))
+    return try await stopping { () async throws(PosternError) in try await admit(checked, bodies, app) }
+  }
+
+  private func admit(
+    _ checked: Checked, _ bodies: [Digest: [UInt8]], _ app: Digest
+  ) async throws(PosternError) -> [UInt8] {
+    let pack = try await registrar.store(bodies, app: app)
     do throws(PosternError) {
-      let pack = try storeBodies(bodies, app: app, number: number)
       let admission = try await sequencer.admit(Submission(checked: checked, push: nil, packs: [pack]))
-      if admission.isRepeat { try folder.removePack(number: number) }
+      if admission.isRepeat { await registrar.remove(pack.pack.number) }
       return try receipt(admission.index)
     } catch {
-      // After a stop the pack may be the log's: the next start knows. A file that is left is removed then, too.
-      if error.code != .archiveStopped { try? folder.removePack(number: number) }
+      // After a stop the pack may be the log's: the next start knows.
+      if error.code != .archiveStopped { await registrar.remove(pack.pack.number) }
       throw error
     }
   }
@@ -77,23 +86,6 @@ public final class Archive: Sendable {
       guard let row = try snapshot.application(app), row.charterLeafHash == leafHash else { return nil }
       return row.charterIndex
     }
-  }
-
-  /// Bodies that no push brings, durable in a pack of their own.
-  private func storeBodies(
-    _ bodies: [Digest: [UInt8]], app: Digest, number: UInt64
-  ) throws(PosternError) -> PackSealing {
-    let pack = OpenPack(number: number, app: app, generation: 0, push: nil)
-    var writer = try folder.createPack(number: pack.number, app: app, generation: 0)
-    for (digest, body) in bodies {
-      let outcome = body.withUnsafeBytes { bytes in
-        Result { () throws(PosternError) in try writer.append(id: digest, kind: .body, bytes: bytes) }
-      }
-      _ = try outcome.get()
-    }
-    let done = try writer.finish()
-    return PackSealing(
-      pack: pack, name: done.name, byteCount: done.byteCount, objects: done.entries.map(ObjectRow.init))
   }
 
   /// A nonce that one begin of the application may carry.
@@ -156,7 +148,7 @@ public final class Archive: Sendable {
     let record = try Record(parsing: leaf)
     guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
     if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
-    guard let token else { throw .unknownPush }
+    guard let token else { return try await receiptOfRepeat(record, fields) }
     let session = try await pushes.session(token)
     await session.turns.take()
     defer { session.turns.pass() }
@@ -173,6 +165,21 @@ public final class Archive: Sendable {
     }
   }
 
+  /// Answers a client that asks whether its epoch was admitted: after a seal of it that may be under way.
+  ///
+  /// - Throws: `epoch.not-admitted`.
+  private func receiptOfRepeat(_ record: Record, _ fields: EpochFields) async throws(PosternError) -> [UInt8] {
+    if let session = await pushes.session(app: record.app, uploader: record.author.key) {
+      await session.turns.take()
+      session.turns.pass()
+    }
+    guard let first = try repeated(EpochClaim(record, fields)) else {
+      throw PosternError(
+        .epochNotAdmitted, "This epoch was not admitted.", advice: "Push the state again.")
+    }
+    return try receipt(first)
+  }
+
   private func admit(
     _ checked: Checked, _ fields: EpochFields, bodies: [Digest: [UInt8]], from session: PushSession
   ) async throws(PosternError) -> [UInt8] {
@@ -181,9 +188,9 @@ public final class Archive: Sendable {
       let admission = try await sequencer.admit(Submission(checked: checked, push: session.token, packs: packs))
       if admission.isRepeat { try await pushes.abandon(session) } else { await pushes.finish(session) }
       return try receipt(admission.index)
-    } catch  where error.code != .archiveStopped {
+    } catch let error where error.code != .archiveStopped {
       // Where that fails too, the client is told that objects are missing, and sends them again.
-      try? await session.reopen()
+      try await unlessFatal { () async throws(PosternError) in try await session.reopen() }
       throw error
     }
   }
@@ -226,16 +233,23 @@ public final class Archive: Sendable {
   }
 
   private func charter(inForce application: ApplicationState?, app: Digest) throws(PosternError) -> Charter? {
-    guard let application else { return nil }
-    return try Charter(parsing: try body(application.charter.digest, app: app, generation: 0))
+    guard let digest = application?.charter.digest else { return nil }
+    if let charter = charters[digest] { return charter }
+    let charter = try Charter(parsing: try body(digest, app: app, generation: 0))
+    charters[digest] = charter
+    return charter
   }
 
   private func verifyShapes(of batch: some IncomingBatch) throws(PosternError) {
     guard batch.objects.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
     for object in batch.objects {
-      guard (1...2).contains(object.kind), (1...ArchiveLimits.objectByteCount).contains(object.byteCount) else {
-        throw .wrongShape(object)
-      }
+      let lengths =
+        switch PackEntry.Kind(rawValue: object.kind) {
+        case .chunk: DumpLimits.sealedChunkByteCountMinimum...DumpLimits.sealedChunkByteCount
+        case .node: DumpLimits.nodeByteCountMinimum...DumpLimits.nodeByteCount
+        case .body, nil: throw PosternError.wrongShape(object)
+        }
+      guard lengths.contains(object.byteCount) else { throw .wrongShape(object) }
     }
     let byteCount = batch.withUnsafeBytes { $0.count }
     guard byteCount == batch.objects.reduce(0, { $0 + $1.byteCount }) else {
@@ -284,7 +298,9 @@ public struct EpochBodies: Sendable {
   /// - Throws: `push.body` when one is another, or too long.
   func named(by fields: EpochFields) throws(PosternError) -> [Digest: [UInt8]] {
     for (body, digest) in [(envelope, fields.envelope), (veil, fields.veil), (capsule, fields.capsule)] {
-      guard body.count <= ArchiveLimits.bodyByteCount, SHA256.hash(body) == digest else {
+      guard capsule.count == Capsule.sealedByteCount, body.count <= ArchiveLimits.bodyByteCount,
+        SHA256.hash(body) == digest
+      else {
         throw PosternError(
           .pushBody, "A body does not match the digest \(digest) in the record.",
           advice: "Send the envelope, veil and capsule that the record was signed over.")

@@ -16,6 +16,11 @@ extension PosternError.Code {
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"
 
+  /// An epoch that was asked after was not admitted, and no seal of it is under way.
+  public static let epochNotAdmitted: Self = "epoch.not-admitted"
+  /// An address has registered as many applications as it may in a day.
+  public static let charterTooMany: Self = "charter.too-many"
+
   /// A begin's nonce is not this archive's, too old, or used before.
   public static let pushNonce: Self = "push.nonce"
   /// No open push has this token.

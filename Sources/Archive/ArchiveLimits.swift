@@ -4,6 +4,10 @@ public struct ArchiveLimits: Sendable {
   public var pushByteCount: UInt64 = 1 << 40
   /// The most pushes open at once.
   public var openPushes = 256
+  /// The most nodes that open pushes brought, all together: their ids are in memory until the pushes end.
+  public var newNodes = 1 << 22
+  /// The most applications that one address registers in a day.
+  public var registrationsPerAddressAndDay = 1_000
   /// How long a push may stay idle before it is collected, in seconds.
   public var pushIdleSeconds: UInt64 = 3_600
   /// How long a nonce is good for, in seconds.
@@ -14,8 +18,6 @@ public struct ArchiveLimits: Sendable {
   public static let requestedIds = 4_096
   /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.
   public static let batchByteCount = 1 << 20
-  /// The most bytes of one sealed object.
-  public static let objectByteCount = 1 << 20
   /// The most bytes of one body: a veil of 1,025 holders is the largest but for a charter.
   public static let bodyByteCount = 2 << 20
   /// Rows on one page of a list.

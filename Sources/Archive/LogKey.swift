@@ -17,11 +17,19 @@ enum LogKey {
   static func create(origin: String, in folder: DataFolder, files: any FileLayer) throws(PosternError) -> NoteVerifier {
     let seed = SecretBytes.random(count: SigningKey.seedByteCount)
     let signer = try NoteSigner(name: origin, key: SigningKey(seed: seed))
-    var text = Array((prefix + origin + "+" + keyId(signer.verifier) + "+").utf8)
-    seed.withUnsafeBytes { seed in
-      text += Base64.encode([NoteVerifier.SignatureType.ed25519.rawValue] + seed)
-    }
+    var typed: [UInt8] = []
+    typed.reserveCapacity(1 + SigningKey.seedByteCount)
+    typed.append(NoteVerifier.SignatureType.ed25519.rawValue)
+    seed.withUnsafeBytes { typed.append(contentsOf: $0) }
+    var encoded = Base64.encode(typed)
+    wipe(&typed)
+    var text: [UInt8] = []
+    // Reserved, so that growing leaves no copy behind that nothing wipes.
+    text.reserveCapacity(fileByteCountLimit)
+    text += (prefix + origin + "+" + keyId(signer.verifier) + "+").utf8
+    text += encoded
     text.append(UInt8(ascii: "\n"))
+    wipe(&encoded)
     defer { wipe(&text) }
     try DurableFile.write(text, to: folder.logKeyPath, permissions: 0o600, replacing: false, files: files)
     return signer.verifier
@@ -35,7 +43,7 @@ enum LogKey {
     var text: [UInt8]
     do throws(PosternError) {
       text = try DurableFile.read(path, byteLimit: fileByteCountLimit, files: files)
-    } catch  where [.storageMissing, .storageTooLong].contains(error.code) {
+    } catch let error where [.storageMissing, .storageTooLong].contains(error.code) {
       throw .noLogKey(path)
     }
     defer { wipe(&text) }

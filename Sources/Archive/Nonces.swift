@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A nonce is `u64 seconds ‖ 8 random bytes ‖ 16 bytes of HMAC-SHA-256 over both and the app id`, under a key
 /// that lives as long as the process. Only nonces of verified begins are remembered, until they expire, so a
-/// stranger who asks for nonces takes no memory.
+/// stranger who asks for nonces takes no memory, and an uploader as much as it begins pushes in that time.
 package final class Nonces: Sendable {
   private static let signedByteCount = 16
   private let key = SecretBytes.random(count: 32)
@@ -31,7 +31,7 @@ package final class Nonces: Sendable {
 
   /// Takes a nonce: good once, in time, for its application.
   ///
-  /// Call it for a begin whose signature verified, so that the memory of used nonces grows with uploaders only.
+  /// Call it for a begin whose signature verified: a stranger's begins are not remembered.
   ///
   /// - Throws: `push.nonce`.
   package func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {

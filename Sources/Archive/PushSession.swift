@@ -20,6 +20,7 @@ actor PushSession {
 
   private let folder: DataFolder
   private let index: ArchiveIndex
+  private let nodeCounter: NodeCounter
   private let queue = SerialQueue(label: "postern.push")
   /// The pack that objects are appended to, with its number; nil before the first object and after a full pack.
   private var writer: PackWriter?
@@ -32,6 +33,7 @@ actor PushSession {
   private var finished: [PackSealing] = []
   /// Nodes that the push brought; those that its tree does not reach may not outlive it, see ``drop(_:)``.
   private var newNodes: Set<Digest> = []
+  /// What the push has used of its budget since it began.
   private var usedByteCount: UInt64 = 0
   private var lastUsedSeconds = Clock.nowSeconds
   /// Every pack that the push wrote to.
@@ -44,18 +46,19 @@ actor PushSession {
   private static let rowsInCommit = 4_096
   /// Bytes after which what came is made durable and recorded, so that a crash loses no more of a long push.
   private static let recordByteCount: UInt64 = 64 << 20
-  /// More than an object's line takes in a pack's footer.
-  private static let footerLineByteCount = 64
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// A session of a push whose row stands in the index.
-  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex) {
+  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex, nodeCounter: NodeCounter) {
     self.begin = begin
     self.token = token
     self.folder = folder
     self.index = index
+    self.nodeCounter = nodeCounter
   }
+
+  deinit { nodeCounter.give(newNodes.count) }
 
   // MARK: Objects
 
@@ -66,19 +69,26 @@ actor PushSession {
     await turns.take()
     defer { turns.pass() }
     try requireOpen()
-    let byteCount = batch.objects.reduce(0) { $0 + $1.byteCount }
-    guard usedByteCount + UInt64(byteCount) <= begin.budgetByteCount else {
-      throw PosternError(
-        .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that its begin allows.",
-        advice: "Begin again with a larger budget.")
-    }
-    usedByteCount += UInt64(byteCount)
-    try await makeRoom(objectCount: batch.objects.count, byteCount: byteCount)
+    let fresh = batch.objects.filter { writer?.entry($0.id) == nil }
+    let byteCount = fresh.reduce(0) { $0 + $1.byteCount }
+    try charge(objectCount: fresh.count, byteCount: byteCount)
+    try await makeRoom(objectCount: fresh.count, byteCount: byteCount)
     let outcome = batch.withUnsafeBytes { bytes in
       Result { () throws(PosternError) in try append(batch.objects, from: bytes) }
     }
     try outcome.get()
     try await recordIfDue()
+  }
+
+  /// Charges the budget for what is about to be stored.
+  private func charge(objectCount: Int, byteCount: Int) throws(PosternError) {
+    let cost = UInt64(byteCount + objectCount * Begin.objectOverheadByteCount)
+    guard usedByteCount + cost <= begin.budgetByteCount else {
+      throw PosternError(
+        .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that its begin allows.",
+        advice: "Begin again with a larger budget; what was sent is kept.")
+    }
+    usedByteCount += cost
   }
 
   private func requireOpen() throws(PosternError) {
@@ -106,8 +116,15 @@ actor PushSession {
       recordedByteCount = 0
     }
     guard writer?.entry(id) == nil else { return }
+    if kind == .node { try take([id]) }
     _ = try writer?.append(id: id, kind: kind, bytes: bytes)
-    if kind == .node { newNodes.insert(id) }
+  }
+
+  /// Remembers nodes that the push brought, as far as memory allows.
+  private func take(_ nodes: some Collection<Digest>) throws(PosternError) {
+    let fresh = nodes.filter { !newNodes.contains($0) }
+    try nodeCounter.take(fresh.count)
+    newNodes.formUnion(fresh)
   }
 
   /// Which of these objects neither the archive nor this push has: a bit each, as `MissingResponse` has them.
@@ -141,9 +158,10 @@ actor PushSession {
   /// - Throws: `push.*`, `storage.*`, `pack.*`; the push stays open then.
   func seal(_ fields: EpochFields, bodies: [Digest: [UInt8]]) async throws(PosternError) -> [PackSealing] {
     try requireOpen()
-    try await append(bodies)
     let reached = try verifyHolding(
       root: fields.root, rootByteCount: Int(fields.rootByteCount), locate: locate, read: read)
+    // Only now: bodies of an epoch that is not complete would stay in the pack.
+    try await append(bodies)
     if unrecorded.count + (writer?.unsyncedCount ?? 0) > PushSession.rowsInCommit { try await record() }
     try finishWriter()
     try await drop(newNodes.subtracting(reached))
@@ -151,9 +169,12 @@ actor PushSession {
   }
 
   private func append(_ bodies: [Digest: [UInt8]]) async throws(PosternError) {
-    try await makeRoom(objectCount: bodies.count, byteCount: bodies.values.reduce(0) { $0 + $1.count })
     let digests = bodies.keys.sorted()
-    for (digest, held) in zip(digests, try locate(digests)) where held == nil {
+    let fresh = zip(digests, try locate(digests)).filter { $0.1 == nil }.map(\.0)
+    let byteCount = fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) }
+    try charge(objectCount: fresh.count, byteCount: byteCount)
+    try await makeRoom(objectCount: fresh.count, byteCount: byteCount)
+    for digest in fresh {
       let body = bodies[digest] ?? []
       let outcome = body.withUnsafeBytes { bytes in
         Result { () throws(PosternError) in try append(id: digest, kind: .body, bytes) }
@@ -172,7 +193,13 @@ actor PushSession {
       try await index.writer.dropObjects(Array(rest.prefix(ArchiveIndex.idLimit)), push: token)
       rest = rest.dropFirst(ArchiveIndex.idLimit)
     }
-    newNodes.subtract(unreached)
+    forget(unreached)
+  }
+
+  private func forget(_ nodes: Set<Digest>) {
+    let before = newNodes.count
+    newNodes.subtract(nodes)
+    nodeCounter.give(before - newNodes.count)
   }
 
   /// The push goes on after its epoch was refused: rows that the commit would have taken along are entered now, so
@@ -201,7 +228,7 @@ actor PushSession {
     do throws(PosternError) {
       try await record()
       try await reopen()
-    } catch  where error.endsTheProcess {
+    } catch let error where error.endsTheProcess {
       throw error
     } catch {}
     end()
@@ -211,7 +238,8 @@ actor PushSession {
   func end() {
     isOver = true
     writer = nil
-    (finished, unrecorded, newNodes) = ([], [], [])
+    (finished, unrecorded) = ([], [])
+    forget(newNodes)
     for number in numbers {
       let known = Result { () throws(PosternError) in
         try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
@@ -232,7 +260,7 @@ actor PushSession {
       number: pack.number, app: begin.app, generation: begin.generation, entries: rows.map(PackEntry.init),
       byteCount: pack.byteCount)
     recordedByteCount = writer?.byteCount ?? 0
-    newNodes.formUnion(rows.lazy.filter { $0.kind == PackEntry.Kind.node.rawValue }.map(\.id))
+    try take(rows.lazy.filter { $0.kind == PackEntry.Kind.node.rawValue }.map(\.id))
   }
 
   // MARK: Packs
@@ -248,10 +276,7 @@ actor PushSession {
 
   /// Finishes the pack when what comes does not fit into it whole.
   private func makeRoom(objectCount: Int, byteCount: Int) async throws(PosternError) {
-    let withFooter = byteCount + objectCount * PushSession.footerLineByteCount
-    guard let fits = writer?.fits(length: withFooter), let count = writer?.count,
-      !fits || count + objectCount > PackFormat.objectLimit
-    else { return }
+    guard writer?.fits(objectCount: objectCount, byteCount: byteCount) == false else { return }
     try await record()
     try finishWriter()
   }

@@ -9,6 +9,8 @@ actor Pushes {
   private let folder: DataFolder
   private let index: ArchiveIndex
   private let limits: ArchiveLimits
+  private let nodeCounter: NodeCounter
+  private let queue = SerialQueue(label: "postern.pushes")
   private var sessions: [PushToken: PushSession] = [:]
   /// Begins of one uploader, one after the other: two at once would adopt the same packs.
   private var begins: [Owner: Turns] = [:]
@@ -17,9 +19,13 @@ actor Pushes {
     let app: Digest
     let uploader: VerificationKey
 
+    init(app: Digest, uploader: VerificationKey) {
+      self.app = app
+      self.uploader = uploader
+    }
+
     init(_ begin: Begin) {
-      app = begin.app
-      uploader = begin.uploader
+      self.init(app: begin.app, uploader: begin.uploader)
     }
   }
 
@@ -28,7 +34,10 @@ actor Pushes {
     self.folder = folder
     self.index = index
     self.limits = limits
+    nodeCounter = NodeCounter(limit: limits.newNodes)
   }
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// Opens a push; an older one of the same uploader is fenced, and its packs are adopted where the generation is
   /// the same.
@@ -55,8 +64,9 @@ actor Pushes {
       turns.pass()
       if turns.isFree { begins[owner] = nil }
     }
-    let older = sessions.values.first { Owner($0.begin) == owner }
-    guard older != nil || sessions.count < limits.openPushes else {
+    let older = session(of: owner)
+    // Begins that are under way count: each may become a push while this one waits.
+    guard older != nil || sessions.count + begins.count <= limits.openPushes else {
       throw PosternError(
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
@@ -71,10 +81,14 @@ actor Pushes {
   private func open(_ begin: Begin) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
     let opened = try await index.writer.openPush(NewPush(begin, token: token))
-    let session = PushSession(begin: begin, token: token, folder: folder, index: index)
+    let session = PushSession(
+      begin: begin, token: token, folder: folder, index: index, nodeCounter: nodeCounter)
     for pack in opened.adopted { try await adopt(pack, for: session) }
     sessions[token] = session
-    try await removePacks(opened.abandoned, folder: folder, index: index)
+    // The push is open; what cannot be removed now is removed at the next start.
+    try await unlessFatal { () async throws(PosternError) in
+      try await removePacks(opened.abandoned, folder: folder, index: index)
+    }
     return token
   }
 
@@ -82,7 +96,7 @@ actor Pushes {
   private func adopt(_ pack: PackRow, for session: PushSession) async throws(PosternError) {
     do throws(PosternError) {
       try await session.adopt(pack)
-    } catch  where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+    } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
       try await index.writer.abandonPack(pack.number)
       try await removePacks([pack], folder: folder, index: index)
     }
@@ -94,6 +108,15 @@ actor Pushes {
   func session(_ token: PushToken) throws(PosternError) -> PushSession {
     guard let session = sessions[token] else { throw .unknownPush }
     return session
+  }
+
+  /// The open push of an uploader, if it has one.
+  func session(app: Digest, uploader: VerificationKey) -> PushSession? {
+    session(of: Owner(app: app, uploader: uploader))
+  }
+
+  private func session(of owner: Owner) -> PushSession? {
+    sessions.values.first { Owner($0.begin) == owner }
   }
 
   /// Forgets a push whose epoch was admitted; the caller has its turn.
@@ -141,7 +164,7 @@ actor Pushes {
         } else {
           try await abandon(push.token)
         }
-      } catch  where error.code == .pushEnded {}
+      } catch let error where error.code == .pushEnded {}
     }
   }
 }
@@ -157,6 +180,19 @@ func removePacks(_ packs: [PackRow], folder: DataFolder, index: ArchiveIndex) as
       position = try await index.writer.sweep(pack: pack.number, after: position, scanning: 16_384)
     } while position != nil
   }
+}
+
+/// Runs a step whose failure changes no answer, such as a clean-up that the next start repeats.
+///
+/// - Throws: only what ends the process.
+func unlessFatal(
+  isolation: isolated (any Actor)? = #isolation, _ step: () async throws(PosternError) -> Void
+) async throws(PosternError) {
+  do throws(PosternError) {
+    try await step()
+  } catch let error where error.endsTheProcess {
+    throw error
+  } catch {}
 }
 
 extension NewPush {

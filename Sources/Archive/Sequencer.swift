@@ -18,7 +18,8 @@ struct Submission: Sendable {
 /// The one writer of the log: takes checked records in groups and makes each group durable before it answers.
 ///
 /// When nobody can know what the disk holds, it stops: it signs nothing more, and every record is refused. Only a
-/// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits leaves its record in the group.
+/// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits
+/// leaves its record in the group.
 actor Sequencer {
   private let folder: DataFolder
   private let index: ArchiveIndex
@@ -85,7 +86,13 @@ actor Sequencer {
 
   private func commitAll() async {
     while !waiting.isEmpty {
-      let group = Array(waiting.prefix(Sequencer.groupLimit))
+      // Always one, which a group of its own takes; as many more as one transaction may bring.
+      var rowCount = 0
+      let fitting = waiting.prefix(Sequencer.groupLimit).prefix { waiting in
+        rowCount += waiting.submission.packs.reduce(0) { $0 + $1.rowCount }
+        return rowCount <= CommitGroup.rowLimit
+      }
+      let group = Array(waiting.prefix(max(fitting.count, 1)))
       waiting.removeFirst(group.count)
       if let stopped {
         answer(group, group.map { _ in .failure(stopped) })
@@ -127,7 +134,13 @@ actor Sequencer {
     // 7. Answer.
     answer(waiting, stopped.map { stopped in verdicts.map { _ in .failure(stopped) } } ?? verdicts)
     // What cannot be removed now is removed at the next start.
-    try? await removePacks(twins, folder: folder, index: index)
+    do throws(PosternError) {
+      try await unlessFatal { () async throws(PosternError) in
+        try await removePacks(twins, folder: folder, index: index)
+      }
+    } catch {
+      halt(error)
+    }
   }
 
   private func answer(_ waiting: [Waiting], _ answers: [Answer]) {
@@ -149,7 +162,7 @@ actor Sequencer {
       } else if let endedPush, waiting.submission.push != endedPush {
         again.append(waiting)
       } else {
-        waiting.answer.resume(returning: .failure(stopped ?? alone(waiting.submission) ?? error))
+        waiting.answer.resume(returning: .failure(stopped ?? alone(waiting.submission) ?? error.withoutIndex))
       }
     }
     self.waiting = again + self.waiting
@@ -189,4 +202,9 @@ actor Sequencer {
       if error.endsTheProcess { halt(error) }
     }
   }
+}
+
+extension PosternError {
+  /// The error without its index, which counted the members of a group that the asker knows nothing of.
+  fileprivate var withoutIndex: PosternError { PosternError(code, message, advice: advice) }
 }

@@ -8,6 +8,8 @@ public import Sodium
 /// is no leaf: it is judged, answered and forgotten.
 public struct Begin: Hashable, Sendable {
   private static let format: UInt8 = 1
+  /// What every object takes of the budget beside its bytes: its lines in footer and index.
+  public static let objectOverheadByteCount = 256
   /// How many bytes a signed begin has.
   public static let byteCount = 1 + 32 + 32 + 8 + 32 + 8 + 8 + 32 + 64
 
@@ -21,7 +23,10 @@ public struct Begin: Hashable, Sendable {
   public let previous: Digest
   /// The generation that the dump is sealed under.
   public let generation: UInt64
-  /// How many bytes the push may send at the most.
+  /// How many bytes the push may store at the most.
+  ///
+  /// Every object that is stored counts its bytes and ``objectOverheadByteCount``, bodies included; what the archive has
+  /// already counts nothing.
   public let budgetByteCount: UInt64
   /// The archive's nonce, good for this begin alone.
   public let nonce: Digest

@@ -65,7 +65,7 @@ import Trust
   private func pushOrRepeat(_ epoch: EpochFixture, to archive: Archive) async throws -> [UInt8] {
     do throws(PosternError) {
       return try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil)
-    } catch  where error.code != .pushUnknown {
+    } catch  where error.code != .epochNotAdmitted {
       throw error
     } catch {}
     return try await application.push(epoch, to: archive).receipt

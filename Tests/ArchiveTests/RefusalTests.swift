@@ -2,6 +2,7 @@ import Archive
 import Bulk
 import Core
 import Dump
+import Dump
 import Envelope
 import Fixtures
 import Index
@@ -99,8 +100,9 @@ import Testing
     let noise = StoredObject(kind: 3, bytes: [1, 2, 3])
     let zero = StoredObject(kind: 0, bytes: [1, 2, 3])
     let empty = StoredObject(kind: 1, bytes: [])
-    let huge = StoredObject(kind: 1, bytes: [UInt8](repeating: 0, count: ArchiveLimits.objectByteCount + 1))
-    for object in [noise, zero, empty, huge] {
+    let huge = StoredObject(kind: 1, bytes: [UInt8](repeating: 0, count: DumpLimits.sealedChunkByteCount + 1))
+    let tiny = StoredObject(kind: 2, bytes: [1, 2, 3])
+    for object in [noise, zero, empty, huge, tiny] {
       try await scene.expect(.pushObjectShape) { try await archive.upload(MemoryBatch([object]), to: token) }
     }
     for byteCount in [2, 4, -1, .max] {
@@ -122,13 +124,16 @@ import Testing
     let scene = try await RefusalScene()
     let (archive, application) = (scene.archive, scene.application)
     let objects = scene.second.state.objects
-    let total = UInt64(objects.reduce(0) { $0 + $1.bytes.count })
+    // What all objects take, and the three bodies of the epoch with them.
+    let bodies = scene.second.epochBodies
+    let bodiesByteCount = bodies.envelope.count + bodies.capsule.count + 2 * Begin.objectOverheadByteCount
+    let total = UInt64(objects.reduce(0) { $0 + $1.bytes.count + Begin.objectOverheadByteCount })
     let token = try await application.begin(scene.second, in: archive, budgetByteCount: total - 1)
     try await scene.expect(.pushBudget) { try await archive.upload(MemoryBatch(objects), to: token) }
     try await archive.upload(MemoryBatch(objects.dropLast()), to: token)
     try await scene.expect(.pushBudget) { try await archive.upload(MemoryBatch(objects.suffix(1)), to: token) }
     // A larger budget goes on with what came.
-    let larger = try await application.begin(scene.second, in: archive, budgetByteCount: total)
+    let larger = try await application.begin(scene.second, in: archive, budgetByteCount: total + UInt64(bodiesByteCount))
     let sent = try await archive.send(objects, in: larger)
     #expect(sent.map(\.id) == objects.suffix(1).map(\.id))
     _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: larger)
@@ -145,7 +150,7 @@ import Testing
     try await scene.expect(.pushUnknown) {
       try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
     }
-    try await scene.expect(.pushUnknown) {
+    try await scene.expect(.epochNotAdmitted) {
       try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: nil)
     }
     try await scene.expect(.pushEnded) { try await archive.abandon(token) }

@@ -89,7 +89,7 @@ import Trust
       ([], [], [], .recordMalformed),
     ] {
       let error = await refusal {
-        try await archive.register(leaf: leaf, charter: body, signatures: signatures)
+        try await archive.register(leaf: leaf, charter: body, signatures: signatures, from: "here")
       }
       #expect(error?.code == code)
     }

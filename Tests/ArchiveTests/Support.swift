@@ -93,7 +93,8 @@ struct Application: Sendable {
 
   func register(in archive: Archive) async throws -> [UInt8] {
     try await archive.register(
-      leaf: registration.record.leaf, charter: registration.charter, signatures: registration.signatures)
+      leaf: registration.record.leaf, charter: registration.charter, signatures: registration.signatures,
+      from: "here")
   }
 
   func begin(

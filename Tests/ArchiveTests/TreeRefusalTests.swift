@@ -71,7 +71,7 @@ import Testing
       (nodeBytes(level: 2, children: [(chunk.id, 200)]), PosternError.Code.pushTree),
       (nodeBytes(level: 1, children: [(levelOne.id, 533)]), .pushTree),
       (nodeBytes(level: 1, children: [(chunk.id, 533)]), .pushTree),
-      ([9, 9, 9], .dumpNodeMalformed),
+      ([UInt8](repeating: 9, count: 40), .dumpNodeMalformed),
       (nodeBytes(level: 25, children: [(chunk.id, 533)]), .dumpNodeLevel),
     ] {
       let object = StoredObject(kind: 2, bytes: node)

@@ -13,19 +13,34 @@ struct PushPlan: Sendable {
   let previous: Digest
   /// The state's version.
   let stateVersion: UInt64
+  /// The number of the generation after the newest epoch's.
+  let nextGeneration: UInt64
   private let options: PushOptions
 
   /// Plans the epoch after the newest one.
   ///
-  /// - Throws: `epoch.version-went-back`.
+  /// - Throws: `epoch.version-went-back`; `view.record` for numbers that no archive counts up to.
   init(_ options: PushOptions, application: VerifiedApplication) throws(PosternError) {
     let newest = application.epoch
     self.application = application
     self.options = options
-    number = (newest?.fields.number ?? 0) + 1
     previous = newest?.leafHash ?? .zero
     let newestVersion = newest?.fields.stateVersion ?? 0
-    stateVersion = options.stateVersion ?? newestVersion + 1
+    guard let number = PushPlan.successor(of: newest?.fields.number ?? 0),
+      let nextGeneration = PushPlan.successor(of: newest?.fields.generation ?? 0)
+    else {
+      throw PosternError(
+        .viewRecord, "The newest epoch has the last number, or the last generation, that there is.",
+        advice: "Do not rely on it: no archive that counts from 1 gets there.")
+    }
+    self.number = number
+    self.nextGeneration = nextGeneration
+    guard let stateVersion = options.stateVersion ?? PushPlan.successor(of: newestVersion) else {
+      throw PosternError(
+        .epochVersion, "The newest epoch has the highest state version that there is, \(newestVersion).",
+        advice: "Push with that version again: “--state-version \(newestVersion)”.")
+    }
+    self.stateVersion = stateVersion
     guard stateVersion >= newestVersion else {
       throw PosternError(
         .epochVersion, "State version \(stateVersion) is lower than the newest epoch's, \(newestVersion).",
@@ -33,14 +48,16 @@ struct PushPlan: Sendable {
     }
   }
 
-  /// The number of the generation after the newest epoch's.
-  var nextGeneration: UInt64 { (application.epoch?.fields.generation ?? 0) + 1 }
+  private static func successor(of number: UInt64) -> UInt64? {
+    let (next, isTooLarge) = number.addingReportingOverflow(1)
+    return isTooLarge ? nil : next
+  }
 
   /// Whether to push in the generation that is held.
   func choose(_ holding: GenerationChoice.Holding) -> GenerationChoice {
     GenerationChoice(
-      holding: holding, newest: application.epoch.map { .init($0.fields) }, charter: application.charterDigest,
-      opensNext: options.opensNextGeneration)
+      holding: holding, newest: application.epoch.map { .init($0.fields) }, next: nextGeneration,
+      charter: application.charterDigest, opensNext: options.opensNextGeneration)
   }
 
   /// What makes the epoch once its dump is at the archive.
@@ -54,8 +71,8 @@ struct PushPlan: Sendable {
   ///
   /// - Throws: `push.too-large`; what the archive refuses a begin with.
   func begin(
-    generation: UInt64, _ input: StateInput, _ archive: ArchiveConnection, signedBy key: borrowing SigningKey
-  ) async throws -> PushToken {
+    generation: UInt64, _ input: StateInput, _ archive: ArchiveConnection, signedBy key: consuming SigningKey
+  ) async throws -> OpenPush {
     let limit = try await archive.describe().pushByteCountLimit
     let budget = input.byteCount.map { UInt64(sealedByteCountLimit(stateByteCount: $0)) } ?? limit
     guard budget <= limit else {
@@ -63,12 +80,13 @@ struct PushPlan: Sendable {
         .pushTooLarge, "The state may take \(budget) bytes, and the archive takes \(limit) in one push.",
         advice: "Ask its operator for more, or push to another archive.")
     }
-    let nonce = try await archive.challenge(app: application.app)
-    let begin = Begin(
-      app: application.app, epoch: number, previous: previous, generation: generation, budgetByteCount: budget,
-      nonce: nonce, signedBy: key)
-    return try await archive.begin(begin)
+    let terms = OpenPush.Terms(
+      app: application.app, epoch: number, previous: previous, generation: generation, budgetByteCount: budget)
+    return try await OpenPush(terms, over: archive, signedBy: key)
   }
+
+  /// More than envelope, veil and capsule take together.
+  private static let bodiesByteCount = 4 << 20
 
   /// The most bytes that a state of this length can become: incompressible chunks, and nodes of four children.
   private func sealedByteCountLimit(stateByteCount: Int) -> Int {
@@ -76,19 +94,8 @@ struct PushPlan: Sendable {
     let chunkCount = stateByteCount / chunker.chunkByteCount + 1
     // Above the chunks there is at most one node for three of them, all levels together, and some at the edges.
     let nodeByteCount = DumpLimits.nodeByteCount / DumpLimits.nodeChildCount * 2
-    return chunkCount * (chunker.sealedChunkByteCount + nodeByteCount) + DumpLimits.nodeLevel * DumpLimits.nodeByteCount
-  }
-}
-
-extension VerifiedApplication {
-  /// Says that a key may push.
-  ///
-  /// - Throws: `push.not-an-uploader`.
-  func requireUploader(_ key: VerificationKey) throws(PosternError) {
-    guard charter.uploaders.contains(where: { $0.key == key }) else {
-      throw PosternError(
-        .beginAuthor, "The charter lists no uploader with this key.",
-        advice: "Push with the key of a listed uploader, or have the charter amended.")
-    }
+    let overheadByteCount = Begin.objectOverheadByteCount * 2
+    return chunkCount * (chunker.sealedChunkByteCount + nodeByteCount + overheadByteCount)
+      + DumpLimits.nodeLevel * DumpLimits.nodeByteCount + PushPlan.bodiesByteCount
   }
 }
