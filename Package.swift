@@ -26,7 +26,6 @@ let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grp
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -127,7 +126,7 @@ let package = Package(
     tests("TrustTests", "Core", "Sodium", "Bulk", "Merkle", "Trust"),
     tests("PacksTests", "Core", "Bulk", "Packs"),
     tests("IndexTests", "Core", "Bulk", "Index", "Migrations"),
-    tests("WireTests", "Core", "Wire", grpc, grpcProtobuf, logging, nio, nioEmbedded, nioPosix, nioSSL, protobuf),
+    tests("WireTests", "Core", "Wire", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
     tests(
       "ArchiveTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Index",
       "Archive", "Fixtures"),

@@ -174,7 +174,7 @@ import Wire
       let action = try server.receive(.ping(value))
       #expect(action == .sendPong(value))
     }
-    server.noteDrained()
+    server.noteRoom()
     let action = try server.receive(.ping(7))
     #expect(action == .sendPong(7))
     var flooded = try open(.server)
@@ -201,6 +201,25 @@ import Wire
     #expect(action == .drain(lastStream: 0))
     #expect(client.open() == nil)
     #expect(client.spendForMessage(1, byteCount: 1) == .send)
+  }
+
+  @Test func aClientThatDrainsOpensWhatItHasPromised() throws {
+    var client = try open(.client)
+    #expect(client.open() == 1)
+    #expect(client.drain(reserved: 2) == 1)
+    #expect(client.mayOpen(reserved: 0) == false)
+    #expect(client.open() == 2)
+    #expect(client.drain(reserved: 9) == 2)
+    #expect(client.open() == 3)
+    #expect(client.open() == nil)
+
+    // Nothing is promised any more once the server takes no streams.
+    client = try open(.client)
+    client.drain(reserved: 1)
+    _ = try client.receive(.goAway(lastStream: 0, .graceful, text: ""))
+    #expect(client.open() == nil)
+    client.drain(reserved: 1)
+    #expect(client.open() == nil)
   }
 
   @Test func aGoAwayWithAReasonEndsEverything() throws {

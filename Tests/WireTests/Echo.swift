@@ -36,12 +36,14 @@ func method(_ name: String) -> MethodDescriptor {
 func withEcho<Result: Sendable>(
   server limits: WireServerLimits = WireServerLimits(), client clientLimits: WireLimits = WireLimits(),
   serverTLS: WireServerTLS? = nil, clientTLS: WireClientTLS? = nil,
-  handlers: [String: EchoHandler] = [:],
+  singleRequestMethods: Set<MethodDescriptor> = [], handlers: [String: EchoHandler] = [:],
   body:
     @Sendable @escaping (GRPCClient<WireClientTransport>, WireAddress, GRPCServer<WireServerTransport>) async throws
     -> Result
 ) async throws -> Result {
-  let transport = WireServerTransport(host: "127.0.0.1", port: 0, tls: serverTLS, limits: limits, logger: quiet)
+  let transport = WireServerTransport(
+    host: "127.0.0.1", port: 0, tls: serverTLS, limits: limits, singleRequestMethods: singleRequestMethods,
+    logger: quiet)
   var router = RPCRouter<WireServerTransport>()
   for (name, handler) in handlers.merging(["Echo": echo], uniquingKeysWith: { given, _ in given }) {
     router.registerHandler(

@@ -99,8 +99,19 @@ import Wire
     (5, [0, 0, 2, 0xC3, 0x28, 0, 0], .malformed),
     (5, [0, 4, 1] + [UInt8](repeating: 97, count: 900), .tooLong),
     (7, [0, 0, 0, 0], .malformed),
-    (10, [0, 0, 0, 0, 99, 0, 0], .malformed),
+    (10, [0, 0, 0, 0, 4, 0, 1], .malformed),
   ]
+
+  @Test func reasonsOfLaterVersionsAreTaken() throws {
+    for number in [UInt8(10), 11, 99, 255] {
+      var bytes = try encoded([])
+      bytes.writeBytes([0, 0, 0, 7, 10, 0, 0, 0, 0, 0] + [0, 0, 0, 3, number, 0, 0])
+      bytes.writeBytes([0, 0, 0, 1, 6, 0, 0, 0, 0, 1, number])
+      let found = try events(bytes, pieces: [1])
+      let frames: [WireEvent] = [.frame(.goAway(lastStream: 3, .other, text: "")), .frame(.reset(1, .internalError))]
+      #expect(found.dropFirst() == frames[...])
+    }
+  }
 
   @Test func payloadsOutsideTheFormatCloseTheConnection() throws {
     for (kind, payload, reason) in Self.hostilePayloads {

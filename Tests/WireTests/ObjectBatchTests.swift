@@ -88,19 +88,43 @@ import Wire
     change { $0.lengths.append(0) }
     change { $0.data.append(0) }
     change { $0.data.removeAll() }
-    change { $0.token = Data(count: 65) }
     for message in wrong {
       let bytes: [UInt8] = try message.serializedBytes()
       let error = #expect(throws: PosternError.self) { try ObjectBatchDeserializer().deserialize(bytes) }
       #expect(error?.code == .wireMalformed)
     }
-    let many: [UInt8] =
-      [UInt8](repeating: 0x20, count: 0) + (0...ObjectBatch.objectLimit).flatMap { _ in [0x20, 0] as [UInt8] }
-    let error = #expect(throws: PosternError.self) { try ObjectBatchDeserializer().deserialize(many) }
-    #expect(error?.code == .wireTooLarge)
     #expect(throws: PosternError.self) { try ObjectBatch(objects: [], data: ByteBuffer(bytes: [1])) }
     #expect(throws: PosternError.self) {
       try ObjectBatch(objects: [.init(id: .zero, kind: 1, byteCount: -1)], data: ByteBuffer())
+    }
+  }
+
+  @Test func batchesBeyondALimitAreRefusedAlikeOnBothSides() throws {
+    var wrong: [(message: Postern_V1_ObjectBatch, make: () throws -> ObjectBatch)] = []
+    func add(_ lengths: [Int], token: [UInt8] = []) throws {
+      var message = Postern_V1_ObjectBatch()
+      message.token = Data(token)
+      message.ids = Data(count: lengths.count * Digest.byteCount)
+      message.kinds = Data(repeating: 1, count: lengths.count)
+      message.lengths = lengths.map { UInt32($0) }
+      message.data = Data(count: lengths.reduce(0, +))
+      wrong.append((message, { try self.batch(lengths, token: token) }))
+    }
+    try add([5, 6], token: [UInt8](repeating: 9, count: ObjectBatch.tokenLimit + 1))
+    try add([Int](repeating: 0, count: ObjectBatch.objectLimit + 1))
+    try add([ObjectBatch.dataLimit, 1])
+    try add([ObjectBatch.dataLimit + 1, 0])
+    for (message, make) in wrong {
+      let bytes: [UInt8] = try message.serializedBytes()
+      let received = #expect(throws: PosternError.self) { try ObjectBatchDeserializer().deserialize(bytes) }
+      #expect(received?.code == .wireTooLarge)
+      let made = #expect(throws: PosternError.self) { try make() }
+      #expect(made?.code == .wireTooLarge)
+    }
+    for lengths in [[ObjectBatch.dataLimit - 1, 1], [ObjectBatch.dataLimit * 2]] {
+      let bytes: [UInt8] = try ObjectBatchSerializer().serialize(try batch(lengths))
+      let read = try ObjectBatchDeserializer().deserialize(bytes)
+      #expect(read.objects.map(\.byteCount) == lengths)
     }
   }
 

@@ -258,6 +258,49 @@ import Wire
     }
   }
 
+  @Test func aServerListensOnce() async throws {
+    let transport = WireServerTransport(host: "127.0.0.1", port: 0, logger: quiet)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await transport.listen { _, _ in } }
+      let address = try await transport.boundAddress
+      let error = await #expect(throws: RPCError.self) { try await transport.listen { _, _ in } }
+      #expect(error?.code == .failedPrecondition)
+      #expect(error?.message == "A server transport listens once.")
+      // The first goes on as if nothing had been asked.
+      check(try await transport.boundAddress, address)
+      let peer = try await RawPeer.connect(to: address)
+      try await peer.send([.ping(1)])
+      check(try await peer.frames { $0 == .pong(1) }, [.pong(1)])
+      await peer.close()
+      transport.beginGracefulShutdown()
+      try await group.waitForAll()
+    }
+    let late = await #expect(throws: RPCError.self) { try await transport.listen { _, _ in } }
+    #expect(late?.code == .failedPrecondition)
+  }
+
+  @Test func aClientsShutdownLetsOpenStreamsEnd() async throws {
+    let mayEnd = Signal()
+    let started = Signal()
+    let handler: EchoHandler = { _, _ in
+      started.set()
+      try await mayEnd.wait()
+      return StreamingServerResponse(single: ServerResponse(message: [3]))
+    }
+    try await withEcho(handlers: ["Wait": handler]) { _, address, _ in
+      let client = GRPCClient(transport: WireClientTransport(host: "127.0.0.1", port: address.port, logger: quiet))
+      let connections = Task { try await client.runConnections() }
+      let call = Task { try await client.call("Wait", []) }
+      try await started.wait()
+      client.beginGracefulShutdown()
+      await #expect(throws: (any Error).self) { try await client.call("Echo", []) }
+      mayEnd.set()
+      check(try await call.value, [3])
+      // The connection ends behind its last stream.
+      try await connections.value
+    }
+  }
+
   @Test func aShutdownDoesNotWaitForeverForAStream() async throws {
     var limits = WireServerLimits()
     limits.shutdownSeconds = 0.1

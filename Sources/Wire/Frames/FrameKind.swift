@@ -53,6 +53,8 @@ package struct FrameHeader: Hashable, Sendable {
 package typealias StreamID = UInt32
 
 /// Why a side ends a connection: the byte in a goaway frame.
+///
+/// A number that is not listed reads as ``other``.
 package enum CloseReason: UInt8, Error, CaseIterable, Sendable {
   /// Nothing is wrong: streams that are open may end, none is opened.
   case graceful = 0
@@ -70,12 +72,12 @@ package enum CloseReason: UInt8, Error, CaseIterable, Sendable {
   case sequence = 6
   /// A peer sent more than it had credit for, or granted more than can be counted.
   case credit = 7
-  /// Too many frames that ask for an answer, while the peer reads none.
+  /// Too many frames that ask for an answer came before the socket was seen to have room.
   case flood = 8
   /// The preface, an answer to a ping or any use of the connection was overdue.
   case timeout = 9
-  /// The connection broke, or its owner closed it; never sent.
-  case lost = 10
+  /// What a number that is not listed reads as; never sent.
+  case other = 10
 }
 
 /// Why a side gave a stream up: the byte in a reset frame.

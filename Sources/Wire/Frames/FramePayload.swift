@@ -54,7 +54,7 @@ enum FramePayload {
       return .pong(try integer(&payload, UInt64.self))
     case .goAway:
       let last = try integer(&payload, UInt32.self)
-      guard let reason = CloseReason(rawValue: try integer(&payload, UInt8.self)) else { throw .malformed }
+      let reason = CloseReason(rawValue: try integer(&payload, UInt8.self)) ?? .other
       return .goAway(lastStream: last, reason, text: try text(&payload, limit: WireFormat.textLimit))
     }
   }

@@ -365,13 +365,13 @@ public nonisolated struct Postern_V1_ObjectBatch: Sendable {
   /// Ids of 32 bytes each, one after the other.
   public var ids: Data = Data()
 
-  /// A kind (1 chunk, 2 node) for each id.
+  /// A kind (1 chunk, 2 node, 3 body) for each id. An upload brings no bodies.
   public var kinds: Data = Data()
 
   /// Sealed length of each, in bytes.
   public var lengths: [UInt32] = []
 
-  /// At most 1 MiB and one object.
+  /// At most 1 MiB, unless it is one object.
   public var data: Data = Data()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

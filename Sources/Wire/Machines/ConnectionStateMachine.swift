@@ -67,9 +67,9 @@ package struct ConnectionStateMachine: ~Copyable {
     return .drain(lastStream: last)
   }
 
-  /// Notes that everything written has gone out.
-  package mutating func noteDrained() {
-    update { $0.noteDrained() }
+  /// Notes that all that was read is dealt with, and that the socket has room: the count of a flood begins anew.
+  package mutating func noteRoom() {
+    update { $0.noteRoom() }
   }
 
   // MARK: Sending
@@ -81,17 +81,26 @@ package struct ConnectionStateMachine: ~Copyable {
       let stream = table.open()
       self = .init(.open(table), role: role, own: own)
       return stream
-    case let other:
-      self = .init(other, role: role, own: own)
+    case .draining(var table):
+      let stream = table.openReserved()
+      self = .init(.draining(table), role: role, own: own)
+      return stream
+    case .greeting:
+      self = .init(.greeting, role: role, own: own)
+      return nil
+    case .closed:
+      self = .init(.closed, role: role, own: own)
       return nil
     }
   }
 
-  /// Whether ``open()`` would succeed after that many other calls of it.
+  /// Whether ``open()`` would succeed after that many other calls of it, for a stream that is not promised yet.
   package func mayOpen(reserved: Int) -> Bool {
     switch state {
     case .open(let table): table.hasRoom(reserved: reserved)
-    case _: false
+    case .greeting: false
+    case .draining: false
+    case .closed: false
     }
   }
 
@@ -125,16 +134,21 @@ package struct ConnectionStateMachine: ~Copyable {
   }
 
   /// Opens and accepts no stream from here on; returns the last one that was.
+  ///
+  /// - Parameter reserved: how many streams a client has promised to its callers and may open yet; none when the peer
+  ///   takes no more.
   @discardableResult
-  package mutating func drain() -> StreamID {
+  package mutating func drain(reserved: Int = 0) -> StreamID {
     switch consume self.state {
     case .greeting:
       self = .init(.closed, role: role, own: own)
       return 0
-    case .open(let table):
+    case .open(var table):
+      table.drain(reserved: reserved)
       self = .init(.draining(table), role: role, own: own)
       return table.lastStream
-    case .draining(let table):
+    case .draining(var table):
+      table.drain(reserved: reserved)
       self = .init(.draining(table), role: role, own: own)
       return table.lastStream
     case .closed:
@@ -176,7 +190,8 @@ package struct ConnectionStateMachine: ~Copyable {
     switch state {
     case .open(let table): body(table)
     case .draining(let table): body(table)
-    case _: nil
+    case .greeting: nil
+    case .closed: nil
     }
   }
 

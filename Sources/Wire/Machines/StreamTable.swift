@@ -15,14 +15,16 @@ package struct StreamTable: Sendable {
   package private(set) var lastStream: StreamID = 0
   private var sendCredit: SendCredit
   private var receiveCredit: ReceiveCredit
-  /// Frames that asked for an answer since the peer was last seen to read.
+  /// Frames that asked for an answer since the socket was last seen to have room.
   private var unansweredCount = 0
   /// Streams that are not closed.
   private var openCount = 0
+  /// Streams that a client may open yet though it drains.
+  private var reservedCount = Int.max
   /// The message that is arriving: charged to the connection and, if it was open, to its stream; not here yet.
   private var incoming: (stream: StreamID, streamCost: Int)?
 
-  /// More frames than this that ask for an answer, while the peer reads none, are a flood.
+  /// More frames than this that ask for an answer, before the socket is seen to have room, are a flood.
   package static let floodLimit = 1_000
 
   init(role: WireRole, own: Preface, peer: Preface) {
@@ -155,8 +157,8 @@ package struct StreamTable: Sendable {
     guard unansweredCount <= StreamTable.floodLimit else { throw .flood }
   }
 
-  /// Notes that what was written has gone out, so that the peer does read.
-  mutating func noteDrained() {
+  /// Notes that all that was read is dealt with, and that the socket has room: little of what was written waits.
+  mutating func noteRoom() {
     unansweredCount = 0
   }
 
@@ -168,6 +170,18 @@ package struct StreamTable: Sendable {
     lastStream += 1
     insert(lastStream)
     return lastStream
+  }
+
+  /// Takes back the right to open streams, but for those that are promised; what was taken back before stays so.
+  mutating func drain(reserved: Int) {
+    reservedCount = min(reservedCount, reserved)
+  }
+
+  /// Opens one of the streams that were promised before draining began.
+  mutating func openReserved() -> StreamID? {
+    guard reservedCount > 0, let stream = open() else { return nil }
+    reservedCount -= 1
+    return stream
   }
 
   /// Whether a client may open one more stream than those that it is about to open already.

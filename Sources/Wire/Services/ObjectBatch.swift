@@ -27,6 +27,8 @@ public struct ObjectBatch: Sendable, Hashable {
   public static let tokenLimit = 64
   /// Most objects in a batch.
   public static let objectLimit = 16_384
+  /// Most bytes of objects in a batch, unless it is one object alone: 1 MiB.
+  public static let dataLimit = 1 << 20
 
   /// In an upload: the push's token.
   ///
@@ -40,13 +42,11 @@ public struct ObjectBatch: Sendable, Hashable {
   /// A batch of objects.
   ///
   /// - Throws: ``Core/PosternError`` with `wire.malformed` when the objects' lengths do not add up to the data, with
-  ///   `wire.too-large` when there are more than ``objectLimit``.
+  ///   `wire.too-large` beyond ``tokenLimit``, ``objectLimit`` or ``dataLimit``.
   public init(token: [UInt8] = [], objects: [Object], data: ByteBuffer) throws(PosternError) {
-    guard token.count <= ObjectBatch.tokenLimit, objects.count <= ObjectBatch.objectLimit else {
-      throw PosternError(
-        .wireTooLarge, "A batch has more objects or a longer token than one message may have.",
-        advice: "Send several batches.")
-    }
+    guard token.count <= ObjectBatch.tokenLimit, objects.count <= ObjectBatch.objectLimit,
+      data.readableBytes <= ObjectBatch.dataLimit || objects.count == 1
+    else { throw ObjectBatch.tooLarge }
     var left = data.readableBytes
     for object in objects {
       guard object.byteCount >= 0, object.byteCount <= left else { throw ObjectBatch.mismatch }
@@ -66,9 +66,18 @@ public struct ObjectBatch: Sendable, Hashable {
     var rest = data
     for object in objects {
       // The lengths were added up when the batch was made.
-      guard let bytes = rest.readSlice(length: object.byteCount) else { return }
+      guard let bytes = rest.readSlice(length: object.byteCount) else {
+        return assertionFailure("A batch was made whose lengths exceed its data.")
+      }
       try body(object, bytes)
     }
+  }
+
+  /// What is thrown beyond a limit.
+  static var tooLarge: PosternError {
+    PosternError(
+      .wireTooLarge, "A batch has more objects, more data or a longer token than one message may have.",
+      advice: "Send several batches.")
   }
 
   /// What is thrown when counts and lengths of a batch do not agree.

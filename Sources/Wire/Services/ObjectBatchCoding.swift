@@ -97,7 +97,7 @@ private struct ObjectBatchFields {
     guard kinds.readableBytes == count, ids.readableBytes == count * Digest.byteCount else {
       throw ObjectBatch.mismatch
     }
-    guard token.readableBytes <= ObjectBatch.tokenLimit else { throw .malformedMessage }
+    guard token.readableBytes <= ObjectBatch.tokenLimit else { throw ObjectBatch.tooLarge }
     var objects: [ObjectBatch.Object] = []
     objects.reserveCapacity(count)
     var ids = ids
@@ -111,9 +111,7 @@ private struct ObjectBatchFields {
   }
 
   private mutating func append(length: UInt64) throws(PosternError) {
-    guard lengths.count < ObjectBatch.objectLimit else {
-      throw PosternError(.wireTooLarge, "A batch has too many objects.", advice: "Send several batches.")
-    }
+    guard lengths.count < ObjectBatch.objectLimit else { throw ObjectBatch.tooLarge }
     guard let length = Int(exactly: length), length <= WireFormat.messageCeiling else { throw ObjectBatch.mismatch }
     lengths.append(length)
   }

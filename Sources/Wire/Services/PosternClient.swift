@@ -27,7 +27,7 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
     try await unary(Postern_V1_DescribeRequest(), Postern_V1_Log.Method.Describe.descriptor)
   }
 
-  /// The newest published checkpoint.
+  /// The newest committed checkpoint.
   public func getCheckpoint() async throws -> Postern_V1_GetCheckpointResponse {
     try await unary(Postern_V1_GetCheckpointRequest(), Postern_V1_Log.Method.GetCheckpoint.descriptor)
   }

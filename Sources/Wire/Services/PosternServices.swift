@@ -9,7 +9,7 @@ public protocol LogService: Sendable {
   /// Who this archive is and which limits it sets.
   func describe(_ request: Postern_V1_DescribeRequest, context: ServerContext) async throws
     -> Postern_V1_DescribeResponse
-  /// The newest published checkpoint.
+  /// The newest committed checkpoint.
   func getCheckpoint(_ request: Postern_V1_GetCheckpointRequest, context: ServerContext) async throws
     -> Postern_V1_GetCheckpointResponse
   /// One tile of hashes.
@@ -71,6 +71,13 @@ public struct PosternServices: RegistrableRPCService {
     self.log = log
     self.catalog = catalog
     self.admission = admission
+  }
+
+  /// Every method that takes one message; an upload takes many.
+  public static var singleRequestMethods: Set<MethodDescriptor> {
+    Set(Postern_V1_Log.Method.descriptors + Postern_V1_Catalog.Method.descriptors)
+      .union(Postern_V1_Admission.Method.descriptors)
+      .subtracting([Postern_V1_Admission.Method.Upload.descriptor])
   }
 
   /// Registers every method.

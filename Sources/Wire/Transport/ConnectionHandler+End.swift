@@ -65,16 +65,15 @@ extension ConnectionHandler {
   /// Takes no new streams, and closes when those that are open have ended, or after `grace`.
   func shutDown(grace: TimeAmount?) {
     guard let context, closeError == nil else { return }
-    guard !isShuttingDown else { return }
-    isShuttingDown = true
     failWaiters(RPCError(code: .failedPrecondition, message: "The transport is shutting down."))
     if case .greeting = machine.status {
       end(RPCError(code: .unavailable, message: "The connection was closed."))
       context.close(promise: nil)
       return
     }
+    // What callers were promised may still be opened.
+    let last = machine.drain(reserved: reserved.count)
     if settings.role == .server {
-      let last = machine.drain()
       write(.goAway(lastStream: last, .graceful, text: "The server takes no new streams here."))
       flush()
       scheduleEnd(grace, context)
@@ -97,15 +96,9 @@ extension ConnectionHandler {
 
   /// Closes a connection that takes no new streams and has none left.
   func closeIfDone() {
-    guard let context, closeError == nil, streams.isEmpty, reserved.isEmpty else { return }
-    guard case .draining = machine.status else {
-      guard isShuttingDown else { return }
-      return finish(context)
+    guard let context, closeError == nil, streams.isEmpty, reserved.isEmpty, case .draining = machine.status else {
+      return
     }
-    finish(context)
-  }
-
-  private func finish(_ context: ChannelHandlerContext) {
     flush()
     end(RPCError(code: .unavailable, message: "The connection has ended."))
     context.close(promise: nil)
@@ -139,8 +132,6 @@ extension ConnectionHandler {
     ready.removeAll()
     creditWaiters.removeAll()
     for stream in ended { stream.fail(error) }
-    settings.windowBudget?.giveBack(borrowedWindow)
-    borrowedWindow = 0
     events.closed(error)
   }
 }
@@ -159,7 +150,7 @@ extension CloseReason {
     case .credit: "More was sent or granted than credit allows."
     case .flood: "Too many frames asked for an answer."
     case .timeout: "An answer was overdue."
-    case .lost: "The connection was lost."
+    case .other: "The connection has ended for another reason."
     }
   }
 }

@@ -135,7 +135,10 @@ extension ConnectionHandler {
     } catch {
       settings.logger.warning("Trailers cannot be sent.", metadata: ["error": "\(error)"])
       let plain = Status(code: .internalError, message: "The server's trailers could not be sent.")
-      guard let fallback = try? FrameEncoder.encode(.status(id, plain, [:])) else { return .waits }
+      guard let fallback = try? FrameEncoder.encode(.status(id, plain, [:])) else {
+        assertionFailure("A status without metadata cannot be encoded.")
+        return .waits
+      }
       frame = fallback
     }
     stream.outbound.removeFront()
@@ -150,7 +153,7 @@ extension ConnectionHandler {
 
   /// Writes a frame that always can be encoded.
   func write(_ frame: Frame) {
-    guard let bytes = try? FrameEncoder.encode(frame) else { return }
+    guard let bytes = try? FrameEncoder.encode(frame) else { return assertionFailure("\(frame) cannot be encoded.") }
     write(bytes)
   }
 

@@ -20,8 +20,9 @@ extension ConnectionHandler {
       waiter.promise.fail(closeError ?? RPCError(code: .unavailable, message: "The connection is closed."))
       return
     }
-    guard !isShuttingDown else {
-      waiter.promise.fail(RPCError(code: .failedPrecondition, message: "The client is shutting down."))
+    if case .draining = machine.status {
+      // Whichever side began it: the transport knows whether there is to be another connection.
+      waiter.promise.fail(RPCError(code: .unavailable, message: "The connection takes no new streams."))
       return
     }
     openWaiters.append(waiter)
@@ -39,8 +40,8 @@ extension ConnectionHandler {
     guard let context, let peer = machine.peer else { return }
     while !openWaiters.isEmpty, machine.mayOpen(reserved: reserved.count), let waiter = openWaiters.popFirst() {
       let stream = WireStream(
-        method: waiter.method, id: nil, messageLimit: Int(peer.messageLimit), eventLoop: context.eventLoop,
-        connection: self)
+        method: waiter.method, id: nil, messageLimit: Int(peer.messageLimit), holdsCredit: false,
+        eventLoop: context.eventLoop, connection: self)
       reserved[ObjectIdentifier(stream)] = stream
       waiter.promise.succeed(stream)
     }
@@ -58,7 +59,7 @@ extension ConnectionHandler {
     guard let id = stream.loop.value.id, streams[id] != nil, closeError == nil else { return }
     // A stream's window follows the connection's, of which it takes at most half.
     var window = settings.streamWindow
-    if settings.windowBudget != nil, case .open(_, let connectionWindow) = machine.status {
+    if settings.windowLoan != nil, case .open(_, let connectionWindow) = machine.status {
       window = min(window, connectionWindow / 2)
     }
     send(machine.consume(id, cost: cost, streamWindow: window), stream: id)
@@ -75,10 +76,9 @@ extension ConnectionHandler {
 
   /// Doubles the connection's window while messages flow, as far as limits and the server's budget allow.
   private func widen() {
-    guard let budget = settings.windowBudget, case .open(_, let window) = machine.status else { return }
+    guard let loan = settings.windowLoan, case .open(_, let window) = machine.status else { return }
     let extra = min(window, settings.connectionWindow - window)
-    guard extra > 0, budget.take(extra) else { return }
-    borrowedWindow += extra
+    guard extra > 0, loan.take(extra) else { return }
     if let grant = machine.widen(by: extra) { write(.credit(0, grant)) }
   }
 

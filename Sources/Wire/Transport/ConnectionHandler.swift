@@ -24,7 +24,9 @@ struct ConnectionSettings: Sendable {
   var streamWindow: Int
   var connectionWindow: Int
   /// Where wider windows come from; nil where they start at their widest.
-  var windowBudget: WindowBudget?
+  var windowLoan: WindowLoan?
+  /// Methods (`service/method`) of one message in, which holds its credit until the handler has ended.
+  var heldMethods: Set<String> = []
   var handshake: TimeAmount
   var keepalive: TimeAmount
   var keepaliveTimeout: TimeAmount
@@ -62,8 +64,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
   var creditWaiters = CircularBuffer<WireStream>()
   /// Bytes written and not flushed.
   var unflushedByteCount = 0
-  /// What the connection's window was widened by, to give back.
-  var borrowedWindow = 0
 
   var lastReadAt = NIODeadline.now()
   var lastUseAt = NIODeadline.now()
@@ -71,8 +71,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
   var timers: [Timer] = []
   /// Why the connection is closing; nothing is read any more.
   var closeError: RPCError?
-  /// The owner wants no new streams: the connection closes with its last one.
-  var isShuttingDown = false
 
   /// Something scheduled that must not outlive the connection.
   enum Timer {
@@ -128,7 +126,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // Credit may have come for streams that had none.
     sendReady()
     flush()
-    if context.channel.isWritable { machine.noteDrained() }
+    if context.channel.isWritable { machine.noteRoom() }
     context.fireChannelReadComplete()
   }
 
@@ -201,8 +199,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func accept(_ id: StreamID, _ method: String, _ metadata: Metadata) {
     guard let context else { return }
     let stream = WireStream(
-      method: method, id: id, messageLimit: Int(machine.peer?.messageLimit ?? 0), eventLoop: context.eventLoop,
-      connection: self)
+      method: method, id: id, messageLimit: Int(machine.peer?.messageLimit ?? 0),
+      holdsCredit: settings.heldMethods.contains(method), eventLoop: context.eventLoop, connection: self)
     streams[id] = stream
     _ = stream.inbound.append(.metadata(metadata))
     guard events.opened(stream) else {

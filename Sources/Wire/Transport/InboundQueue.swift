@@ -4,8 +4,9 @@ import Synchronization
 
 /// What one stream has received, between the event loop that fills it and the task that reads it.
 ///
-/// The peer's credit bounds it. Consumption is reported back to the event loop, gathered: a report is due when
-/// enough has been consumed, or when the reader is about to wait.
+/// The peer's credit bounds it. A part is consumed when the reader asks for the next one: until then the reader holds
+/// it. Consumption is reported back to the event loop, gathered: a report is due when enough has been consumed, or
+/// when the reader is about to wait.
 final class InboundQueue: Sendable {
   fileprivate typealias Waiter = CheckedContinuation<StreamPart?, any Error>
 
@@ -107,12 +108,10 @@ final class InboundQueue: Sendable {
 
   private func take(_ report: (_ cost: Int) -> Void) -> Step {
     let (step, cost) = state.withLock { state -> (Step, Int) in
-      let step = state.step()
-      guard case .part = step else {
-        // About to wait: the peer must be able to send what is waited for.
-        return (step, state.takeReport(atLeast: 1))
-      }
-      return (step, state.takeReport(atLeast: InboundQueue.reportCost))
+      // Before the step, which counts the part that it hands out. About to wait: the peer must be able to send what
+      // is waited for.
+      let cost = state.takeReport(atLeast: state.parts.isEmpty ? 1 : InboundQueue.reportCost)
+      return (state.step(), cost)
     }
     if cost > 0 { report(cost) }
     return step

@@ -7,7 +7,11 @@ final class ServerConnections: Sendable {
   fileprivate struct Entry: Sendable {
     var channel: any Channel
     var handler: NIOLoopBound<ConnectionHandler>
+    var loan: WindowLoan
     var address: String
+    /// Handlers that run: they may hold messages even when the connection is closed.
+    var handlerCount = 0
+    var isClosed = false
   }
 
   fileprivate enum Phase {
@@ -19,6 +23,8 @@ final class ServerConnections: Sendable {
 
   fileprivate struct State {
     var phase = Phase.starting
+    /// Somebody has asked the server to listen.
+    var hasBegun = false
     var entries: [ObjectIdentifier: Entry] = [:]
     var countByAddress: [String: Int] = [:]
     var handlerCount = 0
@@ -34,10 +40,10 @@ final class ServerConnections: Sendable {
       }
     }
 
-    /// Whether the last connection has gone after the listening socket.
+    /// Whether the last connection has gone after the listening socket; its handlers may run yet.
     var isOver: Bool {
-      guard entries.isEmpty, case .shuttingDown = phase else { return false }
-      return true
+      guard case .shuttingDown = phase else { return false }
+      return entries.values.allSatisfy(\.isClosed)
     }
   }
 
@@ -52,6 +58,17 @@ final class ServerConnections: Sendable {
   }
 
   // MARK: Listening
+
+  /// The server is about to listen.
+  ///
+  /// - Throws: `RPCError` the second time.
+  func begins() throws {
+    let isFirst = state.withLock { state in
+      defer { state.hasBegun = true }
+      return !state.hasBegun
+    }
+    guard isFirst else { throw RPCError(code: .failedPrecondition, message: "A server transport listens once.") }
+  }
 
   /// The server listens.
   ///
@@ -115,44 +132,60 @@ final class ServerConnections: Sendable {
 
   // MARK: Counting
 
-  /// Takes a connection in.
+  /// Takes a connection in; it keeps its place until it is closed and its last handler has ended, so that the windows
+  /// of those that have one bound what all handlers hold.
   ///
   /// - Throws: `RPCError` when there are too many, or the server is shutting down.
-  func add(_ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>, address: String) throws {
+  func add(
+    _ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>, _ loan: WindowLoan, address: String
+  ) throws {
     let isTaken = state.withLock { state in
       guard state.isAccepting, state.entries.count < limits.connectionLimit,
         state.countByAddress[address, default: 0] < limits.addressConnectionLimit
       else { return false }
-      state.entries[ObjectIdentifier(channel)] = Entry(channel: channel, handler: handler, address: address)
+      state.entries[ObjectIdentifier(channel)] = Entry(channel: channel, handler: handler, loan: loan, address: address)
       state.countByAddress[address, default: 0] += 1
       return true
     }
     guard isTaken else { throw RPCError(code: .resourceExhausted, message: "Too many connections.") }
     let id = ObjectIdentifier(channel)
-    channel.closeFuture.whenComplete { _ in self.remove(id) }
+    channel.closeFuture.whenComplete { _ in self.closed(id) }
   }
 
-  /// Counts a handler in; false when there are too many.
-  func handlerStarts() -> Bool {
+  /// Counts a handler of a connection in; false when there are too many.
+  func handlerStarts(of id: ObjectIdentifier) -> Bool {
     state.withLock { state in
       guard state.handlerCount < limits.handlerLimit else { return false }
       state.handlerCount += 1
+      state.entries[id]?.handlerCount += 1
       return true
     }
   }
 
-  /// Counts a handler out.
-  func handlerEnded() {
-    state.withLock { $0.handlerCount -= 1 }
+  /// Counts a handler of a connection out.
+  func handlerEnded(of id: ObjectIdentifier) {
+    update(id) { state in
+      state.handlerCount -= 1
+      state.entries[id]?.handlerCount -= 1
+    }
   }
 
-  private func remove(_ id: ObjectIdentifier) {
-    let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-      guard let entry = state.entries.removeValue(forKey: id) else { return nil }
+  private func closed(_ id: ObjectIdentifier) {
+    update(id) { $0.entries[id]?.isClosed = true }
+  }
+
+  /// Applies `body`, and takes the connection's place away if nothing needs it any more.
+  private func update(_ id: ObjectIdentifier, _ body: (inout State) -> Void) {
+    let (loan, waiter) = state.withLock { state -> (WindowLoan?, CheckedContinuation<Void, Never>?) in
+      body(&state)
+      guard let entry = state.entries[id], entry.isClosed else { return (nil, nil) }
+      guard entry.handlerCount == 0 else { return (nil, state.takeEndWaiter()) }
+      state.entries[id] = nil
       let left = state.countByAddress[entry.address, default: 1] - 1
       state.countByAddress[entry.address] = left > 0 ? left : nil
-      return state.takeEndWaiter()
+      return (entry.loan, state.takeEndWaiter())
     }
+    loan?.giveBack()
     waiter?.resume()
   }
 

@@ -26,3 +26,30 @@ final class WindowBudget: Sendable {
     left.withLock { $0 += byteCount }
   }
 }
+
+/// What one connection has taken out of the budget.
+final class WindowLoan: Sendable {
+  private let budget: WindowBudget
+  private let taken = Mutex(0)
+
+  /// A loan of nothing yet.
+  init(from budget: WindowBudget) {
+    self.budget = budget
+  }
+
+  /// Takes bytes out; false, with nothing taken, when fewer are left.
+  func take(_ byteCount: Int) -> Bool {
+    guard budget.take(byteCount) else { return false }
+    taken.withLock { $0 += byteCount }
+    return true
+  }
+
+  /// Puts back all that was taken.
+  func giveBack() {
+    let byteCount = taken.withLock { taken in
+      defer { taken = 0 }
+      return taken
+    }
+    budget.giveBack(byteCount)
+  }
+}

@@ -181,7 +181,7 @@ public final class WireClientTransport: ClientTransport {
     let widest = limits.windows
     return ConnectionSettings(
       role: .client, preface: limits.preface(streamLimit: 0, idleSeconds: 0, startsNarrow: false),
-      streamWindow: widest.stream, connectionWindow: widest.connection, windowBudget: nil,
+      streamWindow: widest.stream, connectionWindow: widest.connection, windowLoan: nil,
       handshake: .seconds(limits.handshakeTimeoutSeconds), keepalive: .seconds(limits.keepaliveSeconds),
       keepaliveTimeout: .seconds(limits.keepaliveTimeoutSeconds), idle: nil, stall: nil, logger: logger)
   }

@@ -18,6 +18,7 @@ public final class WireServerTransport: ServerTransport {
   private let tls: WireServerTLS?
   private let limits: WireServerLimits
   private let logger: Logger
+  private let heldMethods: Set<String>
   private let connections: ServerConnections
 
   /// A server that will listen at an address.
@@ -27,15 +28,19 @@ public final class WireServerTransport: ServerTransport {
   ///   - port: a TCP port; 0 for any that is free, see ``boundAddress``.
   ///   - tls: the certificate; nil for plain TCP.
   ///   - limits: what peers are held to.
+  ///   - singleRequestMethods: methods that take one message, which therefore counts against the connection's window
+  ///     until the handler has ended; that of any other counts until its handler asks for the next one.
   ///   - logger: told of connections that fail, at debug level.
   public init(
-    host: String, port: Int, tls: WireServerTLS? = nil, limits: WireServerLimits = WireServerLimits(), logger: Logger
+    host: String, port: Int, tls: WireServerTLS? = nil, limits: WireServerLimits = WireServerLimits(),
+    singleRequestMethods: Set<MethodDescriptor> = PosternServices.singleRequestMethods, logger: Logger
   ) {
     self.host = host
     self.port = port
     self.tls = tls
     self.limits = limits
     self.logger = logger
+    heldMethods = Set(singleRequestMethods.map(\.fullyQualifiedMethod))
     connections = ServerConnections(limits: limits)
   }
 
@@ -48,7 +53,8 @@ public final class WireServerTransport: ServerTransport {
 
   /// Listens, and hands every stream to `streamHandler`; returns after a graceful shutdown.
   ///
-  /// - Throws: what binding throws.
+  /// - Throws: what binding throws; `RPCError` with `failedPrecondition` for a second call, which changes nothing, and
+  ///   after a shutdown.
   public func listen(
     streamHandler:
       @escaping @Sendable (
@@ -58,6 +64,7 @@ public final class WireServerTransport: ServerTransport {
         _ context: ServerContext
       ) async -> Void
   ) async throws {
+    try connections.begins()
     let (streams, continuation) = AsyncStream<AcceptedStream>.makeStream()
     let server: any Channel
     do {
@@ -103,7 +110,7 @@ public final class WireServerTransport: ServerTransport {
           descriptor: accepted.descriptor, inbound: RPCAsyncSequence(wrapping: RequestSequence(stream: stream)),
           outbound: RPCWriter.Closable(wrapping: ResponseWriter(stream: stream))), context)
       stream.release()
-      connections.handlerEnded()
+      connections.handlerEnded(of: accepted.connection)
     }
   }
 
@@ -124,33 +131,36 @@ public final class WireServerTransport: ServerTransport {
     let address = channel.remoteAddress?.ipAddress ?? ""
     let remotePeer = channel.remoteAddress.map(peerDescription) ?? "unknown"
     let localPeer = channel.localAddress.map(peerDescription) ?? "unknown"
+    let id = ObjectIdentifier(channel)
+    let loan = WindowLoan(from: connections.windowBudget)
     var events = ConnectionEvents()
     events.opened = { [connections] stream in
-      guard connections.handlerStarts() else { return false }
+      guard connections.handlerStarts(of: id) else { return false }
       let accepted = AcceptedStream(
-        stream: stream, descriptor: MethodDescriptor(path: stream.method), remotePeer: remotePeer, localPeer: localPeer)
+        stream: stream, connection: id, descriptor: MethodDescriptor(path: stream.method), remotePeer: remotePeer,
+        localPeer: localPeer)
       guard case .enqueued = continuation.yield(accepted) else {
-        connections.handlerEnded()
+        connections.handlerEnded(of: id)
         return false
       }
       return true
     }
-    let handler = ConnectionHandler(settings: settings, events: events)
-    try connections.add(channel, NIOLoopBound(handler, eventLoop: channel.eventLoop), address: address)
+    let handler = ConnectionHandler(settings: settings(loan), events: events)
+    try connections.add(channel, NIOLoopBound(handler, eventLoop: channel.eventLoop), loan, address: address)
     if let tls {
       try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
     }
     try channel.pipeline.syncOperations.addHandler(handler)
   }
 
-  private var settings: ConnectionSettings {
+  private func settings(_ loan: WindowLoan) -> ConnectionSettings {
     let connection = limits.connection
     let widest = connection.windows
     return ConnectionSettings(
       role: .server,
       preface: connection.preface(
         streamLimit: limits.streamLimit, idleSeconds: limits.idleSeconds, startsNarrow: true),
-      streamWindow: widest.stream, connectionWindow: widest.connection, windowBudget: connections.windowBudget,
+      streamWindow: widest.stream, connectionWindow: widest.connection, windowLoan: loan, heldMethods: heldMethods,
       handshake: .seconds(connection.handshakeTimeoutSeconds), keepalive: .seconds(connection.keepaliveSeconds),
       keepaliveTimeout: .seconds(connection.keepaliveTimeoutSeconds), idle: .seconds(limits.idleSeconds),
       stall: .seconds(limits.stallSeconds), logger: logger)
@@ -174,6 +184,7 @@ public struct WireAddress: Sendable, Hashable {
 /// A stream on its way from an event loop to the task that serves it.
 private struct AcceptedStream: Sendable {
   var stream: WireStream
+  var connection: ObjectIdentifier
   var descriptor: MethodDescriptor
   var remotePeer: String
   var localPeer: String

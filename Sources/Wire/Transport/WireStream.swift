@@ -27,13 +27,19 @@ final class WireStream: Sendable {
   /// What only the event loop looks at.
   let loop: NIOLoopBoundBox<LoopState>
 
+  /// Whether what was received counts as consumed only when the stream's user is done with it.
+  private let holdsCredit: Bool
   private let eventLoop: any EventLoop
   private let connection: NIOLoopBound<ConnectionHandler>
   private let cancelled = Mutex<(isFired: Bool, action: (@Sendable () -> Void)?)>((false, nil))
 
   /// A stream of a connection; on its event loop.
-  init(method: String, id: StreamID?, messageLimit: Int, eventLoop: any EventLoop, connection: ConnectionHandler) {
+  init(
+    method: String, id: StreamID?, messageLimit: Int, holdsCredit: Bool, eventLoop: any EventLoop,
+    connection: ConnectionHandler
+  ) {
     self.method = method
+    self.holdsCredit = holdsCredit
     self.eventLoop = eventLoop
     loop = NIOLoopBoundBox(LoopState(id: id), eventLoop: eventLoop)
     self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
@@ -44,6 +50,7 @@ final class WireStream: Sendable {
   /// The next part that was received; nil at the end.
   func next() async throws -> StreamPart? {
     try await inbound.next { cost in
+      guard !holdsCredit else { return }
       eventLoop.execute { self.connection.value.consumed(self, cost: cost) }
     }
   }
