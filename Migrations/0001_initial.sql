@@ -8,11 +8,6 @@ CREATE TABLE migration (
   digest BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE meta (
-  key TEXT PRIMARY KEY,
-  value BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE entry (
   number INTEGER PRIMARY KEY,
   leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32),
@@ -20,7 +15,6 @@ CREATE TABLE entry (
   app BLOB NOT NULL CHECK (length(app) = 32),
   bytes BLOB NOT NULL
 ) STRICT;
-CREATE INDEX entry_leaf_hash ON entry (leaf_hash);
 
 CREATE TABLE tile (
   level INTEGER NOT NULL,

@@ -15,6 +15,12 @@ public final class ArchiveIndex: Sendable {
   /// The most ids that one question names.
   public static let idLimit = 16_384
 
+  /// How many reads go on side by side.
+  ///
+  /// More than there are processors: a question of ``idLimit`` ids takes a tenth of a second, and short reads
+  /// shall find a connection beside many of them. A connection holds at most 2 MiB of pages and two descriptors.
+  private static let readerCount = 32
+
   /// The one way to change the index.
   public let writer: IndexWriter
   private let pool: DatabasePool
@@ -36,7 +42,7 @@ public final class ArchiveIndex: Sendable {
   /// Opens an index with a program's list of migrations.
   package static func open(path: String, migrations: [Migration]) throws(PosternError) -> ArchiveIndex {
     var configuration = Configuration()
-    configuration.maximumReaderCount = 8
+    configuration.maximumReaderCount = readerCount
     configuration.busyMode = .timeout(5)
     configuration.label = "postern.index"
     let pool: DatabasePool
@@ -63,7 +69,9 @@ public final class ArchiveIndex: Sendable {
 
   /// Answers questions on one consistent snapshot of what is committed.
   ///
-  /// The call blocks its thread for the length of `body`, which does nothing but ask.
+  /// The call blocks its thread for the length of `body`, which does nothing but ask, and before that until a
+  /// connection is free: a read of one row waits when as many pushes as there are connections ask for thousands
+  /// of ids at the same instant.
   ///
   /// - Throws: what `body` throws; `index.damaged`, `index.busy`, `storage.failed`.
   public func read<Result>(

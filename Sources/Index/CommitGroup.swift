@@ -2,6 +2,11 @@ public import Core
 
 /// Everything that one commit of the sequencer makes true, all of it or nothing.
 public struct CommitGroup: Sendable {
+  /// The most packs and rows of objects, all together, that one group brings: one transaction stays short.
+  ///
+  /// Who makes groups counts with ``PackSealing/rowCount`` and leaves the rest to the next one.
+  public static let rowLimit = 16_384
+
   /// The newest checkpoint, from which the group starts; nil for the log's first.
   public var previous: CheckpointRow?
   /// The checkpoint that covers the group, signed and shown to nobody yet.
@@ -44,6 +49,9 @@ public struct PackSealing: Sendable {
   /// Its rows that no batch has entered yet: a small pack needs no transaction of its own.
   public var objects: [ObjectRow]
 
+  /// What it adds to ``CommitGroup/rowLimit``.
+  public var rowCount: Int { 1 + objects.count }
+
   /// Makes a value.
   public init(pack: OpenPack, name: Digest, byteCount: UInt64, objects: [ObjectRow] = []) {
     self.pack = pack
@@ -56,8 +64,14 @@ public struct PackSealing: Sendable {
 extension CommitGroup {
   /// Refuses a group that contradicts itself.
   ///
-  /// - Throws: `index.group`.
+  /// - Throws: `index.group`, `index.limit`.
   func validate() throws(PosternError) {
+    let rowCount = packs.reduce(0) { $0 + $1.rowCount }
+    guard rowCount <= CommitGroup.rowLimit else {
+      throw PosternError(
+        .indexLimit, "A commit group brings \(rowCount) packs and objects, and may bring \(CommitGroup.rowLimit).",
+        advice: "Enter objects in batches before, and commit in smaller groups.")
+    }
     let start = previous?.size ?? 0
     for (position, entry) in entries.enumerated() where entry.index != start + UInt64(position) {
       throw CommitGroup.refused("an entry's index leaves a gap", position)

@@ -27,10 +27,6 @@ extension PosternError.Code {
   public static let indexUnknownOutcome: Self = "index.unknown-outcome"
   /// The push was fenced by a newer begin, closed, or never was.
   public static let pushEnded: Self = "push.ended"
-  /// The disk is full; the transaction was rolled back.
-  public static let indexDiskFull: Self = "storage.full"
-  /// The disk or file system failed; the transaction was rolled back.
-  public static let indexDiskFailed: Self = "storage.failed"
 }
 
 /// The error for what SQLite answered to a statement other than COMMIT.
@@ -40,21 +36,21 @@ func indexError(_ code: CInt, _ text: String, systemError: CInt) -> PosternError
   return switch primary {
   case SQLITE_FULL:
     PosternError(
-      .indexDiskFull, "The disk of the archive's index is full; nothing was changed.",
+      .storageFull, "The disk of the archive's index is full; nothing was changed.",
       advice: "Free space on the data folder's file system and try again.")
   case SQLITE_CONSTRAINT:
     PosternError(
       .indexConflict, "The index holds a row that contradicts this one (\(text)); nothing was changed.",
       advice: "Read the current state and decide again.")
   case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_MISMATCH, SQLITE_SCHEMA:
-    damaged("SQLite says: \(text)")
+    .damagedIndex("SQLite says: \(text)")
   case SQLITE_BUSY, SQLITE_LOCKED:
     PosternError(
       .indexBusy, "Another process holds the archive's index.",
       advice: "End whatever else has index.sqlite open and try again.")
   default:
     PosternError(
-      .indexDiskFailed, "The archive's index could not be read or written (\(text), SQLite \(code)).",
+      .storageFailed, "The archive's index could not be read or written (\(text), SQLite \(code)).",
       advice: "Check the disk, the file system and the permissions of the data folder.")
   }
 }
@@ -64,16 +60,21 @@ func indexError(_ error: any Error) -> PosternError {
   if let error = error as? PosternError { return error }
   guard let error = error as? DatabaseError else {
     return PosternError(
-      .indexDiskFailed, "The archive's index could not be opened.", advice: "Check the data folder.")
+      .storageFailed, "The archive's index could not be opened.", advice: "Check the data folder.")
   }
   return indexError(error.extendedResultCode.rawValue, error.message ?? "no message", systemError: 0)
 }
 
-/// The error for an index whose content is not what this program writes.
-func damaged(_ what: String) -> PosternError {
-  PosternError(
-    .indexDamaged, "The archive's index is damaged: \(what).",
-    advice: "Restore the data folder from a copy, or rebuild the index from the published log and the packs.")
+extension PosternError {
+  /// The error for an index whose content is not what this program writes, `index.damaged`: also for rows that
+  /// each are sound and contradict each other, such as an application whose newest epoch is not there.
+  ///
+  /// - Parameter what: half a sentence that ends the message "The archive's index is damaged: ".
+  public static func damagedIndex(_ what: String) -> PosternError {
+    PosternError(
+      .indexDamaged, "The archive's index is damaged: \(what).",
+      advice: "Restore the data folder from a copy, or rebuild the index from the published log and the packs.")
+  }
 }
 
 // ENOSPC and EDQUOT of Linux, which SQLite hands through and its headers do not name.

@@ -12,13 +12,6 @@ extension IndexSnapshot {
       """
     ).first(app, row: ApplicationRow.init(row:))
   }
-
-  /// The charter with this digest.
-  public borrowing func charter(_ digest: Digest) throws(PosternError) -> CharterRow? {
-    try Query(database, "SELECT digest, app, version, entry FROM charter WHERE digest = ?1")
-      .first(digest, row: CharterRow.init(row:))
-  }
-
   /// The charters of an application, oldest first.
   ///
   /// - Parameters:

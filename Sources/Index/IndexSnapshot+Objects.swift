@@ -147,7 +147,7 @@ extension ObjectLocation {
 extension PackRow {
   init(row query: borrowing Query) throws(PosternError) {
     guard let state = PackState(rawValue: try query.number(5, as: UInt8.self)) else {
-      throw damaged("a pack has no such state")
+      throw .damagedIndex("a pack has no such state")
     }
     self.init(
       number: query.number(0), app: try query.digest(1), generation: query.number(2),

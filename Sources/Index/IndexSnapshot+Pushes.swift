@@ -32,7 +32,7 @@ extension IndexSnapshot {
 
 extension PushRow {
   init(row query: borrowing Query) throws(PosternError) {
-    guard let token = PushToken(query.bytes(0)) else { throw damaged("a push's token has not 16 bytes") }
+    guard let token = PushToken(query.bytes(0)) else { throw .damagedIndex("a push's token has not 16 bytes") }
     self.init(
       token: token, app: try query.digest(1), uploader: try query.digest(2), epoch: query.number(3),
       previous: try query.digest(4), generation: query.number(5), byteBudget: query.number(6),

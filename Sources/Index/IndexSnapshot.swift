@@ -25,11 +25,6 @@ public struct IndexSnapshot: ~Copyable {
 
 // The log.
 extension IndexSnapshot {
-  /// A value that the archive keeps under a name; nil where it has none.
-  public borrowing func meta(_ key: String) throws(PosternError) -> [UInt8]? {
-    try Query(database, "SELECT value FROM meta WHERE key = ?1").first(key) { $0.bytes(0) }
-  }
-
   /// The newest checkpoint; nil before the first.
   public borrowing func newestCheckpoint() throws(PosternError) -> CheckpointRow? {
     try Query(database, "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1").first {
@@ -60,12 +55,6 @@ extension IndexSnapshot {
       "SELECT number, leaf_hash, kind, app, bytes FROM entry WHERE number >= ?1 AND number < ?2 ORDER BY number"
     )
     .all(Int64(clamping: range.lowerBound), Int64(clamping: range.upperBound), row: EntryRow.init(row:))
-  }
-
-  /// The index of the first entry with this RFC 6962 leaf hash.
-  public borrowing func entryIndex(leafHash: Digest) throws(PosternError) -> UInt64? {
-    try Query(database, "SELECT number FROM entry WHERE leaf_hash = ?1 ORDER BY number LIMIT 1")
-      .first(leafHash) { $0.number(0) }
   }
 
   /// The hashes of a tile so far, 32 bytes each; nil where the tile has none yet.

@@ -10,12 +10,12 @@ extension IndexWriter {
   /// - Returns: packs of the group whose very twin is sealed already, abandoned now: remove their files, then
   ///   sweep them.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
-  ///   the group; `index.conflict`; `index.group`; `storage.full`; `storage.failed`. With an open outcome:
-  ///   `index.unknown-outcome`, after which the process ends.
+  ///   the group; `index.conflict`; `index.group`; `index.limit` beyond ``CommitGroup/rowLimit``; `storage.full`;
+  ///   `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
   @discardableResult
-  public func commit(_ group: CommitGroup) throws(PosternError) -> [PackRow] {
+  public func commit(_ group: CommitGroup) async throws(PosternError) -> [PackRow] {
     try group.validate()
-    return try transaction { (database) throws(PosternError) in
+    return try await transaction(.first) { (database) throws(PosternError) in
       try advanceCheckpoint(group, database)
       try insertLog(group, database)
       try insertApplications(group, database)

@@ -10,13 +10,13 @@ extension IndexWriter {
   /// - Throws: `push.ended`; `index.limit` beyond ``ObjectBatch/rowLimit``; `index.group` for rows that do
   ///   not lie in the pack or a pack that is not this push's open one; `index.conflict` for a row that is
   ///   there; `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func addObjects(_ batch: ObjectBatch) throws(PosternError) {
+  public func addObjects(_ batch: ObjectBatch) async throws(PosternError) {
     guard batch.objects.count <= ObjectBatch.rowLimit else {
       throw PosternError(
         .indexLimit, "A batch has \(batch.objects.count) objects, and may have \(ObjectBatch.rowLimit).",
         advice: "Enter them in smaller batches.")
     }
-    try transaction { (database) throws(PosternError) in
+    try await transaction { (database) throws(PosternError) in
       if let push = batch.pack.push {
         try touch(push, batch.pushUsedByteCount, batch.nowSeconds, database)
       }
@@ -27,31 +27,39 @@ extension IndexWriter {
   /// Takes objects out of a push's open packs: nobody will find them, though their bytes stay in the files.
   ///
   /// For nodes that a push brought and its tree does not reach: nobody has looked below them, and left in the
-  /// index they would pass for complete in the next epoch.
+  /// index they would pass for complete in the next epoch. The work is that of the ids, however many packs the
+  /// push has: each id's rows are looked for once.
   ///
   /// - Throws: `push.ended`; `index.limit` beyond ``ArchiveIndex/idLimit``; `storage.full`, `storage.failed`,
   ///   `index.unknown-outcome`.
-  public func dropObjects(_ ids: [Digest], push token: PushToken) throws(PosternError) {
-    try transaction { (database) throws(PosternError) in
-      let snapshot = IndexSnapshot(database: database)
-      try snapshot.check(ids.count, limit: ArchiveIndex.idLimit)
-      guard try snapshot.push(token) != nil else { throw pushEnded() }
+  public func dropObjects(_ ids: [Digest], push token: PushToken) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
+      try IndexSnapshot(database: database).check(ids.count, limit: ArchiveIndex.idLimit)
+      let push = try Query(
+        database,
+        """
+        SELECT push.id, space.id FROM push LEFT JOIN space ON space.app = push.app AND space.generation = push.generation
+        WHERE token = ?1
+        """
+      ).first(token.bytes) { (id: $0.number(0), space: $0.isNull(1) ? nil : $0.number(1)) }
+      guard let push else { throw pushEnded() }
+      guard let space = push.space else { return }
+      // Not `pack IN (…)`, which SQLite would turn into a search for each pack.
       let delete = try Query(
         database,
         """
-        DELETE FROM object WHERE space = (SELECT space FROM pack WHERE id = ?1) AND id = ?2 AND pack = ?1
+        DELETE FROM object WHERE space = ?1 AND id = ?2
+          AND EXISTS (SELECT 1 FROM pack WHERE pack.id = object.pack AND pack.push = ?3)
         """)
-      for pack in try snapshot.packs(push: token) {
-        for id in ids { try delete.run(pack.number, id) }
-      }
+      for id in ids.sorted() { try delete.run(space, id, push.id) }
     }
   }
 
   /// Gives up an open pack.
   ///
   /// - Throws: `index.group` when it is not open; `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func abandonPack(_ number: UInt64) throws(PosternError) {
-    try transaction { (database) throws(PosternError) in
+  public func abandonPack(_ number: UInt64) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
       let abandoned = try Query(database, "UPDATE pack SET state = 3, push = NULL WHERE id = ?1 AND state = 0")
         .run(number)
       guard abandoned == 1 else { throw CommitGroup.refused("an abandoned pack is not open") }
@@ -61,9 +69,9 @@ extension IndexWriter {
   /// Notes that sealed packs lie under their names in `packs/`, with their folders synced.
   ///
   /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func markPlaced(_ packs: [UInt64]) throws(PosternError) {
+  public func markPlaced(_ packs: [UInt64]) async throws(PosternError) {
     guard !packs.isEmpty else { return }
-    try transaction { (database) throws(PosternError) in
+    try await transaction(.first) { (database) throws(PosternError) in
       let update = try Query(database, "UPDATE pack SET state = 2 WHERE id = ?1 AND state = 1")
       for number in packs { try update.run(number) }
     }
@@ -82,8 +90,8 @@ extension IndexWriter {
   ///   `index.unknown-outcome`.
   public func sweep(
     pack number: UInt64, after id: Digest?, scanning rowLimit: Int = 8_192
-  ) throws(PosternError) -> Digest? {
-    try transaction { (database) throws(PosternError) in
+  ) async throws(PosternError) -> Digest? {
+    try await transaction { (database) throws(PosternError) in
       let spaces = try Query(database, "SELECT space FROM pack WHERE id = ?1 AND state = 3")
       guard let space = try spaces.first(number, row: { $0.number(0) }) else {
         throw CommitGroup.refused("a swept pack is not abandoned")
@@ -133,8 +141,15 @@ extension IndexWriter {
   ) throws(PosternError) {
     var push: UInt64?
     if let token = pack.push {
-      push = try Query(database, "SELECT id FROM push WHERE token = ?1").first(token.bytes) { $0.number(0) }
-      if push == nil { throw pushEnded() }
+      let found = try Query(database, "SELECT id, app, generation FROM push WHERE token = ?1")
+        .first(token.bytes) { (query) throws(PosternError) in
+          (id: query.number(0), app: try query.digest(1), generation: query.number(2))
+        }
+      guard let found else { throw pushEnded() }
+      guard found.app == pack.app, found.generation == pack.generation else {
+        throw CommitGroup.refused("a pack is not of its push's generation")
+      }
+      push = found.id
     }
     let changed = try Query(
       database,

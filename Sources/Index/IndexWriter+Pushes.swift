@@ -10,19 +10,19 @@ extension IndexWriter {
   /// abandoned.
   ///
   /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func openPush(_ push: NewPush) throws(PosternError) -> OpenedPush {
-    try transaction { (database) throws(PosternError) in
+  public func openPush(_ push: NewPush) async throws(PosternError) -> OpenedPush {
+    try await transaction { (database) throws(PosternError) in
       let older = try IndexSnapshot(database: database).push(app: push.app, uploader: push.uploader)
       guard let older else {
         try insert(push, database)
-        return OpenedPush(fenced: nil, adopted: [], abandoned: [])
+        return OpenedPush(adopted: [], abandoned: [])
       }
       let packs = try IndexSnapshot(database: database).packs(push: older.token)
       let held = packs.reduce(0) { $0 + $1.byteCount }
       let adopts = older.generation == push.generation && held <= push.byteBudget
       if !adopts { try abandon(packsOf: older.token, database) }
       try replace(older.token, with: push, database)
-      return OpenedPush(fenced: older.token, adopted: adopts ? packs : [], abandoned: adopts ? [] : packs)
+      return OpenedPush(adopted: adopts ? packs : [], abandoned: adopts ? [] : packs)
     }
   }
 
@@ -31,8 +31,8 @@ extension IndexWriter {
   /// - Throws: `push.ended`; `storage.full`, `storage.failed`, `index.unknown-outcome`.
   public func touchPush(
     _ token: PushToken, usedByteCount: UInt64, nowSeconds: UInt64
-  ) throws(PosternError) {
-    try transaction { (database) throws(PosternError) in
+  ) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
       try touch(token, usedByteCount, nowSeconds, database)
     }
   }
@@ -41,8 +41,8 @@ extension IndexWriter {
   ///
   /// - Returns: its packs, abandoned: remove their files, then sweep them.
   /// - Throws: `push.ended`; `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func closePush(_ token: PushToken) throws(PosternError) -> [PackRow] {
-    try transaction { (database) throws(PosternError) in try close(token, database) }
+  public func closePush(_ token: PushToken) async throws(PosternError) -> [PackRow] {
+    try await transaction { (database) throws(PosternError) in try close(token, database) }
   }
 
   /// Ends a push inside a transaction; abandons the packs that it still has, and answers them.

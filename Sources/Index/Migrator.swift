@@ -45,7 +45,7 @@ struct Migrator {
       (query) throws(PosternError) in (query.number(0), try query.digest(1))
     }
     for (position, step) in steps.enumerated() where step.0 != UInt64(position + 1) {
-      throw damaged("its list of migrations has a gap")
+      throw .damagedIndex("its list of migrations has a gap")
     }
     return steps.map(\.1)
   }

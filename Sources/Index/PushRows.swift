@@ -95,8 +95,6 @@ public struct PushRow: Hashable, Sendable {
 
 /// What opening a push did to the one before it.
 public struct OpenedPush: Sendable {
-  /// The token that no longer writes, where the uploader had a push open.
-  public let fenced: PushToken?
   /// The older push's packs, now this push's: finish or adopt them.
   public let adopted: [PackRow]
   /// The older push's packs that this push cannot use: remove their files, then sweep.

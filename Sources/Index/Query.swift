@@ -20,7 +20,7 @@ struct Query: ~Copyable {
     } catch {
       throw indexError(error)
     }
-    guard let connection = database.sqliteConnection else { throw damaged("its connection is closed") }
+    guard let connection = database.sqliteConnection else { throw .damagedIndex("its connection is closed") }
     self.init(owner: owner, connection: connection)
   }
 
@@ -99,7 +99,7 @@ extension Query {
   /// A number that has to be small enough for its type.
   borrowing func number<Value: FixedWidthInteger>(_ column: CInt, as type: Value.Type) throws(PosternError) -> Value {
     guard let value = Value(exactly: sqlite3_column_int64(statement, column)) else {
-      throw damaged("a number is out of its range")
+      throw .damagedIndex("a number is out of its range")
     }
     return value
   }
@@ -121,7 +121,7 @@ extension Query {
 
   /// A blob of 32 bytes.
   borrowing func digest(_ column: CInt) throws(PosternError) -> Digest {
-    guard let digest = Digest(blob(column)) else { throw damaged("a digest has not 32 bytes") }
+    guard let digest = Digest(blob(column)) else { throw .damagedIndex("a digest has not 32 bytes") }
     return digest
   }
 

@@ -88,11 +88,11 @@ public struct ObjectLocations: Sendable {
 
 /// Objects whose bytes a pack's file durably holds, to be entered in one transaction.
 public struct ObjectBatch: Sendable {
-  /// The most rows of one batch: half a GiB of 16-KiB chunks, a third of a second among a million rows.
+  /// The most rows of one batch: 128 MiB of 16-KiB chunks, a sixth of a second among a million rows.
   ///
-  /// Few large batches cost far less than many small ones, because ids fall all over the table and a page is
-  /// written once a batch; but a commit waits for the batch before it.
-  public static let rowLimit = 32_768
+  /// Ids fall all over the table, and a page is written once a batch: a thousand rows at a time cost half as much
+  /// again a row. Beyond this size nothing is gained, and a commit waits for the one batch that is under way.
+  public static let rowLimit = 8_192
 
   /// The pack and whose it is.
   public var pack: OpenPack

@@ -45,6 +45,24 @@ extension DataFolder {
     for folder in touched.sorted() { try DurableFile.syncFolder(folder, files: self.files) }
   }
 
+  /// Removes the partial tiles or bundles whose place a full one has taken: the folder `PATH.p`.
+  ///
+  /// Called when the full one is durable and a published checkpoint covers it; readers of a partial one then go
+  /// on with the full one, as C2SP tlog-tiles has them do. Nothing is synced: what a crash brings back is
+  /// superfluous and not wrong. Where there is no partial one, nothing happens.
+  ///
+  /// - Parameter path: the full tile's or bundle's path below `log/`, such as `tile/0/000`.
+  /// - Throws: `storage.missing` when the full one is not there, with every partial one kept;
+  ///   `storage.denied`, `storage.failed`.
+  public func removePartials(of path: String) throws(PosternError) {
+    _ = try OpenFile(layout.log(path), .read, files: files)
+    let partials = layout.log("\(path).p")
+    let names = try namesIfThere(partials)
+    forgetFolder(partials)
+    for name in names { try remove("\(partials)/\(name)") }
+    try remove(partials)
+  }
+
   /// Reads a file of the published log; nil where there is none.
   ///
   /// - Throws: `storage.too-long` beyond `byteLimit`; `storage.denied`, `storage.failed`.

@@ -74,9 +74,15 @@ extension DataFolder {
   /// Done again after a crash, it finds what was done and makes it durable all the same. Only after it
   /// returns may the index say that the packs are placed.
   ///
+  /// - Parameters:
+  ///   - packs: the packs.
+  ///   - checking: whether header, footer and trailer are read back and have to fit the name: at a start, for
+  ///     packs that another process finished. Nothing is placed under a name that is not its own.
   /// - Throws: `storage.missing` when a pack is neither here nor there; `storage.denied`, `storage.full`,
-  ///   `storage.failed`, `storage.sync-failed`.
-  public func place(_ packs: [PackPlacement]) throws(PosternError) {
+  ///   `storage.failed`, `storage.sync-failed`; when checking, `pack.damaged`, `pack.wrong-name`,
+  ///   `pack.wrong-space`.
+  public func place(_ packs: [PackPlacement], checking: Bool = false) throws(PosternError) {
+    if checking { for pack in packs { try check(pack) } }
     var touched: Set<String> = []
     for pack in packs {
       let folder = layout.packs(app: pack.app, generation: pack.generation)
@@ -86,6 +92,20 @@ extension DataFolder {
       touched.insert(folder)
     }
     for folder in touched.sorted() { try DurableFile.syncFolder(folder, files: files) }
+  }
+
+  private func check(_ pack: PackPlacement) throws(PosternError) {
+    let incoming = layout.incomingPack(pack.number)
+    let placed = layout.pack(app: pack.app, generation: pack.generation, name: pack.name)
+    let footer: PackFooter
+    do throws(PosternError) {
+      footer = try PackReader(incoming, name: pack.name, files: files).footer
+    } catch  where error.code == .storageMissing {
+      footer = try PackReader(placed, name: pack.name, files: files).footer
+    }
+    guard footer.app == pack.app, footer.generation == pack.generation else {
+      throw PackFormat.wrongSpace(incoming)
+    }
   }
 
   private func place(_ incoming: String, as placed: String) throws(PosternError) {

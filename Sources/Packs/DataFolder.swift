@@ -18,7 +18,8 @@ public final class DataFolder: Sendable {
 
   /// Makes a data folder and locks it.
   ///
-  /// A folder that a crash left half made is made whole. Every folder is durable when it returns. The caller then writes the index and, last, the log's key.
+  /// A folder that a crash left half made is made whole, and its temporary files are removed. Every folder is
+  /// durable when it returns. The caller then writes the index and, last, the log's key.
   ///
   /// - Parameters:
   ///   - path: the folder; its parent exists.
@@ -45,10 +46,12 @@ public final class DataFolder: Sendable {
     ] {
       try DurableFile.makeFolder(path, permissions: permissions, files: files)
     }
+    try folder.removeTemporaries()
     return folder
   }
 
-  /// Opens a data folder, locks it, and removes temporary files that a crash left.
+  /// Opens a data folder, locks it, and removes temporary files that a crash left: those among the keys, which
+  /// hold secrets, are overwritten first.
   ///
   /// - Throws: `storage.missing` when no archive is there; `storage.in-use` when another process has it open;
   ///   `storage.denied`, `storage.failed`.
@@ -60,6 +63,7 @@ public final class DataFolder: Sendable {
     for name in try folder.incomingNames() where packNumber(name) == nil {
       try folder.remove("\(layout.incoming)/\(name)")
     }
+    try folder.removeTemporaries()
     return folder
   }
 
@@ -98,6 +102,20 @@ public final class DataFolder: Sendable {
     durableFolders.withLock { _ = $0.insert(path) }
   }
 
+  /// Forgets that a folder is durable: it is about to be removed.
+  func forgetFolder(_ path: String) {
+    durableFolders.withLock { _ = $0.remove(path) }
+  }
+
+  /// The names in a folder; none where there is no such folder.
+  func namesIfThere(_ path: String) throws(PosternError) -> [String] {
+    do throws(PosternError) {
+      return try naming(path) { () throws(FileFailure) in try files.names(path) }
+    } catch  where error.code == .storageMissing {
+      return []
+    }
+  }
+
   /// Runs a call of the file system, whose failure names the path.
   func naming<Value>(
     _ path: String, _ body: () throws(FileFailure) -> Value
@@ -116,6 +134,17 @@ public final class DataFolder: Sendable {
     } catch  where error.code != .storageMissing {
       throw error
     } catch {}
+  }
+
+  /// Removes what ``DurableFile`` had not renamed yet when a crash came.
+  private func removeTemporaries() throws(PosternError) {
+    for folder in [layout.root, layout.keys, layout.log] {
+      let left = try namesIfThere(folder).filter(DurableFile.isTemporary)
+      for name in left {
+        try DurableFile.discard("\(folder)/\(name)", isSecret: folder == layout.keys, files: files)
+      }
+      if !left.isEmpty { try DurableFile.syncFolder(folder, files: files) }
+    }
   }
 
   private func incomingNames() throws(PosternError) -> [String] {

@@ -5,7 +5,8 @@ public enum DurableFile {
   /// Writes a file under its name: a temporary file beside it, synced, renamed, and the folder synced.
   ///
   /// When it returns, the file is durable. When it throws, the name leads to what it led to before, except
-  /// after `storage.sync-failed` of the folder, when the new content may stand there.
+  /// after `storage.sync-failed` of the folder, when the new content may stand there. A crash can leave the
+  /// temporary file, `.NAME.….tmp`: ``DataFolder`` removes those of its own at its next start.
   ///
   /// - Parameters:
   ///   - bytes: the content.
@@ -21,12 +22,13 @@ public enum DurableFile {
   ) throws(PosternError) {
     let (folder, name) = split(path)
     let mark = UInt64.random(in: 0...UInt64.max)
-    let temporary = "\(folder)/.\(name).\(String(mark, radix: 16)).tmp"
+    let temporary = "\(folder)/.\(name).\(String(mark, radix: 16))\(temporarySuffix)"
     do throws(PosternError) {
       try writeSynced(bytes, to: temporary, permissions: permissions, files: files)
       try rename(temporary, to: path, replacing: replacing, files: files)
     } catch {
-      try? files.remove(temporary)
+      // What only its owner may read is a secret.
+      try? discard(temporary, isSecret: permissions & 0o077 == 0, files: files)
       throw error
     }
     try syncFolder(folder, files: files)
@@ -98,6 +100,40 @@ public enum DurableFile {
   ) throws(PosternError) {
     let file = try OpenFile(path, .create, permissions: permissions, files: files)
     try file.write(bytes, at: 0)
+    try file.syncData()
+  }
+
+  /// Whether a name is that of a temporary file.
+  static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(".") && name.hasSuffix(temporarySuffix)
+  }
+
+  /// Removes a temporary file that was given up.
+  ///
+  /// A secret is overwritten before, which a file system that writes in place makes good, and others do not.
+  static func discard(_ path: String, isSecret: Bool, files: any FileLayer) throws(PosternError) {
+    if isSecret { try? overwrite(path, files: files) }
+    do throws(FileFailure) {
+      try files.remove(path)
+    } catch {
+      throw error.error(path)
+    }
+  }
+
+  private static let temporarySuffix = ".tmp"
+
+  private static func overwrite(_ path: String, files: any FileLayer) throws(PosternError) {
+    let file = try OpenFile(path, .update, files: files)
+    let length = try file.length()
+    let zeros = [UInt8](repeating: 0, count: Int(min(length, 1 << 16)))
+    var position: UInt64 = 0
+    while position < length {
+      let piece = zeros.prefix(Int(min(length - position, 1 << 16)))
+      try piece.withUnsafeBufferPointer { (piece) throws(PosternError) in
+        try file.write(UnsafeRawBufferPointer(piece), at: position)
+      }
+      position += UInt64(piece.count)
+    }
     try file.syncData()
   }
 

@@ -25,7 +25,7 @@ public protocol FileLayer: Sendable {
   func lock(_ descriptor: CInt) throws(FileFailure) -> Bool
   /// Gives a file another name, in place of what is there or only where nothing is.
   func rename(_ path: String, to other: String, replacing: Bool) throws(FileFailure)
-  /// Removes a file.
+  /// Removes a file or an empty folder.
   func remove(_ path: String) throws(FileFailure)
   /// Makes a folder; false when it is there already.
   func makeFolder(_ path: String, permissions: UInt32) throws(FileFailure) -> Bool
@@ -67,7 +67,7 @@ public enum FileCall: String, Sendable, CaseIterable {
   case lock
   /// rename, renameat2
   case rename
-  /// unlink
+  /// remove
   case remove
   /// mkdir
   case makeFolder = "be made"

@@ -24,8 +24,6 @@ public struct FolderLayout: Hashable, Sendable {
   public var log: String { "\(root)/log" }
   /// The published packs.
   public var packs: String { "\(root)/packs" }
-  /// The newest published checkpoint.
-  public var checkpoint: String { log("checkpoint") }
 
   /// A file of the published log.
   ///

@@ -42,6 +42,9 @@ public struct PackFile: ~Copyable, Sendable {
 }
 
 /// A finished pack that is checked as a whole: header, footer and trailer fit each other and the name.
+///
+/// For whoever has a pack and no index to trust: a start that gives packs their names, and all that reads a copy.
+/// A footer says what lies in the file, and not that a dump is complete: see `Schema/storage.md`.
 public struct PackReader: ~Copyable, Sendable {
   /// Which objects the pack holds.
   public let footer: PackFooter
@@ -101,9 +104,7 @@ enum PackHeader {
     let expected = PackFormat.header(app: app, generation: generation)
     guard bytes.prefix(16) == expected.prefix(16) else { throw PackFormat.damaged(file.path, "it is no pack") }
     guard bytes == expected else {
-      throw PosternError(
-        .packWrongSpace, "The pack \(file.path) belongs to another application or generation.",
-        advice: "Put it back under the folder of its own application.")
+      throw PackFormat.wrongSpace(file.path)
     }
   }
 }

@@ -50,6 +50,13 @@ public enum PackFormat {
     return Int(length)
   }
 
+  /// The error for a pack of another application or generation.
+  static func wrongSpace(_ path: String) -> PosternError {
+    PosternError(
+      .packWrongSpace, "The pack \(path) belongs to another application or generation.",
+      advice: "Put it back under the folder of its own application.")
+  }
+
   /// The error for a pack whose bytes do not fit the format.
   static func damaged(_ path: String, _ what: String) -> PosternError {
     PosternError(

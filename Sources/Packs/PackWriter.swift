@@ -2,7 +2,8 @@ public import Core
 
 /// A pack while it is written: objects go in one after the other, then ``finish()`` gives it its name.
 ///
-/// Bytes are collected into blocks of 1 MiB that end on multiples of 1 MiB in the file. Once a write or a sync
+/// Bytes are collected into blocks of 1 MiB that end on multiples of 1 MiB in the file, since objects come one by
+/// one and have 16 KiB or so: a system call an object would cost more than the copy. Once a write or a sync
 /// has failed, nobody knows what the file holds behind the last sync: every later call throws that error
 /// again, and the file is taken up from what the index knows of it, or removed.
 ///
@@ -93,10 +94,15 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   /// How many objects the pack holds so far.
   public var count: Int { table.entries.count }
 
-  /// Whether an object of this length still fits, footer included.
-  public borrowing func fits(length: Int) -> Bool {
-    let end = UInt64(PackFormat.endByteCount(objects: count + 1))
-    return count < PackFormat.objectLimit && byteCount + UInt64(length) + end <= PackFormat.fileByteLimit
+  /// Whether more objects still fit, their lines in the footer included.
+  ///
+  /// - Parameters:
+  ///   - objectCount: how many objects.
+  ///   - addedByteCount: bytes of all of them.
+  public borrowing func fits(objectCount: Int, byteCount addedByteCount: Int) -> Bool {
+    let objects = count + objectCount
+    let end = UInt64(PackFormat.endByteCount(objects: objects))
+    return objects <= PackFormat.objectLimit && byteCount + UInt64(addedByteCount) + end <= PackFormat.fileByteLimit
   }
 
   /// The entry of an object that the pack holds, durable or not.
@@ -130,7 +136,7 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
       throw PosternError(
         .packDuplicate, "The object \(id) is in the pack already.", advice: "Send each object once.")
     }
-    guard fits(length: bytes.count) else {
+    guard fits(objectCount: 1, byteCount: bytes.count) else {
       throw PosternError(.packFull, "The pack takes no more objects.", advice: "Finish it and start another.")
     }
     let entry = PackEntry(id: id, kind: kind, offset: byteCount, length: UInt32(bytes.count))

@@ -2,10 +2,6 @@ public import Core
 import Glibc
 
 extension PosternError.Code {
-  /// The disk is full, or the user's quota of it.
-  public static let storageFull: Self = "storage.full"
-  /// The disk or file system failed.
-  public static let storageFailed: Self = "storage.failed"
   /// What was written could not be made durable: the process has to end.
   public static let storageSyncFailed: Self = "storage.sync-failed"
   /// A file or folder is not there.

@@ -74,9 +74,9 @@ public struct SystemFiles: FileLayer {
     guard number == 0 else { throw FileFailure(.rename, number: number) }
   }
 
-  /// unlink(2).
+  /// remove(3): unlink(2), or rmdir(2) for a folder.
   public func remove(_ path: String) throws(FileFailure) {
-    _ = try retry(.remove) { unlink(path) }
+    _ = try retry(.remove) { Glibc.remove(path) }
   }
 
   /// mkdir(2).

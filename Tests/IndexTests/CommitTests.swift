@@ -1,5 +1,6 @@
 import Core
 import Index
+import Synchronization
 import Testing
 
 @Suite struct CommitTests {
@@ -19,15 +20,13 @@ import Testing
     #expect(try index.ask { (s) throws(PosternError) in try s.entry(.max) } == nil)
     #expect(try index.ask { (s) throws(PosternError) in try s.entries(2..<100) }.map(\.index) == [2, 3, 4, 5])
     #expect(try index.ask { (s) throws(PosternError) in try s.entries(.max - 5 ..< .max) }.isEmpty)
-    #expect(try index.ask { (s) throws(PosternError) in try s.entryIndex(leafHash: digest("leaf 5")) } == 5)
-    #expect(try index.ask { (s) throws(PosternError) in try s.entryIndex(leafHash: digest("leaf 6")) } == nil)
     #expect(try index.ask { (s) throws(PosternError) in try s.tile(level: 0, number: 0) }?.count == 6 * 32)
     #expect(try index.ask { (s) throws(PosternError) in try s.tile(level: 1, number: 0) } == nil)
 
     #expect(try index.ask { (s) throws(PosternError) in try s.application(app) } == history.application)
     #expect(try index.ask { (s) throws(PosternError) in try s.application(uploader) } == nil)
-    #expect(try index.ask { (s) throws(PosternError) in try s.charter(digest("charter 1")) }?.index == 0)
-    #expect(try index.ask { (s) throws(PosternError) in try s.charters(app: app) }.map(\.version) == [1])
+    let charters = try index.ask { (s) throws(PosternError) in try s.charters(app: app) }
+    #expect(charters == [CharterRow(digest: digest("charter 1"), app: app, version: 1, index: 0)])
     #expect(try index.ask { (s) throws(PosternError) in try s.charters(app: app, from: 2) }.isEmpty)
     #expect(try index.ask { (s) throws(PosternError) in try s.generation(app: app, number: 2) }?.firstEpoch == 4)
     #expect(
@@ -221,18 +220,67 @@ import Testing
   @Test func manyTasksWriteInTurn() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
     await withTaskGroup(of: PosternError?.self) { group in
       for number in 0..<64 {
         group.addTask {
-          await refusal { () async throws(PosternError) in
-            try await index.writer.setMeta("\(number % 8)", [UInt8(number)])
-          }
+          await refusal { () async throws(PosternError) in try await index.add([digest("\(number)")], push: token) }
         }
       }
       for await error in group { #expect(error == nil) }
     }
-    let values = try (0..<8).map { key in try index.ask { (s) throws(PosternError) in try s.meta("\(key)") } }
-    for (key, value) in values.enumerated() { #expect(value.map { Int($0[0]) % 8 } == key) }
-    #expect(try index.ask { (s) throws(PosternError) in try s.meta("none") } == nil)
+    let packs = try index.ask { (s) throws(PosternError) in try s.packs(push: token) }
+    #expect(packs.count == 64)
   }
+
+  /// Pushes that bring as much as they may stand in line, and the commit goes to its head.
+  @Test func aCommitWaitsForOneBatchAndNotForAll() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
+    let batchCount = 12
+    let ids = (0..<ObjectBatch.rowLimit).map { digest("\($0)") }
+    let done = Counter()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<batchCount {
+        group.addTask {
+          try await index.add(ids, push: token)
+          done.increment()
+        }
+      }
+      while done.count == 0 { try await Task.sleep(for: .milliseconds(1)) }
+      try await index.commit(History().registration())
+      #expect(done.count < batchCount / 2)
+      try await group.waitForAll()
+    }
+    #expect(try index.everything().checkpoint?.size == 1 && done.count == batchCount)
+  }
+
+  @Test func aGroupOfTooManyRowsIsRefused() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let ids = (0..<CommitGroup.rowLimit).map { digest("\($0)") }
+    func group(_ count: Int) -> CommitGroup {
+      var group = History().group()
+      let pack = OpenPack(number: 1, app: app, generation: 0, push: nil)
+      group.packs = [
+        PackSealing(pack: pack, name: digest("name"), byteCount: 1_000_000, objects: rows(Array(ids[..<count])))
+      ]
+      return group
+    }
+    #expect(group(5).packs[0].rowCount == 6)
+    let error = await refusal { () async throws(PosternError) in try await index.commit(group(ids.count)) }
+    #expect(error?.code == .indexLimit)
+    try await index.commit(group(ids.count - 1))
+  }
+}
+
+private final class Counter: Sendable {
+  private let state = Mutex(0)
+
+  var count: Int { state.withLock { $0 } }
+
+  func increment() { state.withLock { $0 += 1 } }
 }

@@ -81,7 +81,7 @@ import Testing
       let stand = StandIn("/dev/full", for: "\(path)-wal")
       #expect(stand.count > 0)
       let error = await refusal { () async throws(PosternError) in try await index.commit(group) }
-      #expect(error?.code == .indexDiskFull)
+      #expect(error?.code == .storageFull)
     }
     #expect(try index.everything() == before)
     try await history.commit(group, to: index)
@@ -103,7 +103,7 @@ import Testing
         let error = await refusal { () async throws(PosternError) in try await index.commit(group) }
         #expect(error?.code == .indexUnknownOutcome)
       }
-      let later = await refusal { () async throws(PosternError) in try await index.writer.setMeta("a", [1]) }
+      let later = await refusal { () async throws(PosternError) in try await index.writer.markPlaced([1]) }
       #expect(later?.code == .indexUnknownOutcome)
     }
     // The next process reads what was committed; here the device swallowed the group.

@@ -142,6 +142,9 @@ import Testing
       try await adding { $0.pack = OpenPack(number: pack.number, app: policy, generation: 1, push: token) }
         == .indexGroup)
     #expect(
+      try await adding { $0.pack = OpenPack(number: pack.number + 1, app: app, generation: 2, push: token) }
+        == .indexGroup)
+    #expect(
       try await adding { batch in
         batch.objects = rows((0...ObjectBatch.rowLimit).map { digest("\($0)") })
         batch.packByteCount = 1_000_000
@@ -163,6 +166,28 @@ import Testing
       try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1, push: token) }
     }
     #expect(bitmaps == [[0b010], [0]])
+    let tooMany = [Digest](repeating: app, count: ArchiveIndex.idLimit + 1)
+    let error = await refusal { () async throws(PosternError) in
+      try await index.writer.dropObjects(tooMany, push: mine)
+    }
+    #expect(error?.code == .indexLimit)
+  }
+
+  /// The work of a drop is that of its ids: nothing is looked for once for each of the push's packs.
+  @Test func droppingCostsTheSameHoweverManyPacksThereAre() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
+    let ids = (0..<8_192).map { digest("\($0)") }
+    try await index.add(ids, push: token)
+    for number in 0..<500 { try await index.add([ids[number]], push: token) }
+    let clock = ContinuousClock()
+    let time = try await clock.measure { try await index.writer.dropObjects(ids, push: token) }
+    // A search for each pair would be four million of them, and take several seconds.
+    #expect(time < .seconds(2))
+    let bitmap = try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1, push: token) }
+    #expect(missing(ids, bitmap) == ids)
   }
 
   @Test func anAbandonedPackIsSweptInSteps() async throws {

@@ -58,6 +58,50 @@ import Testing
     #expect(try folder?.incomingPacks() == [12])
   }
 
+  /// A crash between a key's temporary file and its name, in a folder half made and in one that is an archive.
+  @Test func aCrashLeavesNoSecretAmongTheKeys() throws {
+    let temporary = TemporaryFolder()
+    let path = "\(temporary.path)/data"
+    var folder: DataFolder? = try DataFolder.create(at: path)
+    for makesWhole in [true, false] {
+      folder = nil
+      let kept = ["\(path)/keys/other.key", "\(path)/log/checkpoint", "\(path)/.tmp.txt"]
+      let left = ["\(path)/keys/.log.key.1f.tmp", "\(path)/log/.checkpoint.2.tmp", "\(path)/.index.3.tmp"]
+      for name in kept + left { try DurableFile.write([7, 7, 7], to: name, permissions: 0o600, replacing: true) }
+      // A second name of the same file shows what became of its bytes.
+      let witness = "\(temporary.path)/witness-\(makesWhole)"
+      #expect(link(left[0], witness) == 0)
+      folder = makesWhole ? try DataFolder.create(at: path) : try DataFolder.open(at: path)
+      for name in kept { #expect(try DurableFile.read(name, byteLimit: 3) == [7, 7, 7]) }
+      for name in left {
+        expect(.storageMissing) { () throws(PosternError) in try DurableFile.read(name, byteLimit: 3) }
+      }
+      #expect(try DurableFile.read(witness, byteLimit: 3) == [0, 0, 0])
+    }
+    _ = folder
+  }
+
+  @Test func aPackOfAnotherProcessIsCheckedBeforeItGetsItsName() throws {
+    let temporary = TemporaryFolder()
+    let folder = try DataFolder.create(at: "\(temporary.path)/data")
+    let (pack, placement) = try makePack(1, in: folder)
+    let incoming = "\(temporary.path)/data/incoming/1.pack"
+    let bytes = try DurableFile.read(incoming, byteLimit: 1_000)
+    let misplaced = PackPlacement(number: 1, app: app, generation: 3, name: pack.name)
+    expect(.packWrongSpace) { () throws(PosternError) in try folder.place([misplaced], checking: true) }
+    let misnamed = PackPlacement(number: 1, app: app, generation: 2, name: app)
+    expect(.packWrongName) { () throws(PosternError) in try folder.place([misnamed], checking: true) }
+    try DurableFile.write(Array(bytes.dropLast()), to: incoming, replacing: true)
+    expect(.packDamaged) { () throws(PosternError) in try folder.place([placement], checking: true) }
+    #expect(try SystemFiles().names(folder.layout.packs).isEmpty)
+    try DurableFile.write(bytes, to: incoming, replacing: true)
+    // Twice: a crash can come before the index knows.
+    for _ in 0..<2 { try folder.place([placement], checking: true) }
+    #expect(try folder.incomingPacks().isEmpty)
+    let lost = PackPlacement(number: 9, app: app, generation: 2, name: app)
+    expect(.storageMissing) { () throws(PosternError) in try folder.place([lost], checking: true) }
+  }
+
   @Test func aPackIsFoundBeforeAndAfterItIsPlaced() throws {
     let temporary = TemporaryFolder()
     let folder = try DataFolder.create(at: "\(temporary.path)/data")
@@ -201,6 +245,25 @@ import Testing
     #expect(try folder.readLog("tile/1/000", byteLimit: 1) == nil)
     expect(.storageTooLong) { () throws(PosternError) in try folder.readLog(tile.path, byteLimit: 1) }
     #expect(try SystemFiles().names(folder.layout.incoming).isEmpty)
+  }
+
+  @Test func partialTilesGoWhenTheFullOneIsThere() throws {
+    let temporary = TemporaryFolder()
+    let folder = try DataFolder.create(at: "\(temporary.path)/data")
+    let full = "tile/0/x001/234"
+    let partials = [1, 7, 255].map { LogFile(path: "\(full).p/\($0)", bytes: [UInt8($0)]) }
+    let other = LogFile(path: "tile/0/x001/235.p/1", bytes: [9])
+    try folder.publish(partials + [other])
+    expect(.storageMissing) { () throws(PosternError) in try folder.removePartials(of: full) }
+    #expect(try folder.readLog(partials[1].path, byteLimit: 1) == [7])
+    try folder.publish([LogFile(path: full, bytes: [5])])
+    for _ in 0..<2 { try folder.removePartials(of: full) }
+    #expect(try SystemFiles().names(folder.layout.log("tile/0/x001")).sorted() == ["234", "235.p"])
+    #expect(try folder.readLog(full, byteLimit: 1) == [5])
+    #expect(try folder.readLog(other.path, byteLimit: 1) == [9])
+    // A start that publishes anew what a crash left half done makes the folder again.
+    try folder.publish([partials[0]])
+    #expect(try folder.readLog(partials[0].path, byteLimit: 1) == [1])
   }
 
   private func makePack(

@@ -28,6 +28,23 @@ import Testing
     #expect(try SystemFiles().names(folder.path).allSatisfy { !$0.hasSuffix(".tmp") })
   }
 
+  /// A secret's temporary file is overwritten before it goes, whichever call fails.
+  @Test func aSecretThatCouldNotBeWrittenIsWiped() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/key"
+    for call in [FileCall.write, .syncData, .rename] {
+      let files = FaultyFiles(failing: 1, only: call)
+      let refusal = code { () throws(PosternError) in
+        try DurableFile.write([1, 2], to: path, permissions: 0o600, files: files)
+      }
+      #expect(refusal != nil)
+      #expect(try SystemFiles().names(folder.path).isEmpty, "\(call)")
+      // Opened again, and synced again after the zeros.
+      #expect(files.calls.count { $0 == .open } == 2, "\(call)")
+      #expect(files.calls.suffix(2) == [.syncData, .remove], "\(call)")
+    }
+  }
+
   @Test func aNameThatIsTakenIsKept() throws {
     let folder = TemporaryFolder()
     let path = "\(folder.path)/file"

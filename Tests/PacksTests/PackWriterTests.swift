@@ -70,8 +70,12 @@ import Testing
     // 60 bytes of footer, 45 an object, 16 of trailer.
     let room = Int(PackFormat.fileByteLimit) - Int(before) - 60 - 2 * 45 - 16
     let lengths = [PackFormat.objectByteLimit, room, room + 1, Int(PackFormat.fileByteLimit)]
-    let fits = lengths.map { writer.fits(length: $0) }
+    let fits = lengths.map { writer.fits(objectCount: 1, byteCount: $0) }
     #expect(fits == [true, true, false, false])
+    // Every object takes its line of the footer.
+    let batches = [(2, 45), (2, 44), (1, 0), (PackFormat.objectLimit - 1, 0), (PackFormat.objectLimit, 0)]
+    let fitting = batches.map { writer.fits(objectCount: $0, byteCount: $0 < 3 ? room - $1 : 1) }
+    #expect(fitting == [true, false, true, true, false])
     _ = try writer.finish()
   }
 
