@@ -100,16 +100,24 @@ public final class Archive: Sendable {
   /// - Throws: `push.*`, `epoch.*`, `storage.*`, `index.*`.
   public func begin(_ bytes: [UInt8]) async throws(PosternError) -> PushToken {
     let begin = try Begin(verifying: bytes)
-    try judge(begin)
+    // Before a charter is read for a stranger.
+    try nonces.requireIssued(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
+    let charter = try judge(begin)
     try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     return try await stopping { () async throws(PosternError) in
-      try await pushes.open(begin) { () throws(PosternError) in try judge(begin) }
+      try await pushes.open(begin, chunker: charter.chunker) { () throws(PosternError) in _ = try judge(begin) }
     }
   }
 
-  private func judge(_ begin: Begin) throws(PosternError) {
+  /// Judges a begin by what is committed now.
+  ///
+  /// - Returns: the charter in force.
+  private func judge(_ begin: Begin) throws(PosternError) -> Charter {
     let application = try application(begin.app)
-    try Records.judge(begin, charter: try charter(inForce: application, app: begin.app), application: application)
+    let charter = try charter(inForce: application, app: begin.app)
+    try Records.judge(begin, charter: charter, application: application)
+    guard let charter else { preconditionFailure("a begin is judged under a charter") }
+    return charter
   }
 
   /// Which of these objects a push has still to send: a bit each, lowest bit first.
@@ -128,7 +136,7 @@ public final class Archive: Sendable {
   ///   is stored then.
   public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
     let session = try await pushes.session(token)
-    try verifyShapes(of: batch)
+    try verifyShapes(of: batch, session.chunker)
     try verifyIds(of: batch)
     try await stopping { () async throws(PosternError) in try await session.append(batch) }
   }
@@ -240,16 +248,16 @@ public final class Archive: Sendable {
     return charter
   }
 
-  private func verifyShapes(of batch: some IncomingBatch) throws(PosternError) {
+  private func verifyShapes(of batch: some IncomingBatch, _ chunker: ChunkerParameters) throws(PosternError) {
     guard batch.objects.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
     for object in batch.objects {
-      let lengths =
+      let isOfKind =
         switch PackEntry.Kind(rawValue: object.kind) {
-        case .chunk: DumpLimits.sealedChunkByteCountMinimum...DumpLimits.sealedChunkByteCount
-        case .node: DumpLimits.nodeByteCountMinimum...DumpLimits.nodeByteCount
-        case .body, nil: throw PosternError.wrongShape(object)
+        case .chunk: chunker.isSealedByteCount(object.byteCount)
+        case .node: (DumpLimits.nodeByteCountMinimum...DumpLimits.nodeByteCount).contains(object.byteCount)
+        case .body, nil: false
         }
-      guard lengths.contains(object.byteCount) else { throw .wrongShape(object) }
+      guard isOfKind else { throw .wrongShape(object) }
     }
     let byteCount = batch.withUnsafeBytes { $0.count }
     guard byteCount == batch.objects.reduce(0, { $0 + $1.byteCount }) else {

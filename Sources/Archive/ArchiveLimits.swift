@@ -4,8 +4,12 @@ public struct ArchiveLimits: Sendable {
   public var pushByteCount: UInt64 = 1 << 40
   /// The most pushes open at once.
   public var openPushes = 256
+  /// The most pushes that one application has open at once.
+  public var openPushesPerApplication = 8
   /// The most nodes that open pushes brought, all together: their ids are in memory until the pushes end.
-  public var newNodes = 1 << 22
+  ///
+  /// One application may take a quarter: with 16-KiB chunks, 512 GiB that are new.
+  public var newNodes = 1 << 23
   /// The most applications that one address registers in a day.
   public var registrationsPerAddressAndDay = 1_000
   /// How long a push may stay idle before it is collected, in seconds.

@@ -9,19 +9,22 @@ package struct HeldObject {
   package let byteCount: Int
   /// Whether this push brought it: then nobody has looked below it yet.
   package let isNew: Bool
+  /// The level of a node that was admitted before; nil for others, which are asked or say so when they are walked.
+  package let level: Int?
 
   /// An object that is here.
-  package init(kind: UInt8, byteCount: Int, isNew: Bool) {
+  package init(kind: UInt8, byteCount: Int, isNew: Bool, level: Int? = nil) {
     self.kind = kind
     self.byteCount = byteCount
     self.isNew = isNew
+    self.level = level
   }
 }
 
-/// Says that a dump is complete: every object that its tree names is here, in the right kind and length.
+/// Says that a dump is complete: every object that its tree names is here, in the right kind, length and level.
 ///
 /// Only nodes that are new are walked. A node that was admitted before is complete, and so is all below it, so
-/// that an epoch costs what it changed. The walk goes level by level and holds one level's new nodes.
+/// that an epoch costs what it changed; of it only the level is looked at. The walk goes level by level.
 ///
 /// - Parameters:
 ///   - root: the root node's id.
@@ -37,7 +40,7 @@ package func verifyHolding(
   read: (Digest) throws(PosternError) -> [UInt8]
 ) throws(PosternError) -> Set<Digest> {
   let top = NamedObject(id: root, byteCount: rootByteCount)
-  var newNodes = try newObjects(among: [top], kind: ObjectKind.node, locate: locate)
+  var newNodes = try newObjects(among: [top], below: nil, locate: locate)
   /// The level that all of `newNodes` have to stand at; the root says its own.
   var expectedLevel: Int?
   var reached: Set<Digest> = []
@@ -52,11 +55,11 @@ package func verifyHolding(
       level = part.level
       below += part.children.map { NamedObject(id: $0.id, byteCount: $0.sealedByteCount) }
       if below.count >= ArchiveLimits.missingIds / 2 {
-        next.formUnion(try newObjects(among: below, kind: childKind(level), locate: locate))
+        next.formUnion(try newObjects(among: below, below: level, locate: locate))
         below.removeAll(keepingCapacity: true)
       }
     }
-    next.formUnion(try newObjects(among: below, kind: childKind(level), locate: locate))
+    next.formUnion(try newObjects(among: below, below: level, locate: locate))
     newNodes = level == 1 ? [] : next
     expectedLevel = level - 1
   }
@@ -74,12 +77,13 @@ private enum ObjectKind {
   static let node: UInt8 = 2
 }
 
-private func childKind(_ level: Int) -> UInt8 { level == 1 ? ObjectKind.chunk : ObjectKind.node }
-
 /// Those of a node's children that this push brought; all must be here.
+///
+/// - Parameter level: the level that the children are named from; nil for the root, which may stand at any.
 private func newObjects(
-  among children: [NamedObject], kind: UInt8, locate: ([Digest]) throws(PosternError) -> [HeldObject?]
+  among children: [NamedObject], below level: Int?, locate: ([Digest]) throws(PosternError) -> [HeldObject?]
 ) throws(PosternError) -> Set<Digest> {
+  let kind = level == 1 ? ObjectKind.chunk : ObjectKind.node
   var new: Set<Digest> = []
   for (child, held) in zip(children, try locate(children.map(\.id))) {
     guard let held else {
@@ -88,6 +92,7 @@ private func newObjects(
         advice: "Ask again which objects are missing, send them, and seal the push again.")
     }
     guard held.kind == kind, held.byteCount == child.byteCount else { throw .wrongTree(child.id) }
+    if let level, level > 1, !held.isNew, held.level != level - 1 { throw .wrongTree(child.id) }
     if held.isNew { new.insert(child.id) }
   }
   return new

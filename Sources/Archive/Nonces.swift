@@ -29,23 +29,31 @@ package final class Nonces: Sendable {
     return nonce
   }
 
-  /// Takes a nonce: good once, in time, for its application.
+  /// Says that a nonce was issued here for an application, and is still good.
   ///
-  /// Call it for a begin whose signature verified: a stranger's begins are not remembered.
-  ///
+  /// - Returns: the second at which it expires.
   /// - Throws: `push.nonce`.
-  package func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {
+  @discardableResult
+  package func requireIssued(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) -> UInt64 {
     let bytes = nonce.bytes
     let signed = Array(bytes.prefix(Nonces.signedByteCount))
     let issuedSeconds = signed.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let isOurs = constantTimeEquals(bytes.dropFirst(Nonces.signedByteCount), tag(signed, app))
-    let expirySeconds = issuedSeconds.addingReportingOverflow(lifetimeSeconds)
-    guard isOurs, !expirySeconds.overflow, issuedSeconds <= nowSeconds, nowSeconds <= expirySeconds.partialValue else {
-      throw .refusedNonce
-    }
+    let (expirySeconds, overflow) = issuedSeconds.addingReportingOverflow(lifetimeSeconds)
+    guard isOurs, !overflow, issuedSeconds <= nowSeconds, nowSeconds <= expirySeconds else { throw .refusedNonce }
+    return expirySeconds
+  }
+
+  /// Takes a nonce: good once, in time, for its application.
+  ///
+  /// Call it for a begin that was judged: a stranger's begins are not remembered.
+  ///
+  /// - Throws: `push.nonce`.
+  package func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {
+    let expirySeconds = try requireIssued(nonce, app: app, nowSeconds: nowSeconds)
     let isFresh = used.withLock { used in
       used = used.filter { $0.value >= nowSeconds }
-      return used.updateValue(expirySeconds.partialValue, forKey: nonce) == nil
+      return used.updateValue(expirySeconds, forKey: nonce) == nil
     }
     guard isFresh else { throw .refusedNonce }
   }

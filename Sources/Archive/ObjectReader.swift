@@ -16,11 +16,8 @@ public struct ObjectReader: ~Copyable {
     public let byteCount: Int
   }
 
-  private let folder: DataFolder
-  private let packs: [UInt64: PackRow]
+  private var packs: OpenedPacks
   private var rest: ArraySlice<(id: Digest, location: ObjectLocation)>
-  private var open: [UInt64: OpenedPack] = [:]
-  private static let openPackLimit = 16
 
   init(_ ids: [Digest], app: Digest, generation: UInt64, index: ArchiveIndex, folder: DataFolder) throws(PosternError) {
     let found = try index.read { (snapshot) throws(PosternError) in
@@ -31,8 +28,7 @@ public struct ObjectReader: ~Copyable {
       guard let location else { throw .lacking(id) }
       located.append((id, location))
     }
-    self.folder = folder
-    packs = found.packs
+    packs = OpenedPacks(found.packs, folder: folder)
     rest = located[...]
   }
 
@@ -73,16 +69,44 @@ public struct ObjectReader: ~Copyable {
       }
       let byteCount = Int(end - first.offset)
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + byteCount])
-      try pack(first.pack).file.read(offset: first.offset, into: target)
+      try packs.read(pack: first.pack, offset: first.offset, into: target)
       done += byteCount
     }
+  }
+}
+
+/// Packs that are open for one request, each opened when it is first read.
+struct OpenedPacks {
+  private let folder: DataFolder
+  private let rows: [UInt64: PackRow]
+  private var open: [UInt64: OpenedPack] = [:]
+  /// Files that one request keeps open.
+  private static let limit = 16
+
+  /// No pack is open yet.
+  init(_ rows: [UInt64: PackRow], folder: DataFolder) {
+    self.rows = rows
+    self.folder = folder
+  }
+
+  /// Reads bytes of a pack.
+  ///
+  /// - Throws: `archive.not-found` for a pack that has no row; `storage.*`, `pack.*`.
+  mutating func read(
+    pack number: UInt64, offset: UInt64, into memory: UnsafeMutableRawBufferPointer
+  ) throws(PosternError) {
+    try pack(number).file.read(offset: offset, into: memory)
+  }
+
+  /// Reads an object's first bytes.
+  mutating func read(_ location: ObjectLocation, byteCount: Int) throws(PosternError) -> [UInt8] {
+    try pack(location.pack).file.read(offset: location.offset, length: min(byteCount, Int(location.length)))
   }
 
   private mutating func pack(_ number: UInt64) throws(PosternError) -> OpenedPack {
     if let pack = open[number] { return pack }
-    guard let row = packs[number] else { throw .noSuchPartOfLog }
-    // Objects of one request may lie in as many packs, and open files are few.
-    if open.count >= ObjectReader.openPackLimit { open.removeAll() }
+    guard let row = rows[number] else { throw .noSuchPartOfLog }
+    if open.count >= OpenedPacks.limit { open.removeAll() }
     let pack = OpenedPack(
       try folder.openPack(number: number, app: row.app, generation: row.generation, name: row.name))
     open[number] = pack

@@ -1,5 +1,6 @@
 import Bulk
 import Core
+import Dump
 import Index
 import Packs
 import Records
@@ -17,6 +18,9 @@ actor PushSession {
   ///
   /// Who calls ``seal(_:bodies:)``, ``reopen()`` or ``end()`` has the turn.
   nonisolated let turns = Turns()
+
+  /// How the application's states are cut: chunks have one of its eight lengths.
+  nonisolated let chunker: ChunkerParameters
 
   private let folder: DataFolder
   private let index: ArchiveIndex
@@ -50,15 +54,19 @@ actor PushSession {
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// A session of a push whose row stands in the index.
-  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex, nodeCounter: NodeCounter) {
+  init(
+    begin: Begin, token: PushToken, chunker: ChunkerParameters, folder: DataFolder, index: ArchiveIndex,
+    nodeCounter: NodeCounter
+  ) {
     self.begin = begin
+    self.chunker = chunker
     self.token = token
     self.folder = folder
     self.index = index
     self.nodeCounter = nodeCounter
   }
 
-  deinit { nodeCounter.give(newNodes.count) }
+  deinit { nodeCounter.give(newNodes.count, of: begin.app) }
 
   // MARK: Objects
 
@@ -123,7 +131,7 @@ actor PushSession {
   /// Remembers nodes that the push brought, as far as memory allows.
   private func take(_ nodes: some Collection<Digest>) throws(PosternError) {
     let fresh = nodes.filter { !newNodes.contains($0) }
-    try nodeCounter.take(fresh.count)
+    try nodeCounter.take(fresh.count, for: begin.app)
     newNodes.formUnion(fresh)
   }
 
@@ -199,7 +207,7 @@ actor PushSession {
   private func forget(_ nodes: Set<Digest>) {
     let before = newNodes.count
     newNodes.subtract(nodes)
-    nodeCounter.give(before - newNodes.count)
+    nodeCounter.give(before - newNodes.count, of: begin.app)
   }
 
   /// The push goes on after its epoch was refused: rows that the commit would have taken along are entered now, so
@@ -331,15 +339,29 @@ actor PushSession {
     let recorded = try index.read { (snapshot) throws(PosternError) in
       try snapshot.locate(ids, app: app, generation: generation, push: token)
     }
-    return zip(ids, recorded.objects).map { id, location in
+    var packs = OpenedPacks(recorded.packs, folder: folder)
+    var objects: [HeldObject?] = []
+    for (id, location) in zip(ids, recorded.objects) {
       if let entry = writer?.entry(id) {
-        return HeldObject(kind: entry.kind.rawValue, byteCount: Int(entry.length), isNew: true)
-      }
-      return location.map { location in
-        let isNew = recorded.packs[location.pack]?.state == .open
-        return HeldObject(kind: location.kind, byteCount: Int(location.length), isNew: isNew)
+        objects.append(HeldObject(kind: entry.kind.rawValue, byteCount: Int(entry.length), isNew: true))
+      } else if let location {
+        objects.append(try held(location, isNew: recorded.packs[location.pack]?.state == .open, &packs))
+      } else {
+        objects.append(nil)
       }
     }
+    return objects
+  }
+
+  private func held(
+    _ location: ObjectLocation, isNew: Bool, _ packs: inout OpenedPacks
+  ) throws(PosternError) -> HeldObject {
+    var level: Int?
+    if !isNew, location.kind == PackEntry.Kind.node.rawValue {
+      let prefix = try packs.read(location, byteCount: NodePublicPart.levelPrefixByteCount)
+      level = NodePublicPart.level(inPrefix: prefix)
+    }
+    return HeldObject(kind: location.kind, byteCount: Int(location.length), isNew: isNew, level: level)
   }
 
   private func read(_ id: Digest) throws(PosternError) -> [UInt8] {

@@ -1,4 +1,5 @@
 import Core
+import Dump
 import Index
 import Packs
 import Records
@@ -46,10 +47,11 @@ actor Pushes {
   ///
   /// - Parameters:
   ///   - begin: the begin, its signature verified.
+  ///   - chunker: how the application's states are cut.
   ///   - judge: says whether it may begin, with the older push out of the way.
   /// - Throws: what `judge` throws; `push.too-many`, `push.budget`, `storage.*`, `index.*`.
   func open(
-    _ begin: Begin, judge: @Sendable () throws(PosternError) -> Void
+    _ begin: Begin, chunker: ChunkerParameters, judge: @Sendable () throws(PosternError) -> Void
   ) async throws(PosternError) -> PushToken {
     guard begin.budgetByteCount <= limits.pushByteCount else {
       throw PosternError(
@@ -66,7 +68,14 @@ actor Pushes {
     }
     let older = session(of: owner)
     // Begins that are under way count: each may become a push while this one waits.
-    guard older != nil || sessions.count + begins.count <= limits.openPushes else {
+    let ofApplication = sessions.values.count { $0.begin.app == begin.app } + begins.keys.count { $0.app == begin.app }
+    let isOneMore = older == nil
+    guard !isOneMore || ofApplication <= limits.openPushesPerApplication else {
+      throw PosternError(
+        .pushTooMany, "The application has \(limits.openPushesPerApplication) open pushes, as many as it may.",
+        advice: "Wait until one ends, or give one up.")
+    }
+    guard !isOneMore || sessions.count + begins.count <= limits.openPushes else {
       throw PosternError(
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
@@ -75,14 +84,14 @@ actor Pushes {
       sessions[older.token] = nil
     }
     try judge()
-    return try await open(begin)
+    return try await open(begin, chunker)
   }
 
-  private func open(_ begin: Begin) async throws(PosternError) -> PushToken {
+  private func open(_ begin: Begin, _ chunker: ChunkerParameters) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
     let opened = try await index.writer.openPush(NewPush(begin, token: token))
     let session = PushSession(
-      begin: begin, token: token, folder: folder, index: index, nodeCounter: nodeCounter)
+      begin: begin, token: token, chunker: chunker, folder: folder, index: index, nodeCounter: nodeCounter)
     for pack in opened.adopted { try await adopt(pack, for: session) }
     sessions[token] = session
     // The push is open; what cannot be removed now is removed at the next start.

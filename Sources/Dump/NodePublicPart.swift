@@ -46,6 +46,17 @@ public struct NodePublicPart: Hashable, Sendable {
   /// How many bytes of the node the public part takes.
   public var byteCount: Int { NodeLayout.publicByteCount(children.count) }
 
+  /// How many bytes of a node say its level.
+  public static let levelPrefixByteCount = 2
+
+  /// The level that the first bytes of a node state; nil where they are no node's.
+  ///
+  /// - Parameter prefix: ``levelPrefixByteCount`` bytes of a node that was parsed whole before.
+  public static func level(inPrefix prefix: [UInt8]) -> Int? {
+    guard prefix.count == levelPrefixByteCount, prefix[0] == NodeLayout.format else { return nil }
+    return Int(prefix[1])
+  }
+
   /// Parses a whole node, as it is stored, as far as that goes without its key.
   ///
   /// - Throws: `dump.node-malformed`, `dump.node-level`, `dump.node-order` or `dump.child-length`.

@@ -76,6 +76,10 @@ public struct ApplicationState: Hashable, Sendable {
 }
 
 /// What makes two epoch records the same push: a repeat gets the receipt of the first.
+///
+/// A client judges with it whether the record in a receipt is a repeat of the one that it sent. An archive's index
+/// keeps the same six facts as its `EpochClaim`, in which the uploader's key is the 32 bytes of a digest: it lies
+/// below the records, and knows none. `Schema/records.md` says what they mean; both are equal where all six are.
 public struct EpochIdentity: Hashable, Sendable {
   /// The application.
   public let app: Digest

@@ -141,11 +141,7 @@ public func judge(
   _ begin: Begin, charter: Charter?, application: ApplicationState?
 ) throws(PosternError) {
   guard let charter, let application else { throw .unknownApplication }
-  guard charter.uploaders.contains(where: { $0.key == begin.uploader }) else {
-    throw PosternError(
-      .beginAuthor, "The charter lists no uploader with this key.",
-      advice: "Push with the key of a listed uploader, or have the charter amended.")
-  }
+  try charter.requireUploader(begin.uploader)
   try judge(epoch: begin.epoch, previous: begin.previous, after: application)
   try judge(generation: begin.generation, after: application)
 }

@@ -53,11 +53,20 @@ extension Charter {
     if let kms { try Charter.check(name: kms.path, of: "The KMS path", index: nil, limit: Limits.pathByteCount) }
   }
 
-  /// Whether a text can be a name: not empty, not too long, no control characters.
+  /// Whether a text can be a name: not empty, not too long, nothing that does not show, no space at an end.
+  ///
+  /// What does not show is listed and not looked up, so that the verdict is the same under every version of Unicode:
+  /// control characters, soft hyphen, zero-width characters, line and paragraph separators, marks that turn the
+  /// direction of writing, tags. A name is printed where people decide what to sign.
   public static func isName(_ text: String, byteCountLimit: Int = Limits.nameByteCount) -> Bool {
-    (1...byteCountLimit).contains(text.utf8.count)
-      && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    (1...byteCountLimit).contains(text.utf8.count) && text.first != " " && text.last != " "
+      && text.unicodeScalars.allSatisfy { scalar in !unseen.contains { $0.contains(scalar.value) } }
   }
+
+  private static let unseen: [ClosedRange<UInt32>] = [
+    0x00...0x1F, 0x7F...0xA0, 0xAD...0xAD, 0x61C...0x61C, 0x180E...0x180E, 0x200B...0x200F, 0x2028...0x202F,
+    0x2060...0x206F, 0xFEFF...0xFEFF, 0xFFF0...0xFFFB, 0xE0000...0xE0FFF,
+  ]
 
   private static func check(names: [String], of role: String) throws(PosternError) {
     var seen: Set<[UInt8]> = []
@@ -83,6 +92,11 @@ extension Charter {
   }
 
   private func validateKeys() throws(PosternError) {
+    for key in members.map(\.signing) + (uploaders + requesters).map(\.key) where !key.isUsable {
+      throw PosternError(
+        .charterKey, "The signing key \(key.bytes.hex) is none that a signature could verify under.",
+        advice: "Paste the public line of a key that was made by “postern key new”.")
+    }
     var seen: Set<[UInt8]> = []
     func add(_ key: [UInt8], of owner: String) throws(PosternError) {
       guard seen.insert(key).inserted else {

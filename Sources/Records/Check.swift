@@ -68,12 +68,14 @@ public func check(
   leaf: [UInt8], bodies: [Digest: [UInt8]], charter: Charter?
 ) async throws(PosternError) -> Checked {
   let record = try Record(parsing: leaf)
-  try record.verifySignature()
   let leafHash = TreeHash.leaf(leaf)
   switch record.fields {
   case .charter(let fields):
+    try record.verifySignature()
     return .charter(try check(record, leafHash, fields, bodies))
-  case .epoch(let fields):
+  case .epoch:
+    guard let charter else { throw .unknownApplication }
+    let fields = try record.verifiedEpoch(of: record.app, under: charter)
     return .epoch(try await check(record, leafHash, fields, bodies, under: charter))
   case .motion, .ballot:
     throw PosternError(
@@ -103,15 +105,8 @@ private func check(
 
 private func check(
   _ record: Record, _ leafHash: Digest, _ fields: EpochFields, _ bodies: [Digest: [UInt8]],
-  under charter: Charter?
+  under charter: Charter
 ) async throws(PosternError) -> CheckedEpoch {
-  guard let charter else { throw .unknownApplication }
-  guard charter.digest == fields.charter else { throw .superseded }
-  guard record.author.role == .uploader, charter.uploaders.contains(where: { $0.key == record.author.key }) else {
-    throw PosternError(
-      .recordAuthor, "The epoch is not signed by an uploader that the charter lists.",
-      advice: "Push with the key of a listed uploader, or have the charter amended.")
-  }
   let veil = try Veil(
     parsing: try body(fields.veil, in: bodies), memberCount: charter.members.count, hasKMS: charter.kms != nil)
   let context = try charter.envelopeContext(

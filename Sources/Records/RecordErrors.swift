@@ -9,6 +9,8 @@ extension PosternError.Code {
   public static let recordSignature: Self = "record.signature"
   /// A record's author may not sign such a record.
   public static let recordAuthor: Self = "record.author"
+  /// A record is not the epoch's of the application that was expected.
+  public static let recordOther: Self = "record.not-the-epoch"
   /// A body does not match the digest that names it.
   public static let bodyDigest: Self = "record.body-digest"
 
@@ -20,6 +22,8 @@ extension PosternError.Code {
   public static let charterName: Self = "charter.name"
   /// A key stands in a charter twice.
   public static let charterKeyTwice: Self = "charter.key-twice"
+  /// A signing key is none that a signature could verify under.
+  public static let charterKey: Self = "charter.key"
   /// A holder's proof of possession does not verify.
   public static let charterPossession: Self = "charter.possession"
   /// A policy names somebody who is no member.
@@ -28,7 +32,7 @@ extension PosternError.Code {
   public static let charterNoDoor: Self = "charter.no-door"
   /// Nobody could ever push, or ask the council.
   public static let charterNobody: Self = "charter.nobody"
-  /// A charter's home is another log, or its log key is none.
+  /// A charter's home is another log than the one that was asked to admit it.
   public static let charterHome: Self = "charter.home"
   /// The loss of a single member would freeze the application.
   public static let charterFragile: Self = "charter.fragile"

@@ -33,6 +33,12 @@ public struct VerificationKey: Hashable, Sendable {
   /// The 32 bytes.
   public var bytes: [UInt8] { storage.bytes }
 
+  /// Whether a signature could verify under the key: a canonical point of the prime-order group.
+  public var isUsable: Bool {
+    Library.ready
+    return crypto_core_ed25519_is_valid_point(bytes) == 1
+  }
+
   /// Whether `signature` is this key's over `message`.
   ///
   /// RFC 8032 as libsodium does it: canonical S only, no small-order or non-canonical keys.

@@ -61,7 +61,9 @@ import Testing
     /// Says that a node was admitted before, and with it all that is below it.
     mutating func admit(_ id: Digest) {
       for id in below(id) {
-        held[id] = held[id].map { HeldObject(kind: $0.kind, byteCount: $0.byteCount, isNew: false) }
+        held[id] = held[id].map {
+          HeldObject(kind: $0.kind, byteCount: $0.byteCount, isNew: false, level: nodes[id]?.level)
+        }
       }
     }
 
@@ -138,8 +140,8 @@ import Testing
       let good = try #require(forest.held[victim])
       for wrong in [
         HeldObject(kind: 3 - good.kind, byteCount: good.byteCount, isNew: good.isNew),
-        HeldObject(kind: 3, byteCount: good.byteCount, isNew: good.isNew),
-        HeldObject(kind: good.kind, byteCount: good.byteCount + 1, isNew: good.isNew),
+        HeldObject(kind: 3, byteCount: good.byteCount, isNew: good.isNew, level: good.level),
+        HeldObject(kind: good.kind, byteCount: good.byteCount + 1, isNew: good.isNew, level: good.level),
       ] {
         forest.held[victim] = wrong
         #expect(code(forest.verify(root).reached) == .pushTree)
@@ -174,5 +176,21 @@ import Testing
     let root = forest.addNode(nodes, level: 3, &generator)
     let (reached, _) = forest.verify(root)
     #expect(try reached.get().count == 1 + 8 + 8 * 64)
+  }
+
+  /// An admitted node is not walked again, but has to stand where the new node above it says.
+  @Test func anAdmittedNodeStandsAtItsLevel() throws {
+    var generator = SeededGenerator.printing()
+    for level in 2...6 {
+      var forest = Forest()
+      let below = forest.grow(level: level - 1, &generator)
+      forest.admit(below.id)
+      let good = forest.addNode([below], level: level, &generator)
+      #expect(code(forest.verify(good).reached) == nil)
+      for wrong in [level - 1, level + 1, 24] where wrong > 1 && wrong != level {
+        let root = forest.addNode([below], level: wrong, &generator)
+        #expect(code(forest.verify(root).reached) == .pushTree)
+      }
+    }
   }
 }

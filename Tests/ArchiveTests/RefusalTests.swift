@@ -133,7 +133,8 @@ import Testing
     try await archive.upload(MemoryBatch(objects.dropLast()), to: token)
     try await scene.expect(.pushBudget) { try await archive.upload(MemoryBatch(objects.suffix(1)), to: token) }
     // A larger budget goes on with what came.
-    let larger = try await application.begin(scene.second, in: archive, budgetByteCount: total + UInt64(bodiesByteCount))
+    let larger = try await application.begin(
+      scene.second, in: archive, budgetByteCount: total + UInt64(bodiesByteCount))
     let sent = try await archive.send(objects, in: larger)
     #expect(sent.map(\.id) == objects.suffix(1).map(\.id))
     _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: larger)
