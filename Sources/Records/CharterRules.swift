@@ -60,7 +60,12 @@ extension Charter {
   /// direction of writing, tags. A name is printed where people decide what to sign.
   public static func isName(_ text: String, byteCountLimit: Int = Limits.nameByteCount) -> Bool {
     (1...byteCountLimit).contains(text.utf8.count) && text.first != " " && text.last != " "
-      && text.unicodeScalars.allSatisfy { scalar in !unseen.contains { $0.contains(scalar.value) } }
+      && !text.unicodeScalars.contains(where: isUnseen)
+  }
+
+  /// Whether a character does not show: see ``isName(_:byteCountLimit:)``.
+  public static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
+    unseen.contains { $0.contains(scalar.value) }
   }
 
   private static let unseen: [ClosedRange<UInt32>] = [

@@ -1,5 +1,6 @@
 import Core
 import Glibc
+import Records
 
 /// Where a command speaks: results to standard output, everything for a person to standard error.
 enum Console {
@@ -8,7 +9,7 @@ enum Console {
 
   /// A result: what a pipe gets.
   static func say(_ text: String) {
-    write(text + "\n", to: STDOUT_FILENO)
+    write(visible(text) + "\n", to: STDOUT_FILENO)
   }
 
   /// Bytes as they are.
@@ -18,12 +19,12 @@ enum Console {
 
   /// A remark: what the person at the terminal reads, and no pipe gets.
   static func note(_ text: String) {
-    write(text + "\n", to: STDERR_FILENO)
+    write(visible(text) + "\n", to: STDERR_FILENO)
   }
 
   /// Replaces the terminal's line; the next ``note(_:)`` writes over it.
   static func redraw(_ line: String) {
-    write("\r\u{1B}[2K" + line, to: STDERR_FILENO)
+    write("\r\u{1B}[2K" + visible(line), to: STDERR_FILENO)
   }
 
   /// Asks the person at the terminal a question that only y or yes answers in the affirmative.
@@ -36,6 +37,27 @@ enum Console {
     }
     let answer = terminal.ask(question + " [y/N] ")
     return ["y", "yes"].contains(answer.lowercased())
+  }
+
+  /// A text in which nothing speaks to the terminal instead of the person.
+  ///
+  /// What an archive answers, and the names in a charter, are other people's: a control character in them could clear
+  /// the screen, and a mark that turns the direction of writing could make one thing read like another.
+  private static func visible(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isUnseen) else { return text }
+    var shown = ""
+    for scalar in text.unicodeScalars {
+      if isUnseen(scalar) {
+        shown += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown
+  }
+
+  private static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
+    scalar != "\n" && scalar != "\t" && Charter.isUnseen(scalar)
   }
 
   private static func write(_ text: String, to descriptor: CInt) {
