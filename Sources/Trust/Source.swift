@@ -31,7 +31,8 @@ public protocol Source: Sendable {
   /// Objects of one generation, in batches as they come; `receive` ends before the next batch is read.
   ///
   /// The order is the source's own, so that a folder can read its packs front to back. Objects that the source
-  /// does not have are left out. See ``checkedObjects(_:receive:)``, which checks all of this.
+  /// does not have are left out. Nobody has checked anything yet: whoever opens an object hashes it against its id
+  /// (a chunk's and a node's opener do), refuses what was not asked for, and notices what did not come.
   ///
   /// - Parameters:
   ///   - query: which objects.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLinux
+import Client
 import Core
 import Glibc
 
@@ -47,16 +48,13 @@ struct Postern: AsyncParsableCommand {
 enum ExitStatus: Int32 {
   /// Refused, or it could not be done.
   case refused = 1
-  /// A log shows two histories.
+  /// A log shows two histories, or less than before.
   case fork = 3
-  /// Accepted, but not settled.
-  case unsettled = 4
 
   /// The code of an error.
   init(_ error: PosternError) {
     switch error.code {
-    case "log.fork", "log.rollback": self = .fork
-    case "epoch.unsettled": self = .unsettled
+    case .logFork, .logRollback, .viewRolledBack: self = .fork
     default: self = .refused
     }
   }

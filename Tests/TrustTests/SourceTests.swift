@@ -1,7 +1,6 @@
 import Bulk
 import Core
 import Merkle
-import Synchronization
 import Testing
 import Trust
 
@@ -55,68 +54,6 @@ import Trust
     let lying = source
     let missing = await code { _ = try await lying.checkedBody(app: .zero, generation: 0, digest: ids[3]) }
     #expect(missing == .sourceMismatch)
-  }
-
-  @Test func checksObjects() async throws {
-    let (source, ids) = try Self.archive()
-    let received = Mutex<[SourceObject]>([])
-    let query = try ObjectQuery(app: .zero, generation: 1, ids: ids)
-    try await source.checkedObjects(query) { batch in received.withLock { $0 += batch } }
-    #expect(received.withLock { $0.map(\.id) } == ids)
-    let none = try ObjectQuery(app: .zero, generation: 1, ids: [])
-    try await source.checkedObjects(none) { _ in Issue.record("nothing was asked") }
-  }
-
-  @Test func refusesWhatALyingSourceSends() async throws {
-    let (honest, ids) = try Self.archive()
-    let query = try ObjectQuery(app: .zero, generation: 1, ids: Array(ids.dropLast()))
-    let foreign = SourceObject(id: ids[9], bytes: ascii("object 9")[...])
-    let lies: [(@Sendable ([SourceObject]) -> [SourceObject], PosternError.Code)] = [
-      ({ $0.map { SourceObject(id: $0.id, bytes: $0.bytes.dropLast()) } }, .sourceMismatch),
-      ({ $0 + $0 }, .sourceUnasked),
-      ({ $0 + [foreign] }, .sourceUnasked),
-      ({ Array($0.dropFirst()) }, .sourceAbsent),
-      ({ _ in [] }, .sourceAbsent),
-    ]
-    for (lie, expected) in lies {
-      var source = honest
-      source.disturb = lie
-      let lying = source
-      let count = Mutex(0)
-      let refusal = await code {
-        try await lying.checkedObjects(query) { batch in count.withLock { $0 += batch.count } }
-      }
-      #expect(refusal == expected)
-      // Nothing of a batch that was refused has reached the caller.
-      #expect(expected == .sourceAbsent || count.withLock { $0 } == 0)
-    }
-  }
-
-  @Test func namesTheFirstMissingObject() async throws {
-    var (source, ids) = try Self.archive()
-    source.stored[ids[4]] = nil
-    source.stored[ids[7]] = nil
-    let lacking = source
-    let query = try ObjectQuery(app: .zero, generation: 1, ids: ids)
-    do {
-      try await lacking.checkedObjects(query) { _ in }
-      Issue.record("two objects are missing")
-    } catch let error as PosternError {
-      #expect(error.code == .sourceAbsent && error.index == 4)
-    }
-  }
-
-  @Test func stopsWhenTheReceiverThrows() async throws {
-    let (source, ids) = try Self.archive()
-    let query = try ObjectQuery(app: .zero, generation: 1, ids: ids)
-    let calls = Mutex(0)
-    await #expect(throws: CancellationError.self) {
-      try await source.checkedObjects(query) { _ in
-        calls.withLock { $0 += 1 }
-        throw CancellationError()
-      }
-    }
-    #expect(calls.withLock { $0 } == 1)
   }
 
   @Test func boundsQueries() async throws {

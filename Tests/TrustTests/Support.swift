@@ -2,7 +2,6 @@ import Bulk
 import Core
 import Merkle
 import Sodium
-import Synchronization
 import Trust
 
 func key(_ byte: UInt8) -> SigningKey {
@@ -50,12 +49,11 @@ struct MemoryLog: Sendable {
   }
 }
 
-/// An archive in memory; `disturb` is what a lying one does to a batch before it sends it.
+/// An archive in memory.
 struct MemorySource: Source {
   let log: MemoryLog
   var bodies: [Digest: [UInt8]] = [:]
   var stored: [Digest: [UInt8]] = [:]
-  var disturb: @Sendable ([SourceObject]) -> [SourceObject] = { $0 }
 
   func checkpoint() async throws -> [UInt8] { log.note.bytes }
 
@@ -76,7 +74,7 @@ struct MemorySource: Source {
   ) async throws {
     let found = query.ids.compactMap { id in stored[id].map { SourceObject(id: id, bytes: $0[...]) } }
     for start in stride(from: 0, to: found.count, by: 3) {
-      try await receive(disturb(Array(found[start..<min(start + 3, found.count)])))
+      try await receive(Array(found[start..<min(start + 3, found.count)]))
     }
   }
 }

@@ -83,6 +83,7 @@ extension ArchiveConnection {
     let charterBody = try await genesisCharter(of: app)
     let home = try Charter(parsing: charterBody).home
     let remembered = try memory?.newest(of: home)
+    let seen = try memory?.newestEpoch(of: app)
     let answer = try await shown(app, epoch)
     let (signatures, leaf) = try await signatures(of: answer, app: app)
     let application = try await VerifiedApplication(
@@ -90,6 +91,7 @@ extension ArchiveConnection {
       signaturesBody: signatures)
     if let epoch, application.epoch?.fields.number != epoch { throw PosternError.wrongRecord }
     try await memory?.advance(to: application.checkpoint, from: remembered, of: home, reading: self)
+    if epoch == nil { try await memory?.advance(to: application.epoch?.seen, from: seen, of: app) }
     return application
   }
 
@@ -97,7 +99,7 @@ extension ArchiveConnection {
   private func genesisCharter(of app: Digest) async throws -> [UInt8] {
     do {
       return try await checkedBody(app: app, generation: 0, digest: app)
-    } catch let error as PosternError where error.code == "archive.not-found" {
+    } catch let error as PosternError where error.code == .archiveNotFound {
       throw PosternError(
         .epochUnknownApplication, "The archive knows no application \(app).",
         advice: "Register its charter first, or check the application's id and the archive's address.")

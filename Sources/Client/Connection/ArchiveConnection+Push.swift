@@ -7,7 +7,15 @@ import Wire
 
 /// Names an open push; a later begin of the same uploader makes it invalid.
 struct PushToken: Hashable, Sendable {
+  static let byteCount = 16
+
   let bytes: [UInt8]
+
+  /// A token as an archive sends it; nil for another number of bytes than 16.
+  init?(_ bytes: some Sequence<UInt8>) {
+    self.bytes = Array(bytes)
+    guard self.bytes.count == PushToken.byteCount else { return nil }
+  }
 }
 
 extension ArchiveConnection {
@@ -24,7 +32,8 @@ extension ArchiveConnection {
   func begin(_ begin: Begin) async throws -> PushToken {
     var request = Postern_V1_BeginRequest()
     request.begin = Data(begin.bytes)
-    return PushToken(bytes: Array(try await client.begin(request).token))
+    guard let token = PushToken(try await client.begin(request).token) else { throw PosternError.answerShape }
+    return token
   }
 
   /// Which of these objects, at most 16,384, the archive lacks: one answer each.

@@ -59,14 +59,3 @@ public struct SealedEpoch: Sendable {
       app: application.app, generation: epoch.fields.generation, charterDigest: application.charterDigest)
   }
 }
-
-extension SealedEpoch {
-  /// What a recovery request is written from.
-  ///
-  /// - Throws: `log.proof`, `receipt.leaf` for a record that fits no receipt.
-  public func evidence() throws(PosternError) -> EpochEvidence {
-    EpochEvidence(
-      charter: application.charterBody, charterSignatures: application.signaturesBody,
-      receipt: try epoch.receipt(under: application.checkpoint), envelope: envelopeBody, veil: veil.bytes)
-  }
-}

@@ -57,7 +57,7 @@ public struct VerifiedApplication: Sendable {
     charterLeaf = leaf
     self.checkpoint = checkpoint
     if let epoch {
-      self.epoch = try VerifiedEpoch(epoch, app: app, charter: charter, digest: app, under: checkpoint)
+      self.epoch = try VerifiedEpoch(epoch, app: app, charter: charter, under: checkpoint)
     } else {
       self.epoch = nil
     }
@@ -76,23 +76,21 @@ public struct VerifiedEpoch: Sendable {
   public let proven: ProvenLeaf
 
   init(
-    _ proven: ProvenLeaf, app: Digest, charter: Charter, digest: Digest, under checkpoint: SignedCheckpoint
+    _ proven: ProvenLeaf, app: Digest, charter: Charter, under checkpoint: SignedCheckpoint
   ) throws(PosternError) {
     let record = try Record(parsing: proven.leaf)
-    guard case .epoch(let fields) = record.fields else { throw .wrongRecord }
-    guard record.app == app, fields.charter == digest else { throw .foreignView }
-    try record.verifySignature()
-    guard record.author.role == .uploader, charter.uploaders.contains(where: { $0.key == record.author.key }) else {
-      throw PosternError(
-        .recordAuthor, "The epoch is not signed by an uploader that the charter lists.",
-        advice: "Do not rely on it: this archive admitted what it must not have.")
-    }
+    guard case .epoch(let shown) = record.fields else { throw .wrongRecord }
+    guard record.app == app, shown.charter == charter.digest else { throw .foreignView }
+    let fields = try record.verifiedEpoch(of: app, under: charter)
     try proven.verify(under: checkpoint)
     self.record = record
     self.fields = fields
     self.proven = proven
     leafHash = TreeHash.leaf(proven.leaf)
   }
+
+  /// The epoch as a memory keeps it.
+  var seen: SeenEpoch { SeenEpoch(number: fields.number, leafHash: leafHash) }
 
   /// The epoch's receipt: its record, with the checkpoint that covers it.
   ///

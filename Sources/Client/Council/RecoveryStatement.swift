@@ -53,7 +53,8 @@ public struct RecoveryStatement: Sendable {
     recovery = SHA256.hash(requestBody)
     requester = try RecoveryStatement.requester(of: motionLeaf, asking: recovery, charter, app)
     motionLeafHash = TreeHash.leaf(motionLeaf)
-    (epochRecord, epoch) = try RecoveryStatement.epoch(of: epochLeaf, charter, app)
+    epochRecord = try Record(parsing: epochLeaf)
+    epoch = try epochRecord.verifiedEpoch(of: app, under: charter)
     try RecoveryStatement.compare(request, with: epoch, TreeHash.leaf(epochLeaf), charter, app)
     guard SHA256.hash(envelopeBody) == epoch.envelope else {
       throw .mismatch("The envelope is not the one of the epoch.")
@@ -80,17 +81,6 @@ public struct RecoveryStatement: Sendable {
         advice: "Do not answer; ask the members whether they know of it.")
     }
     return requester
-  }
-
-  private static func epoch(
-    of leaf: [UInt8], _ charter: Charter, _ app: Digest
-  ) throws(PosternError) -> (Record, EpochFields) {
-    let record = try Record(parsing: leaf)
-    try record.verifySignature()
-    guard record.app == app, case .epoch(let fields) = record.fields, fields.charter == app,
-      record.author.role == .uploader, charter.uploaders.contains(where: { $0.key == record.author.key })
-    else { throw .mismatch("The epoch's record is not one of this application under this charter.") }
-    return (record, fields)
   }
 
   private static func compare(

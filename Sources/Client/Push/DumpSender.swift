@@ -21,10 +21,9 @@ struct DumpSender: ~Copyable {
     case sent(PushWindow)
   }
 
-  private let input: StateInput
+  private let reader: PieceReader
   private let uploader: WindowUploader
   private let meter: PushMeter
-  private let chunker: ChunkerParameters
   private let sealers: WorkerPool<ChunkSealer>
   private let plainBuffers = BufferPool(byteCount: DumpSender.pieceByteCount)
   private let sealedBuffers: BufferPool
@@ -36,7 +35,6 @@ struct DumpSender: ~Copyable {
   private var isReading = false
   private var isRead = false
   private var pieceCount = 0
-  private var readNumber = 0
   private var nextNumber = 0
   /// Sealed pieces whose turn has not come.
   private var early: [Int: SealedPiece] = [:]
@@ -45,10 +43,9 @@ struct DumpSender: ~Copyable {
     input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, uploader: WindowUploader,
     meter: PushMeter
   ) {
-    self.input = input
+    reader = PieceReader(input, chunker: chunker)
     self.uploader = uploader
     self.meter = meter
-    self.chunker = chunker
     sealers = WorkerPool(secret: secret.copy(), chunker: chunker)
     builder = TreeBuilder(secret: secret)
     let chunkCount = DumpSender.pieceByteCount / chunker.chunkByteCount
@@ -82,8 +79,8 @@ struct DumpSender: ~Copyable {
     case .read(let piece):
       isReading = false
       isRead = piece.isLast
-      meter.update { $0.readByteCount += piece.byteCount }
-      guard piece.byteCount > 0 else {
+      meter.update { $0.readByteCount += piece.readByteCount }
+      guard !piece.cuts.isEmpty else {
         plainBuffers.give(piece.buffer)
         pieceCount -= 1
         return
@@ -107,11 +104,8 @@ struct DumpSender: ~Copyable {
     guard !isReading, !isRead, pieceCount < DumpSender.pieceLimit else { return }
     isReading = true
     pieceCount += 1
-    let (input, buffer, number, chunker) = (input, plainBuffers.take(), readNumber, chunker)
-    readNumber += 1
-    tasks.addTask {
-      .read(PlainPiece(number: number, buffer: buffer, byteCount: try await input.read(into: buffer), chunker: chunker))
-    }
+    let (reader, buffer) = (reader, plainBuffers.take())
+    tasks.addTask { .read(try await reader.next(in: buffer)) }
   }
 
   /// Puts pieces whose turn has come into the window, as long as it has room and may be there at all.
@@ -148,41 +142,6 @@ struct DumpSender: ~Copyable {
     let root = try builder.finish(completed: &nodes)
     for node in nodes { window.append(node) }
     return root
-  }
-}
-
-/// A piece of state, with its cuts.
-private struct PlainPiece: Sendable {
-  let number: Int
-  let buffer: PieceBuffer
-  let byteCount: Int
-  let cuts: [Range<Int>]
-
-  init(number: Int, buffer: PieceBuffer, byteCount: Int, chunker: ChunkerParameters) {
-    self.number = number
-    self.buffer = buffer
-    self.byteCount = byteCount
-    let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
-    var cuts: [Range<Int>] = []
-    switch chunker {
-    case .fixed(let size):
-      var chunker = FixedChunker(size)
-      // Pieces are multiples of every chunk size, so only the last one has a rest.
-      _ = chunker.cut(bytes, isEnd: true, into: &cuts)
-    }
-    self.cuts = cuts
-  }
-
-  /// Whether the state ends with this piece.
-  var isLast: Bool { byteCount < DumpSender.pieceByteCount }
-
-  func seal(with sealers: WorkerPool<ChunkSealer>, into output: PieceBuffer) -> [SealedChunk] {
-    let state = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
-    return sealers.withWorker { sealer in
-      var chunks: [SealedChunk] = []
-      _ = sealer.seal(cuts, of: state, into: output.memory, chunks: &chunks)
-      return chunks
-    }
   }
 }
 

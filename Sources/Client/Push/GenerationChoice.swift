@@ -47,10 +47,10 @@ package enum GenerationChoice: Hashable, Sendable {
   /// - Parameters:
   ///   - holding: what the state folder has; nil where it has nothing.
   ///   - newest: the archive's newest epoch; nil before the first.
+  ///   - next: the number of the generation after the newest epoch's.
   ///   - charter: digest of the charter in force: a veil binds the one that its generation opened under.
   ///   - opensNext: whether the uploader wants a new generation in any case.
-  package init(holding: Holding?, newest: Newest?, charter: Digest, opensNext: Bool) {
-    let next = (newest?.number ?? 0) + 1
+  package init(holding: Holding?, newest: Newest?, next: UInt64, charter: Digest, opensNext: Bool) {
     self = .opening(next)
     guard let holding, holding.charter == charter else { return }
     let isPrepared = holding.number == next

@@ -16,6 +16,16 @@ final class PushMeter: Sendable {
   /// The counts now.
   var progress: PushProgress { counts.withLock { $0 } }
 
+  /// Starts counting what is read and sealed anew, for a state that is read once more.
+  func rewind() {
+    update { progress in
+      progress.phase = .sending
+      progress.readByteCount = 0
+      progress.sealedByteCount = 0
+      progress.sealedObjectCount = 0
+    }
+  }
+
   /// Changes the counts and tells whoever watches.
   func update(_ change: (inout PushProgress) -> Void) {
     let progress = counts.withLock { progress in

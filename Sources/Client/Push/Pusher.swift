@@ -28,21 +28,17 @@ public enum Pusher {
     let meter = PushMeter(totalByteCount: input.byteCount, report: progress)
     let signing = try key.signingKey()
     var application = try await archive.verified(app: options.app, memory: folder.memory)
-    try application.requireUploader(signing.verificationKey)
+    try application.charter.requireUploader(signing.verificationKey)
     let settled = try await settlePending(in: folder, over: archive, application)
     // What was settled just now may be the newest epoch.
     if settled != nil { application = try await archive.verified(app: options.app, memory: folder.memory) }
     let plan = try PushPlan(options, application: application)
     let generation = try generation(for: plan, in: folder)
-    let push = try await plan.begin(generation: generation.number, input, archive, signedBy: signing)
-    let uploader = WindowUploader(archive: archive, push: push, meter: meter)
-    let sender = DumpSender(
-      input: input, secret: generation.secret, chunker: application.charter.chunker, uploader: uploader, meter: meter)
-    let root = try await sender.send()
-    try input.requireUnchanged()
+    let push = try await plan.begin(generation: generation.number, input, archive, signedBy: key.signingKey())
+    let root = try await send(input, of: generation, application, as: push, over: archive, meter)
 
     if let settled, settled.isRepeated(by: options, root: root.id) {
-      try await archive.abandon(push)
+      try await push.withToken { try await archive.abandon($0) }
       meter.update { $0.phase = .done }
       return settled.report(meter.progress, isRepeat: true)
     }
@@ -50,8 +46,13 @@ public enum Pusher {
     let pending = try plan.sealer.seal(root: root, in: generation, signedBy: signing)
     try folder.keep(pending)
     let remembered = try folder.memory.newest(of: application.charter.home)
-    // Handing it in twice is safe: the second time is a repeat.
-    let receipt = try await Retry.whileUnavailable { try await archive.seal(pending, of: push) }
+    let receipt = try await handIn(pending, of: push, over: archive) {
+      guard try input.rewind() else { throw PosternError.unrepeatablePush }
+      meter.rewind()
+      let again = try await send(input, of: generation, application, as: push, over: archive, meter)
+      guard again.id == root.id else { throw input.changed }
+      meter.update { $0.phase = .sealing }
+    }
     let opened = generation.number != application.epoch?.fields.generation
     let admitted = try await accept(
       receipt, of: pending, in: folder, over: archive, application, remembered, openedGeneration: opened)
@@ -59,7 +60,37 @@ public enum Pusher {
     return admitted.report(meter.progress)
   }
 
+  /// Reads, seals and sends the state.
+  private static func send(
+    _ input: StateInput, of generation: borrowing HeldGeneration, _ application: VerifiedApplication,
+    as push: OpenPush, over archive: ArchiveConnection, _ meter: PushMeter
+  ) async throws -> ObjectReference {
+    let uploader = WindowUploader(archive: archive, push: push, meter: meter)
+    let sender = DumpSender(
+      input: input, secret: generation.secret, chunker: application.charter.chunker, uploader: uploader, meter: meter)
+    let root = try await sender.send()
+    try input.requireUnchanged()
+    return root
+  }
+
+  /// Hands an epoch in; handing it in twice is safe, since the second time is a repeat.
+  ///
+  /// - Parameter sendAgain: called once where the archive lacks objects: a restart loses what it had not recorded yet.
+  private static func handIn(
+    _ pending: PendingEpoch, of push: OpenPush, over archive: ArchiveConnection, sendAgain: () async throws -> Void
+  ) async throws -> Receipt {
+    do {
+      return try await push.withToken { try await archive.seal(pending, of: $0) }
+    } catch let error as PosternError where error.code == .pushIncomplete {
+      try await sendAgain()
+      return try await push.withToken { try await archive.seal(pending, of: $0) }
+    }
+  }
+
   /// Asks whether an epoch that was sent before, and whose receipt never came, was admitted.
+  ///
+  /// It is forgotten only where the archive's answer proves that it never will be: another answer may come while
+  /// that very record is being sealed.
   ///
   /// - Returns: what it became; nil where there is none, or it was not admitted.
   private static func settlePending(
@@ -70,7 +101,7 @@ public enum Pusher {
     let receipt: Receipt
     do {
       receipt = try await Retry.whileUnavailable { try await archive.seal(pending, of: nil) }
-    } catch let error as PosternError where error.isRefusal {
+    } catch let error as PosternError where error.provesAbsence {
       try folder.forgetPending()
       return nil
     }
@@ -88,6 +119,8 @@ public enum Pusher {
     let checkpoint = try receipt.verify(log: home)
     let fields = try pending.admittedFields(in: receipt)
     try await folder.memory.advance(to: checkpoint, from: remembered, of: home, reading: archive)
+    let admitted = SeenEpoch(number: fields.number, leafHash: TreeHash.leaf(receipt.proven.leaf))
+    try await folder.memory.advance(to: admitted, from: nil, of: folder.app)
     let path = try folder.keep(receipt, ofEpoch: fields.number)
     try folder.forgetPending()
     return AdmittedEpoch(
@@ -113,9 +146,13 @@ public enum Pusher {
 }
 
 extension PosternError {
-  /// Whether an archive judged a push and said no, rather than not being able to judge.
-  fileprivate var isRefusal: Bool {
-    let area = code.rawValue.prefix { $0 != "." }
-    return ["push", "epoch", "charter", "record", "envelope", "veil", "policy"].contains(area)
+  /// Whether an archive's answer proves that the epoch it was asked after was not admitted and never will be.
+  fileprivate var provesAbsence: Bool {
+    [.epochNotAdmitted, .epochTaken, .epochPrevious, .epochVersion, .charterSuperseded].contains(code)
   }
+
+  /// The archive lost a part of a push whose state cannot be read again.
+  fileprivate static let unrepeatablePush = PosternError(
+    .pushIncomplete, "The archive was restarted and lost a part of what was sent, and a pipe is not read twice.",
+    advice: "Run the push again; what the archive still has is not sent again.")
 }

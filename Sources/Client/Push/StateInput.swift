@@ -78,17 +78,34 @@ public final class StateInput: Sendable {
 
   /// Fills a buffer with the state's next bytes.
   ///
-  /// - Returns: how many there are; fewer than the buffer holds only at the state's end.
+  /// - Parameters:
+  ///   - buffer: where they go.
+  ///   - offset: where in the buffer they begin.
+  /// - Returns: how many there are; fewer than the buffer has room for only at the state's end.
   /// - Throws: `push.input`, `push.changed`.
-  func read(into buffer: PieceBuffer) async throws -> Int {
+  func read(into buffer: PieceBuffer, after offset: Int = 0) async throws -> Int {
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        queue.async { continuation.resume(with: Result { try self.fill(buffer.memory) }) }
+        queue.async { continuation.resume(with: Result { try self.fill(.init(rebasing: buffer.memory[offset...])) }) }
       }
     } onCancel: {
       isCancelled.store(true, ordering: .relaxed)
     }
   }
+
+  /// Goes back to the state's first byte, to read it once more; nobody else may be reading.
+  ///
+  /// - Returns: whether that is possible: not where the state came through a pipe.
+  /// - Throws: `push.input`.
+  func rewind() throws(PosternError) -> Bool {
+    guard condition != nil else { return false }
+    guard lseek(file, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
+    readByteCount.store(0, ordering: .relaxed)
+    return true
+  }
+
+  /// Says that what was read is no state that the file ever had.
+  var changed: PosternError { .stateChanged(name) }
 
   /// Says that the file is as it was when it was opened, and was read whole.
   ///
@@ -98,7 +115,7 @@ public final class StateInput: Sendable {
     var status = stat()
     guard fstat(file, &status) == 0, Condition(status) == condition,
       readByteCount.load(ordering: .relaxed) == condition.byteCount
-    else { throw .stateChanged(name) }
+    else { throw changed }
   }
 
   private func fill(_ memory: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -114,7 +131,7 @@ public final class StateInput: Sendable {
     }
     let total = readByteCount.wrappingAdd(count, ordering: .relaxed).newValue
     // A file that grows as fast as it is read would never end.
-    if let condition, total > condition.byteCount { throw PosternError.stateChanged(name) }
+    if let condition, total > condition.byteCount { throw changed }
     return count
   }
 

@@ -8,7 +8,7 @@ struct WindowUploader: Sendable {
   /// Bytes of objects in one message, unless one object alone is longer.
   static let messageByteCount = 512 << 10
   let archive: ArchiveConnection
-  let push: PushToken
+  let push: OpenPush
   let meter: PushMeter
   let claims = UploadClaims()
 
@@ -19,10 +19,10 @@ struct WindowUploader: Sendable {
   ///   - number: the window's number in the push, from 0.
   func upload(_ window: PushWindow, number: Int) async throws {
     let entries = window.entries
-    try await Retry.whileUnavailable {
-      let isMissing = try await archive.missing(entries.map(\.id), of: push)
+    try await push.withToken { token in
+      let isMissing = try await archive.missing(entries.map(\.id), of: token)
       let lacking = claims.claim(zip(entries, isMissing).filter(\.1).map(\.0), for: number)
-      try await send(lacking, of: window)
+      try await send(lacking, of: window, token)
     }
     meter.update { progress in
       progress.sealedByteCount += window.sealedByteCount
@@ -31,15 +31,19 @@ struct WindowUploader: Sendable {
   }
 
   /// Sends objects over one stream; the stream of the window before may still be under way beside it.
-  private func send(_ entries: [PushWindow.Entry], of window: PushWindow) async throws {
+  private func send(
+    _ entries: [PushWindow.Entry], of window: PushWindow, _ token: PushToken
+  ) async throws {
     let messages = WindowUploader.messages(entries)
     guard !messages.isEmpty else { return }
     try await archive.upload { number in
-      messages.indices.contains(number) ? try batch(entries[messages[number]], of: window) : nil
+      messages.indices.contains(number) ? try batch(entries[messages[number]], of: window, token) : nil
     }
   }
 
-  private func batch(_ entries: ArraySlice<PushWindow.Entry>, of window: PushWindow) throws -> ObjectBatch {
+  private func batch(
+    _ entries: ArraySlice<PushWindow.Entry>, of window: PushWindow, _ token: PushToken
+  ) throws -> ObjectBatch {
     let byteCount = entries.reduce(0) { $0 + $1.byteCount }
     var data = ByteBufferAllocator().buffer(capacity: byteCount)
     for entry in entries { window.write(entry, to: &data) }
@@ -48,7 +52,7 @@ struct WindowUploader: Sendable {
       progress.sentObjectCount += entries.count
     }
     let objects = entries.map { ObjectBatch.Object(id: $0.id, kind: $0.kind.rawValue, byteCount: $0.byteCount) }
-    return try ObjectBatch(token: push.bytes, objects: objects, data: data)
+    return try ObjectBatch(token: token.bytes, objects: objects, data: data)
   }
 
   /// Which objects go into which message.

@@ -56,12 +56,7 @@ public enum Recoverer {
   ) throws(PosternError) {
     let charter = opening.charter
     let epoch = opening.epoch
-    let uploader = try key.signingKey().verificationKey
-    guard charter.uploaders.contains(where: { $0.key == uploader }) else {
-      throw PosternError(
-        .beginAuthor, "The charter lists no uploader with this key.",
-        advice: "Go on with the key of a listed uploader, or have the charter amended.")
-    }
+    try charter.requireUploader(key.signingKey().verificationKey)
     guard SHA256.hash(veil) == epoch.veil else { throw .foreignBody }
     let commit = try Veil(parsing: veil, memberCount: charter.members.count, hasKMS: charter.kms != nil).commit
     let opened = try opening.open(capsule)

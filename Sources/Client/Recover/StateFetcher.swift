@@ -61,7 +61,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
         fetcher.startNodes(&tasks)
         fetcher.startSpans(&tasks)
         guard let event = try await tasks.next() else { break }
-        try fetcher.handle(event)
+        try await fetcher.handle(event)
       }
     }
     guard fetcher.walk.isFinished else { throw PosternError.absentNodes }
@@ -112,7 +112,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     }
   }
 
-  private mutating func handle(_ event: Event) throws {
+  private mutating func handle(_ event: Event) async throws {
     switch event {
     case .nodes(let nodes, let requestCount):
       isFetchingNodes = false
@@ -126,20 +126,19 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       progress.fetchedByteCount += span.sealedByteCount
       if output.isOrdered {
         early[span.number] = (span, buffer)
-        while let (span, buffer) = early.removeValue(forKey: nextWritten) { try write(span, buffer) }
+        while let (span, buffer) = early.removeValue(forKey: nextWritten) { try await write(span, buffer) }
       } else {
-        try write(span, buffer)
+        try await write(span, buffer)
       }
     }
   }
 
-  private mutating func write(_ span: StateSpan, _ buffer: PieceBuffer) throws {
-    let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<span.plainByteCount])
-    try output.write(bytes, at: span.offset)
+  private mutating func write(_ span: StateSpan, _ buffer: PieceBuffer) async throws {
+    try await output.write(buffer, byteCount: span.plainByteCount, at: span.offset)
     buffers.give(buffer)
     nextWritten += 1
     spanCount -= 1
-    progress.writtenByteCount += bytes.count
+    progress.writtenByteCount += span.plainByteCount
     progress.elapsed = start.duration(to: .now)
     report(progress)
   }

@@ -1,14 +1,20 @@
 import CLinux
 import Core
+import Dispatch
 import Glibc
 import Packs
 import Sodium
 
 /// Takes a state as it is recovered: pieces in any order into a file, or in order to standard output.
 ///
-/// A file has another name until it is whole and on the disk; whatever happens before, nothing stays.
+/// A file has another name until it is whole and on the disk; whatever fails before, nothing stays. Only a process
+/// that is killed leaves its `.NAME.RANDOM.part` behind: a later recovery does not touch it, since it cannot tell it
+/// from the file of one that is under way.
 struct StateOutput: ~Copyable, Sendable {
   private static let permissions: UInt32 = 0o600
+
+  /// Writing to a pipe blocks as long as nobody reads it, which must not hold up the tasks that fetch.
+  private static let standardOutput = DispatchQueue(label: "postern.state-output")
 
   private let path: String
   private let temporaryPath: String
@@ -55,11 +61,22 @@ struct StateOutput: ~Copyable, Sendable {
 
   /// Writes a piece of the state to its place; standard output has none but the next.
   ///
+  /// - Parameters:
+  ///   - buffer: holds the piece, and is not written to meanwhile.
+  ///   - byteCount: how many bytes of it.
+  ///   - offset: where in the state they begin.
   /// - Throws: `recover.output`, `storage.*`.
-  borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {
+  borrowing func write(_ buffer: PieceBuffer, byteCount: Int, at offset: Int) async throws {
     switch file {
-    case .some(let file): try file.write(bytes, at: UInt64(offset))
-    case .none: try StateOutput.writeToStandardOutput(bytes)
+    case .some(let file):
+      try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount]), at: UInt64(offset))
+    case .none:
+      try await withCheckedThrowingContinuation { continuation in
+        StateOutput.standardOutput.async {
+          let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
+          continuation.resume(with: Result { try StateOutput.writeToStandardOutput(bytes) })
+        }
+      }
     }
   }
 

@@ -8,7 +8,7 @@ public import Trust
 /// A log that shows less than before, or something else, is refused, and what it showed is kept beside as
 /// evidence. Several processes may share a folder.
 public struct CheckpointMemory: Sendable {
-  private let folder: String
+  let folder: String
 
   /// A memory in a folder, which is made at the first checkpoint that is kept.
   public init(folder: String) {
@@ -56,13 +56,18 @@ public struct CheckpointMemory: Sendable {
 
   /// Keeps a checkpoint unless a newer one was kept meanwhile.
   private func keep(_ shown: SignedCheckpoint, of log: NoteVerifier) async throws {
-    try StateFiles.makeFolder(folder)
-    let lock = try await FolderLock.wait("\(folder)/checkpoints.lock")
+    let lock = try await lock()
     let newest = try newest(of: log)
     if shown.checkpoint.size > newest?.checkpoint.size ?? 0 || newest == nil {
       try StateFiles.replace(path(of: log), with: shown.note.bytes)
     }
     _ = consume lock
+  }
+
+  /// Makes the folder, and waits until no other process writes into the memory.
+  func lock() async throws -> FolderLock {
+    try StateFiles.makeFolder(folder)
+    return try await FolderLock.wait("\(folder)/checkpoints.lock")
   }
 
   private func path(of log: NoteVerifier) -> String {

@@ -35,7 +35,7 @@ struct EpochView: Encodable {
     stateVersion = fields.stateVersion
     commitment = fields.commitment?.hex
     root = fields.root.hex
-    uploader = charter.uploaders.first { $0.key == epoch.record.author.key }?.name ?? "?"
+    uploader = charter.uploader(with: epoch.record.author.key)?.name ?? "?"
     policy = charter.policyDigest.hex
     origin = application.checkpoint.checkpoint.origin
     leafIndex = epoch.proven.index

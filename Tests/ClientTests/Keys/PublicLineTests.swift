@@ -5,7 +5,7 @@ import Testing
 @Suite struct PublicLineTests {
   @Test func roundTrips() throws {
     for role in HolderRole.allCases {
-      for name in ["ana", "Ana Maria", " spaced ", "naïve"] {
+      for name in ["ana", "Ana Maria", "naïve"] {
         let line = PublicLine(of: try KeyFile.random(role: role, name: name))
         #expect(line.role == role)
         #expect(!line.description.contains("\n"))

@@ -12,7 +12,8 @@ import Testing
   ) -> GenerationChoice {
     GenerationChoice(
       holding: holding.map { .init(number: $0.number, charter: self.charter, veil: $0.veil) },
-      newest: newest.map { .init(number: $0, veil: veil) }, charter: charter ?? self.charter, opensNext: opensNext)
+      newest: newest.map { .init(number: $0, veil: veil) }, next: (newest ?? 0) + 1, charter: charter ?? self.charter,
+      opensNext: opensNext)
   }
 
   @Test func opensTheFirstAndGoesOn() {

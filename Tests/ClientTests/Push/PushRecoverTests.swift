@@ -152,7 +152,7 @@ import Trust
 extension ArchiveFixture {
   /// A written request, and its secret.
   fileprivate func ask(of sealed: SealedEpoch) async throws -> (recovery: RecoveryCase, secret: [UInt8]) {
-    let asking = try await sealed.evidence().request(by: key(.requester, "ops"), app: app)
+    let asking = try await EpochEvidence(sealed).request(by: key(.requester, "ops"), app: app)
     return (asking.recovery, asking.secret.withUnsafeBytes { Array($0) })
   }
 }

@@ -46,6 +46,23 @@ import Trust
     }
   }
 
+  /// An older epoch can be proven under the newest checkpoint: only the memory knows that there was a newer one.
+  @Test func refusesAnApplicationThatWentBack() async throws {
+    let app = Digest.zero
+    func show(_ number: UInt64?, leaf: UInt8 = 0) async throws {
+      let shown = number.map { SeenEpoch(number: $0, leafHash: TreeHash.leaf([UInt8($0), leaf])) }
+      try await memory.advance(to: shown, from: try memory.newestEpoch(of: app), of: app)
+    }
+    try await show(nil)
+    for number in [1, 1, 2, 5] as [UInt64] { try await show(number) }
+    for number in [nil, 1, 4] as [UInt64?] {
+      #expect(await refusal { try await show(number) }?.code == .viewRolledBack)
+    }
+    #expect(await refusal { try await show(5, leaf: 1) }?.code == .viewRolledBack)
+    #expect(try memory.newestEpoch(of: app)?.number == 5)
+    try await show(6)
+  }
+
   /// Tiles that are not the log's prove nothing, in either direction.
   @Test func believesNoTiles() async throws {
     let log = TestLog(leafCount: 300)

@@ -1,0 +1,58 @@
+import Dump
+
+/// Reads a state in pieces and cuts them into chunks; what a piece leaves over begins the next one.
+///
+/// One piece is read at a time: whoever asks waits for the one before.
+actor PieceReader {
+  private let input: StateInput
+  private var chunker: Chunker
+  /// What the piece before left over, less than a chunk.
+  private let rest: PieceBuffer
+  private var restByteCount = 0
+  private var number = 0
+
+  init(_ input: StateInput, chunker: ChunkerParameters) {
+    self.input = input
+    self.chunker = Chunker(chunker)
+    rest = PieceBuffer(byteCount: chunker.chunkByteCount)
+  }
+
+  /// The next piece, in a buffer that is longer than a chunk.
+  ///
+  /// - Throws: `push.input`, `push.changed`.
+  func next(in buffer: PieceBuffer) async throws -> PlainPiece {
+    buffer.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.memory[..<restByteCount]))
+    let readByteCount = try await input.read(into: buffer, after: restByteCount)
+    let byteCount = restByteCount + readByteCount
+    let isLast = byteCount < buffer.memory.count
+    let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
+    var cuts: [Range<Int>] = []
+    let cutByteCount = chunker.cut(bytes, isEnd: isLast, into: &cuts)
+    restByteCount = byteCount - cutByteCount
+    rest.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[cutByteCount...]))
+    defer { number += 1 }
+    return PlainPiece(number: number, buffer: buffer, readByteCount: readByteCount, cuts: cuts, isLast: isLast)
+  }
+}
+
+/// A piece of state, with its cuts.
+struct PlainPiece: Sendable {
+  /// Its place among the pieces, from 0.
+  let number: Int
+  let buffer: PieceBuffer
+  /// How many bytes were read for it.
+  let readByteCount: Int
+  /// Its chunks, from the buffer's beginning on; none only where the state ends with the piece before.
+  let cuts: [Range<Int>]
+  /// Whether the state ends with this piece.
+  let isLast: Bool
+
+  func seal(with sealers: WorkerPool<ChunkSealer>, into output: PieceBuffer) -> [SealedChunk] {
+    let state = UnsafeRawBufferPointer(rebasing: buffer.memory[..<(cuts.last?.upperBound ?? 0)])
+    return sealers.withWorker { sealer in
+      var chunks: [SealedChunk] = []
+      _ = sealer.seal(cuts, of: state, into: output.memory, chunks: &chunks)
+      return chunks
+    }
+  }
+}
