@@ -22,7 +22,14 @@ extension ProcessTests {
     @Test func everyReceiptSurvivesEveryKill() async throws {
       print("KilledServer: seed \(Self.seed), \(Self.killCount) kills")
       let scene = try await Scene(seed: Self.seed)
-      for round in 1...Self.killCount { try await scene.play(round) }
+      for round in 1...Self.killCount {
+        do {
+          try await scene.play(round)
+        } catch {
+          Issue.record(error, "round \(round)")
+          return
+        }
+      }
       try await scene.end()
     }
   }
@@ -74,8 +81,10 @@ private final class Scene {
   /// Lets everyone push, kills the server, starts it again, and looks at everything.
   func play(_ round: Int) async throws {
     let delay = Duration.milliseconds(Int.random(in: 20...1_000, using: &generator))
-    // Every other time it is aimed at a commit, which takes little of a push's time.
+    // Every other time it is aimed at a commit, which takes little of a push's time; half the times the uploaders
+    // die with it, and half the times they live, and go on as far as they can.
     let isAimed = round.isMultiple(of: 2)
+    let alsoUploaders = Bool.random(using: &generator)
     let stop = Flag()
     var attempts: [Int: RestlessUploader.Attempt] = [:]
     let uploaders = uploaders
@@ -92,13 +101,14 @@ private final class Scene {
       if isAimed { try await waitForSeal() }
       stop.raise()
       #expect(try await server.end(SIGKILL) == -SIGKILL)
+      if alsoUploaders { tasks.cancelAll() }
       try await restart()
       for try await (number, done, left) in tasks {
         acknowledged += done
         attempts[number] = left
       }
     }
-    let comment = "round \(round), killed after \(delay)"
+    let comment = "round \(round), killed after \(delay)" + (alsoUploaders ? ", the uploaders too" : "")
     let admitted = try await audit(attempts, comment)
     try await repeatPushes(attempts, admitted, comment)
     try await requireNothingLeft(comment)
@@ -243,6 +253,8 @@ private func pushOnAndOn(
         return (done, attempt)
       } catch let error as PosternError where RestlessUploader.lostRace.contains(error.code) {
         if isStopping() { return (done, attempt) }
+      } catch  where Task.isCancelled {
+        return (done, attempt)
       }
     }
     try FileManager.default.removeItem(atPath: attempt.path)

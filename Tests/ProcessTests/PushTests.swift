@@ -160,5 +160,30 @@ extension ProcessTests {
       try await machine.must("recover", "--app", app, "--kms-key", "kms.key", "--out", "out")
       #expect(try machine.sameBytes("\(loser).bin", "out"))
     }
+
+    /// One state folder is one uploader's, one push at a time.
+    @Test func aStateFolderIsUsedOnce() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.register(
+        "ledger", members: ["ana"], threshold: 1, uploaders: ["red", "blue"], requester: "ops", kms: "kms")
+      try machine.write("state".utf8, to: "state.bin")
+      let push = ["push", "--app", app, "--key", "red.key"]
+      try await machine.must("push", "--app", app, "--key", "red.key", "state.bin")
+      var pipe: (reading: Descriptor, writing: Descriptor)? = try Descriptor.pipe(in: machine.folder)
+      let child = try machine.start(
+        push + ["-"], input: try #require(pipe).reading, output: .output("/dev/null"), errors: .output("/dev/null"))
+      // It has begun once it has read more than a pipe holds.
+      try await pipe?.writing.write([UInt8](repeating: 1, count: 1 << 20))
+      #expect(try await machine.run(push + ["state.bin"]).isRefused("state.in-use"))
+      pipe = nil
+      #expect(try await child.wait() == 0)
+      // What one uploader sealed there does not open under another's key.
+      let other = try await machine.postern("push", "--app", app, "--key", "blue.key", "state.bin")
+      #expect(other.isRefused("state.does-not-open"), "\(other.errors)")
+      #expect(try await machine.run(push + ["state.bin"]).status == 0)
+    }
   }
 }

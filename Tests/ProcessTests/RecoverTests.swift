@@ -104,5 +104,35 @@ extension ProcessTests {
       server = try await Server.start(on: machine)
       _ = try await machine.asking(server).must("latest", "--app", app)
     }
+
+    /// An archive whose disk has rotted hands out nothing that anyone would take for the state.
+    @Test func aRottenPackIsNoticed() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let app = try await machine.asking(server).registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: 4)
+      try await machine.asking(server).must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      try await server.end()
+      let packs = "archive/packs/\(app)/1"
+      let name = try #require(try machine.names(in: packs).first)
+      let pack = try machine.bytes(of: "\(packs)/\(name)")
+      server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out"]
+      for place in stride(from: 1_000, to: pack.count - 10_000, by: pack.count / 10) {
+        var rotten = pack
+        rotten[place] ^= 4
+        try machine.write(rotten, to: "\(packs)/\(name)")
+        let outcome = try await machine.run(recover)
+        #expect(outcome.isRefused("dump.wrong-id"), "byte \(place): \(outcome.errors)")
+        #expect(try machine.names().filter { $0.contains("out") }.isEmpty)
+      }
+      try machine.write(pack.prefix(pack.count / 2), to: "\(packs)/\(name)")
+      #expect(try await machine.run(recover).status == 1)
+      try machine.write(pack, to: "\(packs)/\(name)")
+      #expect(try await machine.run(recover).status == 0)
+      #expect(try machine.sameBytes("state.bin", "out"))
+    }
   }
 }

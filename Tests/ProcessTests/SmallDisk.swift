@@ -38,11 +38,11 @@ final class SmallDisk: Sendable {
     path = folder.path
     let ends = try Descriptor.pipe(in: folder.path)
     pipe = ends.writing
-    let output = try Descriptor.pipe(in: folder.path)
-    let script = "mount -t tmpfs -o size=\(mebibyteCount)m tmpfs \"$0\" && echo ready && exec cat"
+    let nowhere = try Descriptor("/dev/null", O_WRONLY)
+    let script = "mount -t tmpfs -o size=\(mebibyteCount)m tmpfs \"$0\" && exec cat"
     keeper = try Child(
       "unshare", ["--mount", "sh", "-c", script, path], environment: ["PATH": SmallDisk.programs], folder: "/",
-      descriptors: [ends.reading, output.writing, output.writing])
+      descriptors: [ends.reading, nowhere, nowhere])
     prefix = ["nsenter", "--mount=/proc/\(keeper.pid)/ns/mnt"]
     try await waitUntilMounted()
   }
