@@ -74,6 +74,109 @@ import Wire
     }
   }
 
+  /// A server that answers pings and says `frames` for every frame that `isAsked` picks.
+  private func polite(
+    _ peer: RawPeer, preface: Preface = .largest, _ answer: @escaping @Sendable (Frame) -> [Frame] = { _ in [] }
+  ) {
+    Task {
+      try await peer.send([], preface: preface)
+      _ = try await peer.frames { frame in
+        var answers = answer(frame)
+        if case .ping(let value) = frame { answers.append(.pong(value)) }
+        if !answers.isEmpty { Task { [answers] in try await peer.send(answers, preface: nil) } }
+        return false
+      }
+    }
+  }
+
+  /// Sends `count` messages, with a pause before each, and takes one.
+  private func upload(
+    _ client: GRPCClient<WireClientTransport>, count: Int, size: Int = 1, pause: Duration = .zero,
+    timeout: Duration? = nil
+  ) async throws -> [UInt8] {
+    var options = CallOptions.defaults
+    options.timeout = timeout
+    let request = StreamingClientRequest<[UInt8]> { writer in
+      for _ in 0..<count {
+        try await Task.sleep(for: pause)
+        try await writer.write([UInt8](repeating: 1, count: size))
+      }
+    }
+    return try await client.clientStreaming(
+      request: request, descriptor: method("Echo"), serializer: BytesCoder(), deserializer: BytesCoder(),
+      options: options
+    ) { try $0.message }
+  }
+
+  @Test func aServerThatAnswersPingsAloneIsUnavailable() async throws {
+    var limits = WireLimits()
+    limits.answerSeconds = 0.3
+    limits.keepaliveSeconds = 0.1
+    // Nothing at all; no credit; no room for a stream.
+    let prefaces: [(Preface, size: Int)] = [
+      (.largest, 1), (smallSettings(), 900), (smallSettings(streams: 0), 1),
+    ]
+    for (preface, size) in prefaces {
+      try await withRawServer(limits: limits) {
+        polite($0, preface: preface)
+      } body: { client in
+        let start = ContinuousClock.now
+        let error = await #expect(throws: RPCError.self) { try await upload(client, count: 3, size: size) }
+        #expect(error?.code == .unavailable)
+        #expect(ContinuousClock.now - start < .seconds(5))
+      }
+    }
+  }
+
+  @Test func aSilentServerIsWaitedForWhileTheClientSends() async throws {
+    var limits = WireLimits()
+    limits.answerSeconds = 0.3
+    try await withRawServer(limits: limits) { peer in
+      polite(peer) { frame in
+        guard case .end(let id) = frame else { return [] }
+        return [
+          .response(id, [:]), .message(id, ByteBuffer(bytes: [9])), .status(id, Status(code: .ok, message: ""), [:]),
+        ]
+      }
+    } body: { client in
+      let answer = try await upload(client, count: 4, pause: .milliseconds(250))
+      #expect(answer == [9])
+    }
+  }
+
+  @Test func anAnswerMayComeSlowly() async throws {
+    var limits = WireLimits()
+    limits.answerSeconds = 0.3
+    try await withRawServer(limits: limits) { peer in
+      Task {
+        try await peer.send([])
+        _ = try await peer.frames { if case .end = $0 { true } else { false } }
+        var bytes = try encoded([.response(1, [:]), .message(1, ByteBuffer(repeating: 7, count: 600))], preface: nil)
+        while let piece = bytes.readSlice(length: min(60, bytes.readableBytes)), piece.readableBytes > 0 {
+          await peer.send(piece)
+          try await Task.sleep(for: .milliseconds(80))
+        }
+        try await peer.send([.status(1, Status(code: .ok, message: ""), [:])], preface: nil)
+      }
+    } body: { client in
+      let answer = try await upload(client, count: 1)
+      #expect(answer == [UInt8](repeating: 7, count: 600))
+    }
+  }
+
+  @Test func aDeadlineIsAllThePatienceThatACallNeeds() async throws {
+    var limits = WireLimits()
+    limits.answerSeconds = 0.1
+    try await withRawServer(limits: limits) {
+      polite($0)
+    } body: { client in
+      let start = ContinuousClock.now
+      let error = await #expect(throws: RPCError.self) { try await upload(client, count: 1, timeout: .seconds(0.8)) }
+      #expect(error?.code == .deadlineExceeded)
+      #expect(ContinuousClock.now - start > .seconds(0.7))
+    }
+  }
+
   @Test func theNextCallConnectsAgain() async throws {
     let count = Counter()
     try await withRawServer { peer in

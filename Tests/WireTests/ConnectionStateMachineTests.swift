@@ -183,6 +183,21 @@ import Wire
     }
   }
 
+  @Test func aFloodOfRequestsThatFindNoHandlerCloses() throws {
+    var machine = ConnectionStateMachine(role: .server, settings: smallSettings())
+    try machine.receive(smallSettings())
+    for id in 1...StreamID(StreamTable.floodLimit) {
+      _ = try machine.receive(.request(id, method: "a/b", [:]))
+      let isRefused = try machine.refuse(id)
+      #expect(isRefused)
+      _ = machine.release(id)
+    }
+    let last = StreamID(StreamTable.floodLimit + 1)
+    _ = try machine.receive(.request(last, method: "a/b", [:]))
+    #expect(throws: CloseReason.flood) { try machine.refuse(last) }
+    #expect(machine.status == .closed)
+  }
+
   @Test func drainingRefusesNewStreamsAndKeepsTheOld() throws {
     var server = try open(.server)
     _ = try server.receive(request(1))

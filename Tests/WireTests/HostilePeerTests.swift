@@ -74,7 +74,13 @@ import Wire
     var limits = impatient
     limits.connection.keepaliveSeconds = 60
     limits.idleSeconds = 0.1
-    #expect(try await reason(encoded([], preface: .largest), limits: limits) == .graceful)
+    // Without the call of the other tests: the client's own connection is idle at the same time.
+    try await withEcho(server: limits) { _, address, _ in
+      let peer = try await RawPeer.connect(to: address)
+      try await peer.send([])
+      check(try await peer.closeReason(), .graceful)
+      await peer.close()
+    }
   }
 
   @Test func aStreamThatKeepsItsHandlerWaitingIsReset() async throws {
@@ -206,6 +212,111 @@ import Wire
       #expect(frames == [.reset(3, .refused)])
       let error = await #expect(throws: RPCError.self) { try await client.call("Echo", []) }
       #expect(error?.code == .unavailable)
+      await peer.close()
+    }
+  }
+
+  @Test func anAddressHasItsShareOfTheHandlersAndNoMore() async throws {
+    var limits = WireServerLimits()
+    limits.handlerLimit = 8
+    limits.addressHandlerLimit = 2
+    let holding = Counter()
+    let handler: EchoHandler = { _, context in
+      holding.increment()
+      defer { holding.decrement() }
+      try await context.cancellation.cancelled
+      return StreamingServerResponse { _ in [:] }
+    }
+    try await withEcho(server: limits, handlers: ["Hold": handler]) { client, address, _ in
+      // Over two connections, because the share is the address's.
+      let first = try await RawPeer.connect(to: address)
+      try await first.send([.request(1, method: "test.Echo/Hold", [:])])
+      check(try await holding.settled(), 1)
+      let second = try await RawPeer.connect(to: address)
+      try await second.send([1, 2].map { .request($0, method: "test.Echo/Hold", [:]) })
+      let frames = try await second.frames { $0 == .reset(2, .refused) }
+      #expect(frames == [.reset(2, .refused)])
+      await #expect(throws: RPCError.self) { try await client.call("Echo", []) }
+      // What a connection had is free when it has gone.
+      await first.close()
+      while holding.value > 1 { try await Task.sleep(for: .milliseconds(5)) }
+      try await Task.sleep(for: .milliseconds(50))
+      let answer = try await client.call("Echo", [1])
+      #expect(answer == [1])
+      await second.close()
+    }
+  }
+
+  @Test func prefacesThatDoNotComeLeaveRoomForOthers() async throws {
+    var limits = WireServerLimits()
+    limits.addressGreetingLimit = 2
+    try await withEcho(server: limits) { client, address, _ in
+      let answer = try await client.call("Echo", [1])
+      #expect(answer == [1])
+      let silent = [try await RawPeer.connect(to: address), try await RawPeer.connect(to: address)]
+      // Their prefaces are read before the next one is refused.
+      for peer in silent { check(try await peer.bytes(count: 40).count, 40) }
+      let extra = try await RawPeer.connect(to: address)
+      check(try await extra.frames(), [])
+      // One that has said its preface counts no more, nor does one that has gone.
+      try await silent[0].send([.ping(1)])
+      await silent[1].close()
+      try await Task.sleep(for: .milliseconds(50))
+      for _ in 0..<5 {
+        let peer = try await RawPeer.connect(to: address)
+        try await peer.send([.ping(3)])
+        let frames = try await peer.frames { $0 == .pong(3) }
+        #expect(frames == [.pong(3)])
+        await peer.close()
+      }
+      await silent[0].close()
+    }
+  }
+
+  @Test func aStreamWithoutAFirstMessageIsReset() async throws {
+    var limits = WireServerLimits()
+    limits.firstMessageSeconds = 0.2
+    let hold: EchoHandler = { _, context in
+      try await context.cancellation.cancelled
+      throw RPCError(code: .cancelled, message: "")
+    }
+    try await withEcho(server: limits, handlers: ["Hold": hold]) { _, address, _ in
+      // The first has a message, the second its end; the third has neither, whether its handler reads or not.
+      let peer = try await RawPeer.connect(to: address)
+      let frames: [Frame] = [
+        .request(1, method: "test.Echo/Echo", [:]), .message(1, ByteBuffer(bytes: [1])),
+        .request(2, method: "test.Echo/Hold", [:]), .end(2), .request(3, method: "test.Echo/Hold", [:]),
+        .request(4, method: "test.Echo/Echo", [:]),
+      ]
+      try await peer.send(frames)
+      let isDone = Counter()
+      let answers = try await peer.frames { frame in
+        if case .reset = frame { return isDone.increment() == 2 }
+        return false
+      }
+      #expect(answers.contains(.reset(3, .stalled)) && answers.contains(.reset(4, .stalled)))
+      try await peer.send([.ping(9)], preface: nil)
+      await peer.close()
+    }
+  }
+
+  @Test func firstMessagesMayQueueBehindOthers() async throws {
+    var limits = WireServerLimits()
+    limits.firstMessageSeconds = 0.3
+    try await withEcho(server: limits) { _, address, _ in
+      // A slow line: the first stream's message takes longer than the second may wait for its own.
+      let peer = try await RawPeer.connect(to: address)
+      try await peer.send([
+        .request(1, method: "test.Echo/Echo", [:]), .request(2, method: "test.Echo/Echo", [:]),
+      ])
+      var bytes = try encoded([.message(1, ByteBuffer(repeating: 7, count: 600))], preface: nil)
+      while let piece = bytes.readSlice(length: min(50, bytes.readableBytes)), piece.readableBytes > 0 {
+        await peer.send(piece)
+        try await Task.sleep(for: .milliseconds(60))
+      }
+      try await peer.send([.message(2, ByteBuffer(bytes: [2])), .end(2)], preface: nil)
+      let frames = try await peer.frames { if case .status(2, _, _) = $0 { true } else { false } }
+      #expect(frames.contains(.message(2, ByteBuffer(bytes: [2]))))
       await peer.close()
     }
   }

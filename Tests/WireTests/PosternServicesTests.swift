@@ -108,15 +108,21 @@ import Wire
     timeout: Duration = .seconds(20),
     body: @Sendable @escaping (PosternClient<WireClientTransport>) async throws -> Void
   ) async throws {
+    try await withServer { address in
+      try await withPosternClient(
+        transport: WireClientTransport(host: "127.0.0.1", port: address.port, logger: quiet), timeout: timeout,
+        body: body)
+    }
+  }
+
+  private func withServer(body: @Sendable @escaping (WireAddress) async throws -> Void) async throws {
     let archive = Archive()
     let transport = WireServerTransport(host: "127.0.0.1", port: 0, logger: quiet)
     let server = GRPCServer(
       transport: transport, services: [PosternServices(log: archive, catalog: archive, admission: archive)])
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await server.serve() }
-      let port = try await transport.boundAddress.port
-      try await withPosternClient(
-        transport: WireClientTransport(host: "127.0.0.1", port: port, logger: quiet), timeout: timeout, body: body)
+      try await body(try await transport.boundAddress)
       server.beginGracefulShutdown()
       try await group.waitForAll()
     }
@@ -179,11 +185,46 @@ import Wire
     }
   }
 
+  @Test func whatGRPCRefusesHasACodeToo() async throws {
+    let one: Frame = .message(1, ByteBuffer())
+    let garbage: Frame = .message(1, ByteBuffer(bytes: [0xFF, 0xFF]))
+    let cases: [(method: String, [Frame], Status.Code, String)] = [
+      ("postern.v1.Log/Nothing", [one], .unimplemented, "wire.unimplemented"),
+      ("postern.v1.Log/GetTile", [garbage], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Log/GetEntries", [garbage], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Admission/Upload", [garbage], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Log/GetTile", [], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Log/GetTile", [one, one], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Log/GetEntries", [], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Log/GetEntries", [one, one], .invalidArgument, "wire.malformed"),
+      ("postern.v1.Catalog/Show", [one], .notFound, "catalog.not-found"),
+    ]
+    try await withServer { address in
+      for (method, messages, code, name) in cases {
+        let peer = try await RawPeer.connect(to: address)
+        try await peer.send([.request(1, method: method, [:])] + messages + [.end(1)])
+        let frames = try await peer.frames { if case .status = $0 { true } else { false } }
+        guard case .status(_, let status, let metadata) = frames.last else {
+          Issue.record("\(method) has no status")
+          continue
+        }
+        #expect(status.code == code, "\(method) \(messages.count)")
+        #expect(Array(metadata[stringValues: "postern-code"]) == [name], "\(method) \(messages.count)")
+        #expect(metadata[binaryValues: "postern-advice-bin"].contains { !$0.isEmpty })
+        await peer.close()
+      }
+    }
+  }
+
   @Test func transportFailuresHaveCodesToo() async throws {
     try await withArchive(timeout: .milliseconds(200)) { client in
       _ = try await client.describe()
       let late = await #expect(throws: PosternError.self) { try await client.abandon(Postern_V1_AbandonRequest()) }
       #expect(late?.code == .wireDeadline)
+      let past = await #expect(throws: PosternError.self) {
+        try await client.seal(Postern_V1_SealRequest(), timeout: .seconds(-5))
+      }
+      #expect(past?.code == .wireDeadline)
       let long = await #expect(throws: PosternError.self) {
         try await client.getEntries(.with { $0.width = 3 }, byteLimit: 120_000)
       }

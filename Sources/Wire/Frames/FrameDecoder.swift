@@ -40,6 +40,15 @@ package struct FrameDecoder: Sendable {
     return buffer.capacity
   }
 
+  /// Whether the next bytes are a message's.
+  package var isInMessage: Bool {
+    switch phase {
+    case .messageBody: true
+    case .payload(let header, _): header.kind == .message
+    case .prefaceHead, .settings, .header, .failed: false
+    }
+  }
+
   /// The next event, or nil when `input` is used up.
   ///
   /// - Throws: the reason to close the connection with; the same again on every later call.

@@ -114,6 +114,13 @@ package struct ConnectionStateMachine: ~Copyable {
     update { $0.send(stream, step) } ?? false
   }
 
+  /// Closes a stream that has just been opened and finds no handler; false where it is closed already.
+  ///
+  /// - Throws: ``CloseReason/flood`` when too many are refused before the socket is seen to have room.
+  package mutating func refuse(_ stream: StreamID) throws(CloseReason) -> Bool {
+    try withTable { (table, _) throws(CloseReason) in try table.refuse(stream) } ?? false
+  }
+
   // MARK: Consuming and ending
 
   /// Notes that messages were consumed, and returns the grants that are due.

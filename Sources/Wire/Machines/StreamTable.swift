@@ -215,6 +215,14 @@ package struct StreamTable: Sendable {
     return allowed
   }
 
+  /// Closes a stream that has just been opened and finds no handler; false where it is closed already.
+  ///
+  /// - Throws: ``CloseReason/flood`` when too many are refused before the socket is seen to have room.
+  mutating func refuse(_ id: StreamID) throws(CloseReason) -> Bool {
+    try countUnanswered()
+    return send(id, .reset)
+  }
+
   // MARK: Consuming and releasing
 
   /// Notes that messages were consumed, and returns the grants that are due.

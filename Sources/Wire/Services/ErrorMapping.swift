@@ -70,6 +70,24 @@ extension PosternError: RPCErrorConvertible {
   }
 }
 
+extension Status {
+  /// The status and trailers that a server sends, with a code where its maker gave none.
+  ///
+  /// GRPCCore refuses calls by itself: methods that it does not know, messages that it cannot read.
+  static func withCode(_ status: Status, _ metadata: Metadata) -> (Status, Metadata) {
+    guard let error = RPCError(status: status, metadata: metadata),
+      !metadata[stringValues: PosternTrailer.code].contains(where: PosternTrailer.isCode)
+    else { return (status, metadata) }
+    let refusal = PosternError(error)
+    var trailers = metadata
+    trailers.removeAllValues(forKey: PosternTrailer.code)
+    trailers.removeAllValues(forKey: PosternTrailer.advice)
+    trailers.add(contentsOf: refusal.rpcErrorMetadata)
+    let code = status.code == .unknown ? .internalError : status.code
+    return (Status(code: code, message: status.message), trailers)
+  }
+}
+
 /// The trailers of a refusal.
 package enum PosternTrailer {
   /// `area.reason`.

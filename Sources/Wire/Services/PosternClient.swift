@@ -146,7 +146,8 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
     _ request: Input, _ method: MethodDescriptor, timeout: Duration? = nil
   ) async throws -> Output {
     var options = CallOptions.defaults
-    options.timeout = timeout ?? self.timeout
+    // GRPCCore ends the process over a timeout below zero.
+    options.timeout = max(timeout ?? self.timeout, .zero)
     let chosen = options
     let deadline = ContinuousClock.now + (timeout ?? self.timeout)
     return try await mappingErrors {

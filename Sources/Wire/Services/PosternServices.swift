@@ -1,3 +1,4 @@
+import Core
 public import GRPCCore
 import GRPCProtobuf
 import SwiftProtobuf
@@ -133,7 +134,7 @@ extension RPCRouter {
     registerHandler(
       forMethod: method, deserializer: ProtobufDeserializer<Input>(), serializer: ProtobufSerializer<Output>()
     ) { request, context in
-      let message = try await ServerRequest(stream: request).message
+      let message = try await request.onlyMessage()
       return StreamingServerResponse(single: ServerResponse(message: try await handler(message, context)))
     }
   }
@@ -146,11 +147,32 @@ extension RPCRouter {
     registerHandler(
       forMethod: method, deserializer: ProtobufDeserializer<Input>(), serializer: serializer
     ) { request, context in
-      let message = try await ServerRequest(stream: request).message
+      let message = try await request.onlyMessage()
       return StreamingServerResponse { writer in
         try await handler(message, writer, context)
         return [:]
       }
     }
+  }
+}
+
+extension StreamingServerRequest {
+  /// The message of a method that takes one.
+  ///
+  /// GRPCCore's own way blames the server for a client that sends none or two.
+  ///
+  /// - Throws: ``Core/PosternError`` with `wire.malformed`; what the stream ends with.
+  fileprivate func onlyMessage() async throws -> Message {
+    var messages = messages.makeAsyncIterator()
+    guard let message = try await messages.next() else {
+      throw PosternError(
+        .wireMalformed, "The request has no message.", advice: "Send one message, then the end of the stream.")
+    }
+    guard try await messages.next() == nil else {
+      throw PosternError(
+        .wireMalformed, "The request has more than one message.",
+        advice: "Send one message, then the end of the stream.")
+    }
+    return message
   }
 }

@@ -18,7 +18,10 @@ extension ConnectionHandler {
         context.eventLoop.scheduleTask(in: settings.handshake) {
           if handler.value.machine.status == .greeting { handler.value.fail(.timeout) }
         }))
-    let waits = [settings.keepalive, settings.keepaliveTimeout, settings.idle, settings.stall].compactMap { $0 }
+    let waits = [
+      settings.keepalive, settings.keepaliveTimeout, settings.idle, settings.stall, settings.firstMessage,
+      settings.answer,
+    ].compactMap { $0 }
     let shortest = waits.map(\.nanoseconds).min() ?? 1_000_000_000
     let tick = TimeAmount.nanoseconds(min(max(shortest / 4, 5_000_000), 5_000_000_000))
     timers.append(
@@ -30,6 +33,8 @@ extension ConnectionHandler {
     guard closeError == nil else { return }
     let now = NIODeadline.now()
     resetStalled(now)
+    endUnadmitting(now)
+    guard closeError == nil else { return }
     switch machine.status {
     case .greeting, .closed:
       return
@@ -50,14 +55,45 @@ extension ConnectionHandler {
     flush()
   }
 
-  /// Resets streams whose peer keeps them waiting, so that it cannot hold their handlers for ever.
+  /// Resets streams whose peer keeps them waiting, so that it cannot hold handlers or callers for ever.
   private func resetStalled(_ now: NIODeadline) {
-    guard let stall = settings.stall else { return }
     for (id, stream) in streams {
-      let blocked = stream.loop.value.blockedSince.map { now - $0 > stall } ?? false
-      let starved = machine.expectsMore(id) && (stream.inbound.waitingSince.map { now - $0 > stall } ?? false)
-      if blocked || starved { reset(stream, .stalled, because: ResetReason.stalled.error) }
+      if isStalled(stream, id, now) {
+        reset(stream, .stalled, because: ResetReason.stalled.error)
+      } else if isUnanswered(stream, id, now) {
+        reset(
+          stream, .cancelled,
+          because: RPCError(code: .unavailable, message: "The server has not answered the call for too long."))
+      }
     }
+  }
+
+  /// Whether a client's stream, as a server sees it, keeps its handler waiting for too long.
+  private func isStalled(_ stream: WireStream, _ id: StreamID, _ now: NIODeadline) -> Bool {
+    guard let stall = settings.stall, let firstMessage = settings.firstMessage else { return false }
+    if let since = stream.loop.value.blockedSince, now - since > stall { return true }
+    guard machine.expectsMore(id) else { return false }
+    if let since = stream.inbound.waitingSince, now - since > stall { return true }
+    // On a slow line first messages queue behind those of other streams.
+    return !stream.loop.value.hasMessage && now - max(stream.loop.value.openedAt, lastMessageAt) > firstMessage
+  }
+
+  /// Whether a server, as its client sees it, has left a stream alone for too long.
+  ///
+  /// What other streams send and receive counts for all: on a slow line they wait for each other.
+  private func isUnanswered(_ stream: WireStream, _ id: StreamID, _ now: NIODeadline) -> Bool {
+    guard let answer = settings.answer, machine.isOpen(id), !stream.loop.value.hasDeadline else { return false }
+    if let since = stream.loop.value.blockedSince { return now - max(since, lastMessageSentAt) > answer }
+    guard let sent = stream.loop.value.endSentAt, let since = stream.inbound.waitingSince else { return false }
+    return now - max(since, sent, lastMessageAt, lastCreditAt) > answer
+  }
+
+  /// Ends a client's connection where callers wait for a stream, and the server takes none though none is open.
+  private func endUnadmitting(_ now: NIODeadline) {
+    guard let answer = settings.answer, streams.isEmpty, reserved.isEmpty, let first = openWaiters.first,
+      now - max(first.since, lastUseAt) > answer
+    else { return }
+    fail(.timeout)
   }
 
   // MARK: Shutting down

@@ -74,6 +74,8 @@ extension ConnectionHandler {
       reserved[ObjectIdentifier(stream)] = nil
       streams[id] = stream
       stream.loop.value.id = id
+      stream.loop.value.openedAt = .now()
+      stream.loop.value.hasDeadline = metadata[stringValues: RequestTimeout.key].contains { _ in true }
       stream.outbound.removeFront()
       write(frame)
       return .sent
@@ -88,12 +90,20 @@ extension ConnectionHandler {
       let bytes = try FrameEncoder.encode(frame, headerLimit: Int(machine.peer?.headerLimit ?? 0))
       stream.outbound.removeFront()
       guard machine.send(id, step) else { return .waits }
-      write(bytes)
+      if step == .end { writeEnd(bytes, of: stream) } else { write(bytes) }
       return .sent
     } catch {
       reset(stream, .internalError, because: error)
       return .waits
     }
+  }
+
+  /// Writes a client's end, and notes when it has gone to the socket: on a slow line much may wait before it.
+  private func writeEnd(_ bytes: ByteBuffer, of stream: WireStream) {
+    guard let context else { return }
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.whenSuccess { stream.loop.value.endSentAt = .now() }
+    write(bytes, promise: sent)
   }
 
   private func sendMessage(_ stream: WireStream, _ bytes: WireBytes, id: StreamID) -> Step {
@@ -102,6 +112,7 @@ extension ConnectionHandler {
       let (first, second) = FrameEncoder.encodeMessage(bytes, stream: id)
       stream.outbound.removeFront()
       stream.loop.value.blockedSince = nil
+      lastMessageSentAt = .now()
       write(first)
       if let second { write(second) }
       return .sent
@@ -129,14 +140,16 @@ extension ConnectionHandler {
   /// Trailers that cannot be sent give way to a status that can.
   private func sendStatus(_ stream: WireStream, _ status: Status, _ metadata: Metadata, id: StreamID) -> Step {
     let limit = Int(machine.peer?.headerLimit ?? 0)
+    let (status, metadata) = Status.withCode(status, metadata)
     let frame: ByteBuffer
     do throws(RPCError) {
       frame = try FrameEncoder.encode(.status(id, status, metadata), headerLimit: limit)
     } catch {
       settings.logger.warning("Trailers cannot be sent.", metadata: ["error": "\(error)"])
       let plain = Status(code: .internalError, message: "The server's trailers could not be sent.")
-      guard let fallback = try? FrameEncoder.encode(.status(id, plain, [:])) else {
-        assertionFailure("A status without metadata cannot be encoded.")
+      let (short, code) = Status.withCode(plain, [:])
+      guard let fallback = try? FrameEncoder.encode(.status(id, short, code)) else {
+        assertionFailure("A short status cannot be encoded.")
         return .waits
       }
       frame = fallback
@@ -158,10 +171,13 @@ extension ConnectionHandler {
   }
 
   /// Writes bytes; they go out with the next flush.
-  func write(_ bytes: ByteBuffer) {
-    guard let context else { return }
+  func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
+    guard let context else {
+      promise?.fail(ChannelError.ioOnClosedChannel)
+      return
+    }
     unflushedByteCount += bytes.readableBytes
-    context.write(wrapOutboundOut(bytes), promise: nil)
+    context.write(wrapOutboundOut(bytes), promise: promise)
   }
 
   /// Flushes what was written.

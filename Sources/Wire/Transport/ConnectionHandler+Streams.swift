@@ -7,6 +7,8 @@ struct OpenWaiter {
   var token: UInt64
   /// `service/method`.
   var method: String
+  /// When it was made.
+  let since = NIODeadline.now()
   /// Gets the stream.
   var promise: EventLoopPromise<WireStream>
 }

@@ -34,6 +34,10 @@ struct ConnectionSettings: Sendable {
   var idle: TimeAmount?
   /// Nil for a side that does not reset stalled streams.
   var stall: TimeAmount?
+  /// Nil for a side that is sent no requests.
+  var firstMessage: TimeAmount?
+  /// Nil for a side that awaits no answers.
+  var answer: TimeAmount?
   var logger: Logger
 }
 
@@ -67,6 +71,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
   var lastReadAt = NIODeadline.now()
   var lastUseAt = NIODeadline.now()
+  /// When bytes of a message came last.
+  var lastMessageAt = NIODeadline.now()
+  /// When a message was sent last.
+  var lastMessageSentAt = NIODeadline.now()
+  /// When the peer granted credit last.
+  var lastCreditAt = NIODeadline.now()
   var pingSentAt: NIODeadline?
   var timers: [Timer] = []
   /// Why the connection is closing; nothing is read any more.
@@ -112,6 +122,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     guard closeError == nil else { return }
     lastReadAt = .now()
     pingSentAt = nil
+    if decoder.isInMessage { lastMessageAt = lastReadAt }
     var bytes = unwrapInboundIn(data)
     do throws(CloseReason) {
       while closeError == nil, let event = try decoder.next(from: &bytes) {
@@ -164,22 +175,27 @@ final class ConnectionHandler: ChannelDuplexHandler {
       admitWaiters()
     case .messageHead(let stream, let byteCount):
       try machine.receiveMessageHead(stream, byteCount: byteCount)
+      lastMessageAt = lastReadAt
+      streams[stream]?.loop.value.hasMessage = true
     case .frame(let frame):
-      handle(try machine.receive(frame))
+      try handle(try machine.receive(frame))
     }
   }
 
-  private func handle(_ action: ReceiveAction) {
+  private func handle(_ action: ReceiveAction) throws(CloseReason) {
     switch action {
     case .none: break
-    case .open(let id, let method, let metadata): accept(id, method, metadata)
+    case .open(let id, let method, let metadata): try accept(id, method, metadata)
     case .deliver(let id, let part): deliver(id, part)
     case .reset(let id, let reason):
       streams[id]?.fail(reason.error)
       forgetIfReleased(id)
       admitWaiters()
-    case .resume(let id): streams[id].map(enqueue)
+    case .resume(let id):
+      lastCreditAt = lastReadAt
+      streams[id].map(enqueue)
     case .resumeAll:
+      lastCreditAt = lastReadAt
       while let stream = creditWaiters.popLast() {
         stream.loop.value.waitsForConnection = false
         if !stream.loop.value.isQueued {
@@ -196,15 +212,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
   }
 
   /// Hands a new stream to the server, with its metadata in it before anything else can arrive.
-  private func accept(_ id: StreamID, _ method: String, _ metadata: Metadata) {
+  private func accept(_ id: StreamID, _ method: String, _ metadata: Metadata) throws(CloseReason) {
     guard let context else { return }
+    var metadata = metadata
+    let refusal = RequestTimeout.normalize(&metadata)
     let stream = WireStream(
       method: method, id: id, messageLimit: Int(machine.peer?.messageLimit ?? 0),
-      holdsCredit: settings.heldMethods.contains(method), eventLoop: context.eventLoop, connection: self)
+      holdsCredit: settings.heldMethods.contains(method), refusal: refusal, eventLoop: context.eventLoop,
+      connection: self)
     streams[id] = stream
     _ = stream.inbound.append(.metadata(metadata))
     guard events.opened(stream) else {
-      if machine.send(id, .reset) { write(.reset(id, .refused)) }
+      if try machine.refuse(id) { write(.reset(id, .refused)) }
       forget(id)
       return
     }

@@ -8,10 +8,20 @@ final class ServerConnections: Sendable {
     var channel: any Channel
     var handler: NIOLoopBound<ConnectionHandler>
     var loan: WindowLoan
-    var address: String
+    var address: PeerAddress
+    /// The peer's preface has not come.
+    var isGreeting = true
     /// Handlers that run: they may hold messages even when the connection is closed.
     var handlerCount = 0
     var isClosed = false
+  }
+
+  /// What one address has of the server.
+  fileprivate struct Share: Sendable {
+    var connectionCount = 0
+    /// Connections whose prefaces have not crossed.
+    var greetingCount = 0
+    var handlerCount = 0
   }
 
   fileprivate enum Phase {
@@ -26,7 +36,7 @@ final class ServerConnections: Sendable {
     /// Somebody has asked the server to listen.
     var hasBegun = false
     var entries: [ObjectIdentifier: Entry] = [:]
-    var countByAddress: [String: Int] = [:]
+    var shares: [PeerAddress: Share] = [:]
     var handlerCount = 0
     var addressWaiters: [UInt64: CheckedContinuation<WireAddress, any Error>] = [:]
     var nextWaiter: UInt64 = 0
@@ -137,14 +147,15 @@ final class ServerConnections: Sendable {
   ///
   /// - Throws: `RPCError` when there are too many, or the server is shutting down.
   func add(
-    _ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>, _ loan: WindowLoan, address: String
+    _ channel: any Channel, _ handler: NIOLoopBound<ConnectionHandler>, _ loan: WindowLoan, address: PeerAddress
   ) throws {
     let isTaken = state.withLock { state in
       guard state.isAccepting, state.entries.count < limits.connectionLimit,
-        state.countByAddress[address, default: 0] < limits.addressConnectionLimit
+        state.hasRoom(for: address, limits)
       else { return false }
       state.entries[ObjectIdentifier(channel)] = Entry(channel: channel, handler: handler, loan: loan, address: address)
-      state.countByAddress[address, default: 0] += 1
+      state.shares[address, default: Share()].connectionCount += 1
+      state.shares[address, default: Share()].greetingCount += 1
       return true
     }
     guard isTaken else { throw RPCError(code: .resourceExhausted, message: "Too many connections.") }
@@ -152,11 +163,19 @@ final class ServerConnections: Sendable {
     channel.closeFuture.whenComplete { _ in self.closed(id) }
   }
 
-  /// Counts a handler of a connection in; false when there are too many.
+  /// Notes that a connection's prefaces have crossed.
+  func greeted(_ id: ObjectIdentifier) {
+    update(id) { $0.endGreeting(of: id) }
+  }
+
+  /// Counts a handler of a connection in; false when there are too many, of its address or of all.
   func handlerStarts(of id: ObjectIdentifier) -> Bool {
     state.withLock { state in
-      guard state.handlerCount < limits.handlerLimit else { return false }
+      guard let address = state.entries[id]?.address, state.handlerCount < limits.handlerLimit,
+        state.shares[address, default: Share()].handlerCount < limits.addressHandlerLimit
+      else { return false }
       state.handlerCount += 1
+      state.shares[address, default: Share()].handlerCount += 1
       state.entries[id]?.handlerCount += 1
       return true
     }
@@ -165,13 +184,18 @@ final class ServerConnections: Sendable {
   /// Counts a handler of a connection out.
   func handlerEnded(of id: ObjectIdentifier) {
     update(id) { state in
+      guard let address = state.entries[id]?.address else { return }
       state.handlerCount -= 1
+      state.shares[address]?.handlerCount -= 1
       state.entries[id]?.handlerCount -= 1
     }
   }
 
   private func closed(_ id: ObjectIdentifier) {
-    update(id) { $0.entries[id]?.isClosed = true }
+    update(id) { state in
+      state.endGreeting(of: id)
+      state.entries[id]?.isClosed = true
+    }
   }
 
   /// Applies `body`, and takes the connection's place away if nothing needs it any more.
@@ -181,8 +205,8 @@ final class ServerConnections: Sendable {
       guard let entry = state.entries[id], entry.isClosed else { return (nil, nil) }
       guard entry.handlerCount == 0 else { return (nil, state.takeEndWaiter()) }
       state.entries[id] = nil
-      let left = state.countByAddress[entry.address, default: 1] - 1
-      state.countByAddress[entry.address] = left > 0 ? left : nil
+      state.shares[entry.address]?.connectionCount -= 1
+      if state.shares[entry.address]?.connectionCount == 0 { state.shares[entry.address] = nil }
       return (entry.loan, state.takeEndWaiter())
     }
     loan?.giveBack()
@@ -239,6 +263,19 @@ final class ServerConnections: Sendable {
 }
 
 extension ServerConnections.State {
+  /// Whether an address may have one more connection, which has everything to say yet.
+  fileprivate func hasRoom(for address: PeerAddress, _ limits: WireServerLimits) -> Bool {
+    guard let share = shares[address] else { return limits.addressConnectionLimit > 0 }
+    return share.connectionCount < limits.addressConnectionLimit && share.greetingCount < limits.addressGreetingLimit
+  }
+
+  /// Counts a connection out of those whose prefaces have not crossed, once.
+  fileprivate mutating func endGreeting(of id: ObjectIdentifier) {
+    guard let entry = entries[id], entry.isGreeting else { return }
+    entries[id]?.isGreeting = false
+    shares[entry.address]?.greetingCount -= 1
+  }
+
   /// Whoever waits for the end, once it is there.
   fileprivate mutating func takeEndWaiter() -> CheckedContinuation<Void, Never>? {
     guard isOver else { return nil }

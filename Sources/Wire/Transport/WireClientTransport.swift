@@ -183,7 +183,8 @@ public final class WireClientTransport: ClientTransport {
       role: .client, preface: limits.preface(streamLimit: 0, idleSeconds: 0, startsNarrow: false),
       streamWindow: widest.stream, connectionWindow: widest.connection, windowLoan: nil,
       handshake: .seconds(limits.handshakeTimeoutSeconds), keepalive: .seconds(limits.keepaliveSeconds),
-      keepaliveTimeout: .seconds(limits.keepaliveTimeoutSeconds), idle: nil, stall: nil, logger: logger)
+      keepaliveTimeout: .seconds(limits.keepaliveTimeoutSeconds), idle: nil, stall: nil,
+      answer: .seconds(limits.answerSeconds), logger: logger)
   }
 
   private func unavailable(_ error: any Error) -> RPCError {

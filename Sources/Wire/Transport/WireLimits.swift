@@ -20,6 +20,11 @@ public struct WireLimits: Sendable, Hashable {
   public var keepaliveSeconds = 30.0
   /// A peer that answers no ping for so long is gone.
   public var keepaliveTimeoutSeconds = 20.0
+  /// A client's call without a deadline that makes no headway for so long fails as unavailable.
+  ///
+  /// It makes none when all is sent and no byte of a message and no credit comes, or when there is a message to send
+  /// and no credit for it. Servers have ``WireServerLimits/stallSeconds`` instead.
+  public var answerSeconds = 60.0
 
   /// The defaults: each property says its own.
   public init() {}
@@ -44,14 +49,23 @@ public struct WireServerLimits: Sendable, Hashable {
   public var connectionLimit = 256
   /// Most connections from one address; one more is closed at once.
   public var addressConnectionLimit = 64
+  /// Most connections from one address whose prefaces have not crossed; one more is closed at once.
+  public var addressGreetingLimit = 16
   /// Most handlers that run at the same time, over all connections; one more stream is refused, and may be tried again.
   public var handlerLimit = 512
+  /// Most of them that run for one address: a quarter, so that no address alone keeps the others from being served.
+  ///
+  /// All limits of an address count an IPv6 network of 64 bits as one.
+  public var addressHandlerLimit = 128
   /// What all connections' windows together may exceed their starts by, in bytes.
   public var sharedWindowByteCount = 512 << 20
   /// A connection without a stream for so long is closed.
   public var idleSeconds = 300.0
   /// A stream whose peer neither sends what is awaited nor takes what is offered for so long is reset.
   public var stallSeconds = 60.0
+  /// A stream whose first message has not begun by then is reset, unless messages of other streams keep the
+  /// connection busy all the while.
+  public var firstMessageSeconds = 10.0
   /// How long streams may go on after a graceful shutdown began.
   public var shutdownSeconds = 30.0
 

@@ -101,6 +101,15 @@ public final class WireServerTransport: ServerTransport {
   ) async {
     await withServerContextRPCCancellationHandle { handle in
       let stream = accepted.stream
+      defer {
+        stream.release()
+        connections.handlerEnded(of: accepted.connection)
+      }
+      if let refusal = stream.refusal {
+        let error = RPCError(refusal)
+        stream.finish(.status(Status(code: Status.Code(error.code), message: error.message), error.metadata))
+        return
+      }
       stream.onCancel { handle.cancel() }
       let context = ServerContext(
         descriptor: accepted.descriptor, remotePeer: accepted.remotePeer, localPeer: accepted.localPeer,
@@ -109,8 +118,6 @@ public final class WireServerTransport: ServerTransport {
         RPCStream(
           descriptor: accepted.descriptor, inbound: RPCAsyncSequence(wrapping: RequestSequence(stream: stream)),
           outbound: RPCWriter.Closable(wrapping: ResponseWriter(stream: stream))), context)
-      stream.release()
-      connections.handlerEnded(of: accepted.connection)
     }
   }
 
@@ -128,12 +135,13 @@ public final class WireServerTransport: ServerTransport {
   }
 
   private func initialize(_ channel: any Channel, _ continuation: AsyncStream<AcceptedStream>.Continuation) throws {
-    let address = channel.remoteAddress?.ipAddress ?? ""
+    let address = PeerAddress(channel.remoteAddress)
     let remotePeer = channel.remoteAddress.map(peerDescription) ?? "unknown"
     let localPeer = channel.localAddress.map(peerDescription) ?? "unknown"
     let id = ObjectIdentifier(channel)
     let loan = WindowLoan(from: connections.windowBudget)
     var events = ConnectionEvents()
+    events.isReady = { [connections] in connections.greeted(id) }
     events.opened = { [connections] stream in
       guard connections.handlerStarts(of: id) else { return false }
       let accepted = AcceptedStream(
@@ -163,7 +171,7 @@ public final class WireServerTransport: ServerTransport {
       streamWindow: widest.stream, connectionWindow: widest.connection, windowLoan: loan, heldMethods: heldMethods,
       handshake: .seconds(connection.handshakeTimeoutSeconds), keepalive: .seconds(connection.keepaliveSeconds),
       keepaliveTimeout: .seconds(connection.keepaliveTimeoutSeconds), idle: .seconds(limits.idleSeconds),
-      stall: .seconds(limits.stallSeconds), logger: logger)
+      stall: .seconds(limits.stallSeconds), firstMessage: .seconds(limits.firstMessageSeconds), logger: logger)
   }
 }
 

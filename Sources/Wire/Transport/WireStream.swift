@@ -1,3 +1,4 @@
+import Core
 import GRPCCore
 import NIOCore
 import Synchronization
@@ -14,12 +15,22 @@ final class WireStream: Sendable {
     var waitsForConnection = false
     /// Since when it has had a message to send and too little credit; crumbs of credit do not start it anew.
     var blockedSince: NIODeadline?
+    /// When it was opened; a client's when its request was sent.
+    var openedAt = NIODeadline.now()
+    /// Whether its peer's first message has begun to arrive.
+    var hasMessage = false
+    /// Whether its request has a deadline, which is all the patience that a client needs.
+    var hasDeadline = false
+    /// When a client's end had gone to the socket with all that was before it.
+    var endSentAt: NIODeadline?
     /// Whether its user is done with it.
     var isReleased = false
   }
 
   /// `service/method`.
   let method: String
+  /// Why a server answers the request without a handler; nil for one that is well formed.
+  let refusal: PosternError?
   /// What was received.
   let inbound: InboundQueue
   /// What is to be sent.
@@ -35,10 +46,11 @@ final class WireStream: Sendable {
 
   /// A stream of a connection; on its event loop.
   init(
-    method: String, id: StreamID?, messageLimit: Int, holdsCredit: Bool, eventLoop: any EventLoop,
-    connection: ConnectionHandler
+    method: String, id: StreamID?, messageLimit: Int, holdsCredit: Bool, refusal: PosternError? = nil,
+    eventLoop: any EventLoop, connection: ConnectionHandler
   ) {
     self.method = method
+    self.refusal = refusal
     self.holdsCredit = holdsCredit
     self.eventLoop = eventLoop
     loop = NIOLoopBoundBox(LoopState(id: id), eventLoop: eventLoop)

@@ -1,0 +1,119 @@
+import Core
+import GRPCCore
+import NIOCore
+import Testing
+import Wire
+
+@Suite(.serialized, .timeLimit(.minutes(1))) struct RequestTimeoutTests {
+  /// What gRPC allows, said in another way than the code says it.
+  private func isTimeout(_ text: String) -> Bool {
+    text.wholeMatch(of: /[0-9]{1,8}[HMSmun]/) != nil
+  }
+
+  /// Every text of up to three of these characters.
+  private var shortTexts: [String] {
+    let alphabet = ["0", "1", "9", "-", "+", "_", " ", "x", "e", ".", "H", "M", "S", "m", "u", "n", "s"]
+    var all = [""]
+    var last = [""]
+    for _ in 0..<3 {
+      last = last.flatMap { text in alphabet.map { text + $0 } }
+      all += last
+    }
+    return all
+  }
+
+  private let longTexts = [
+    "00000000n", "99999999n", "99999999u", "99999999m", "99999999S", "99999999M", "99999999H", "00000001H", "9999999H",
+    "1234567S", "12345678S", "123456789S", "-1234567S", "-123456S", "+1234567S", "0000000000000000000S",
+    "99999999999999999999S", "-9223372036854775808n", "1 S", "1S ", " 1S", "1SS", "1S1S", "1S, 2S", "0x10S",
+    String(repeating: "9", count: 8_000) + "S", String(repeating: "-", count: 8_000),
+  ]
+
+  @Test func aTimeoutIsDigitsAndAUnit() {
+    for text in shortTexts + longTexts {
+      #expect((RequestTimeout.normalized(text) != nil) == isTimeout(text), "\(text)")
+    }
+    for text in ["１S", "1Ｓ", "١S", "1S\u{301}"] { #expect(RequestTimeout.normalized(text) == nil, "\(text)") }
+  }
+
+  @Test func longTimeoutsAreSaidInALargerUnitRoundedUp() {
+    let cases = [
+      "0n": "0n", "007S": "7S", "9999999n": "9999999n", "10000000n": "10000u", "10000001n": "10001u",
+      "99999999m": "100000S", "99999999S": "1666667M", "99999999M": "9999H", "99999999H": "9999H", "10000H": "9999H",
+      "9999H": "9999H", "1234567M": "1234567M",
+    ]
+    for (text, expected) in cases { #expect(RequestTimeout.normalized(text) == expected, "\(text)") }
+  }
+
+  @Test func aServerAnswersEveryTimeout() async throws {
+    let never: EchoHandler = { _, context in
+      try await context.cancellation.cancelled
+      throw RPCError(code: .cancelled, message: "The time is up.")
+    }
+    try await withEcho(handlers: ["Never": never]) { client, address, _ in
+      let peer = try await RawPeer.connect(to: address)
+      let (frames, received) = AsyncStream<Frame>.makeStream()
+      let reader = Task {
+        try await peer.frames { frame in
+          received.yield(frame)
+          return false
+        }
+      }
+      try await peer.send([])
+      var answers = frames.makeAsyncIterator()
+      var number: StreamID = 0
+      for text in shortTexts + longTexts {
+        number += 1
+        let request: Frame = .request(number, method: "test.Echo/Echo", ["grpc-timeout": .string(text)])
+        try await peer.send([request, .end(number)], preface: nil)
+        var status: Status?
+        var code: String?
+        while status == nil, let frame = await answers.next() {
+          guard case .status(number, let found, let metadata) = frame else { continue }
+          status = found
+          code = metadata[stringValues: "postern-code"].first { _ in true }
+        }
+        if isTimeout(text) {
+          #expect(status?.code != .invalidArgument, "\(text)")
+        } else {
+          #expect(status?.code == .invalidArgument, "\(text)")
+          #expect(code == "wire.malformed", "\(text)")
+        }
+      }
+      // Two of them are as wrong as none that reads.
+      let twice: Metadata = ["grpc-timeout": "1S", "grpc-timeout": "1S"]
+      try await peer.send([.request(number + 1, method: "test.Echo/Echo", twice)], preface: nil)
+      // Nine characters, which GRPCCore passes over: ten milliseconds.
+      let long: Metadata = ["grpc-timeout": "10000000n"]
+      try await peer.send([.request(number + 2, method: "test.Echo/Never", long)], preface: nil)
+      // The longest of all is no time that is up at once.
+      let longest: Metadata = ["grpc-timeout": "99999999H"]
+      try await peer.send([.request(number + 3, method: "test.Echo/Never", longest)], preface: nil)
+      var codes: [StreamID: Status.Code] = [:]
+      while codes.count < 2, let frame = await answers.next() {
+        if case .status(let id, let status, _) = frame { codes[id] = status.code }
+      }
+      #expect(codes == [number + 1: .invalidArgument, number + 2: .cancelled])
+      let answer = try await client.call("Echo", [1])
+      #expect(answer == [1])
+      reader.cancel()
+      await peer.close()
+      _ = try? await reader.value
+    }
+  }
+
+  @Test func aClientTakesWhateverMetadataAServerSends() async throws {
+    let keys = ["grpc-timeout", "grpc-status", "grpc-retry-pushback-ms", "grpc-previous-rpc-attempts", "postern-index"]
+    let values = ["-1S", "-1n", "-1", "9223372036854775807", "-9223372036854775808", "99999999999999999999", "", "x"]
+    var metadata = Metadata()
+    for key in keys { for value in values { metadata.addString(value, forKey: key) } }
+    let sent = metadata
+    let handler: EchoHandler = { _, _ in
+      StreamingServerResponse(metadata: sent) { _ in throw RPCError(code: .unavailable, message: "", metadata: sent) }
+    }
+    try await withEcho(handlers: ["Odd": handler]) { client, _, _ in
+      let error = await #expect(throws: RPCError.self) { try await client.call("Odd", []) }
+      #expect(error?.code == .unavailable)
+    }
+  }
+}
