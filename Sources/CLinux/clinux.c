@@ -20,6 +20,17 @@ int clinux_rename_new(const char *from, const char *to) {
   return unlink(from) == 0 ? 0 : errno;
 }
 
+int clinux_open_unnamed(const char *folder, unsigned mode) {
+  int descriptor = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int clinux_name(int descriptor, const char *path) {
+  char open_file[64];
+  snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", descriptor);
+  return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
 void clinux_keep_freed_memory(size_t byte_count) {
   int limit = byte_count > INT_MAX ? INT_MAX : (int)byte_count;
   mallopt(M_MMAP_THRESHOLD, limit);

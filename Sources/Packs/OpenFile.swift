@@ -1,4 +1,6 @@
+internal import CLinux
 public import Core
+import Glibc
 
 /// An open file or folder, closed when the value goes away.
 public struct OpenFile: ~Copyable, Sendable {
@@ -27,7 +29,33 @@ public struct OpenFile: ~Copyable, Sendable {
     self.files = files
   }
 
+  /// Opens a file without a name, which is gone with the value or the process unless ``name(_:)`` names it.
+  ///
+  /// - Parameters:
+  ///   - folder: where it can get a name later.
+  ///   - permissions: the file's.
+  /// - Returns: nil where the file system has no such files.
+  public init?(unnamedIn folder: String, permissions: UInt32) {
+    let descriptor = clinux_open_unnamed(folder, permissions)
+    guard descriptor >= 0 else { return nil }
+    // A name is given through /proc, which a container may lack.
+    guard access("/proc/self/fd/\(descriptor)", F_OK) == 0 else {
+      Glibc.close(descriptor)
+      return nil
+    }
+    self.descriptor = descriptor
+    path = folder
+    files = SystemFiles()
+  }
+
   deinit { files.close(descriptor) }
+
+  /// Gives a file that was opened without a name its name; the folder has to be synced afterwards.
+  ///
+  /// - Returns: 0, or the error number: EEXIST when the name is taken.
+  public borrowing func name(_ path: String) -> CInt {
+    clinux_name(descriptor, path)
+  }
 
   /// How many bytes the file has.
   ///

@@ -18,6 +18,17 @@ int clinux_lock(int descriptor);
 /// Returns 0, or the error number: EEXIST when the name is taken.
 int clinux_rename_new(const char *from, const char *to);
 
+/// Opens a file without a name in a folder (O_TMPFILE): it is gone with its descriptor, however the process ends.
+///
+/// Returns the descriptor, or the error number with its sign turned: EOPNOTSUPP, EISDIR or ENOENT where the file
+/// system or the kernel has no such files.
+int clinux_open_unnamed(const char *folder, unsigned mode);
+
+/// Gives a file that was opened without a name its name; nothing is replaced.
+///
+/// Returns 0, or the error number: EEXIST when the name is taken.
+int clinux_name(int descriptor, const char *path);
+
 /// Lets the allocator keep freed blocks of up to `byte_count` bytes instead of returning them to the kernel.
 ///
 /// Buffers of a megabyte are otherwise mapped and unmapped each time, and clearing their pages costs more

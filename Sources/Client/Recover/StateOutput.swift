@@ -7,9 +7,9 @@ import Sodium
 
 /// Takes a state as it is recovered: pieces in any order into a file, or in order to standard output.
 ///
-/// A file has another name until it is whole and on the disk; whatever fails before, nothing stays. Only a process
-/// that is killed leaves its `.NAME.RANDOM.part` behind: a later recovery does not touch it, since it cannot tell it
-/// from the file of one that is under way.
+/// A file has no name until it is whole and on the disk; whatever happens before, nothing stays, not even of a process
+/// that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a killed process
+/// leaves behind: a later recovery does not touch it, since it cannot tell it from the file of one that is under way.
 struct StateOutput: ~Copyable, Sendable {
   private static let permissions: UInt32 = 0o600
 
@@ -17,7 +17,8 @@ struct StateOutput: ~Copyable, Sendable {
   private static let standardOutput = DispatchQueue(label: "postern.state-output")
 
   private let path: String
-  private let temporaryPath: String
+  /// Nil for a file without a name, and for standard output.
+  private let temporaryPath: String?
   /// Nil for standard output.
   private let file: OpenFile?
 
@@ -27,20 +28,23 @@ struct StateOutput: ~Copyable, Sendable {
   static func open(_ output: RecoverOptions.Output) throws(PosternError) -> StateOutput {
     switch output {
     case .standardOutput:
-      return StateOutput(path: "", temporaryPath: "", file: nil)
+      return StateOutput(path: "", temporaryPath: nil, file: nil)
     case .file(let path):
       guard access(path, F_OK) != 0 else { throw .outputExists(path) }
       let slash = path.lastIndex(of: "/")
       let folder = slash.map { path[...$0] } ?? ""
       let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
       guard !name.isEmpty else { throw .noOutputName(path) }
+      if let file = OpenFile(unnamedIn: folder.isEmpty ? "." : String(folder), permissions: permissions) {
+        return StateOutput(path: path, temporaryPath: nil, file: file)
+      }
       let temporary = "\(folder).\(name).\(randomBytes(8).hex).part"
       let file = try OpenFile(temporary, .create, permissions: permissions)
       return StateOutput(path: path, temporaryPath: temporary, file: file)
     }
   }
 
-  private init(path: String, temporaryPath: String, file: consuming OpenFile?) {
+  private init(path: String, temporaryPath: String?, file: consuming OpenFile?) {
     self.path = path
     self.temporaryPath = temporaryPath
     self.file = file
@@ -48,7 +52,7 @@ struct StateOutput: ~Copyable, Sendable {
 
   deinit {
     // After a commit the temporary name is gone already.
-    if !isOrdered { unlink(temporaryPath) }
+    if let temporaryPath { unlink(temporaryPath) }
   }
 
   /// Whether pieces have to come in the state's order.
@@ -84,11 +88,14 @@ struct StateOutput: ~Copyable, Sendable {
   ///
   /// - Throws: `recover.*`, `storage.*`; nothing is left then.
   consuming func commit() throws(PosternError) {
+    let failure: CInt
     switch file {
-    case .some(let file): try file.syncData()
+    case .some(let file):
+      try file.syncData()
+      failure = temporaryPath.map { clinux_rename_new($0, path) } ?? file.name(path)
     case .none: return
     }
-    switch clinux_rename_new(temporaryPath, path) {
+    switch failure {
     case 0: break
     case EEXIST: throw .outputExists(path)
     case let number: throw .unnameableOutput(path, number)
