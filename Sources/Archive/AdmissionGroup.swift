@@ -198,7 +198,7 @@ struct CommittedApplication {
       guard let generation = try snapshot.generation(app: app, number: row.generation),
         let entry = try snapshot.entry(newest.index),
         case .epoch(let fields) = try Record(parsing: entry.bytes).fields
-      else { throw .damagedIndex(app) }
+      else { throw .damagedIndex("it lacks the newest generation or epoch of the application \(app)") }
       state.generation = ApplicationState.GenerationLine(
         number: generation.number, veil: fields.veil, veilCommit: generation.veilCommitment)
     }
@@ -238,12 +238,4 @@ extension [Tile] {
 private struct TilePlace: Hashable {
   let level: Int
   let index: UInt64
-}
-
-extension PosternError {
-  fileprivate static func damagedIndex(_ app: Digest) -> PosternError {
-    PosternError(
-      .indexDamaged, "The index lacks what belongs to the application \(app).",
-      advice: "Stop the archive and restore the index from its newest copy.")
-  }
 }

@@ -1,5 +1,6 @@
 package import Core
 import Dump
+import Packs
 
 /// What an archive has of an object that a tree names.
 package struct HeldObject {
@@ -72,18 +73,13 @@ private struct NamedObject {
   let byteCount: Int
 }
 
-private enum ObjectKind {
-  static let chunk: UInt8 = 1
-  static let node: UInt8 = 2
-}
-
 /// Those of a node's children that this push brought; all must be here.
 ///
 /// - Parameter level: the level that the children are named from; nil for the root, which may stand at any.
 private func newObjects(
   among children: [NamedObject], below level: Int?, locate: ([Digest]) throws(PosternError) -> [HeldObject?]
 ) throws(PosternError) -> Set<Digest> {
-  let kind = level == 1 ? ObjectKind.chunk : ObjectKind.node
+  let kind: PackEntry.Kind = level == 1 ? .chunk : .node
   var new: Set<Digest> = []
   for (child, held) in zip(children, try locate(children.map(\.id))) {
     guard let held else {
@@ -91,7 +87,7 @@ private func newObjects(
         .pushIncomplete, "The dump's tree names the object \(child.id), which the archive lacks.",
         advice: "Ask again which objects are missing, send them, and seal the push again.")
     }
-    guard held.kind == kind, held.byteCount == child.byteCount else { throw .wrongTree(child.id) }
+    guard held.kind == kind.rawValue, held.byteCount == child.byteCount else { throw .wrongTree(child.id) }
     if let level, level > 1, !held.isNew, held.level != level - 1 { throw .wrongTree(child.id) }
     if held.isNew { new.insert(child.id) }
   }

@@ -29,11 +29,7 @@ extension IndexSnapshot {
     guard let entry = try entry(index) else { throw .noSuchPartOfLog }
     let plan = try ProofPlan(inclusionOf: index, treeSize: treeSize)
     var tiles: [TileCoordinate: [UInt8]] = [:]
-    for tile in plan.tiles {
-      guard let hashes = try self.tile(level: UInt8(tile.level), number: tile.index), hashes.count >= tile.byteCount
-      else { throw .noSuchPartOfLog }
-      tiles[tile] = Array(hashes.prefix(tile.byteCount))
-    }
+    for coordinate in plan.tiles { tiles[coordinate] = try tile(coordinate) }
     let outcome = Result { try plan.hashes { tiles[$0] ?? [] } }
     guard let path = try? outcome.get() else { throw .noSuchPartOfLog }
     return ProvenRecord(index: index, leaf: entry.bytes, path: path)

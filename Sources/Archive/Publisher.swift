@@ -65,11 +65,7 @@ extension ArchiveIndex {
   ///
   /// - Throws: `archive.not-found` where the log has no such tile, or not as wide.
   func tile(_ coordinate: TileCoordinate) throws(PosternError) -> [UInt8] {
-    let hashes = try read { (snapshot) throws(PosternError) in
-      try snapshot.tile(level: UInt8(coordinate.level), number: coordinate.index)
-    }
-    guard let hashes, hashes.count >= coordinate.byteCount else { throw .noSuchPartOfLog }
-    return Array(hashes.prefix(coordinate.byteCount))
+    try read { (snapshot) throws(PosternError) in try snapshot.tile(coordinate) }
   }
 
   /// A bundle as wide as it is asked for.
@@ -83,6 +79,18 @@ extension ArchiveIndex {
     }
     guard entries.count == coordinate.width else { throw .noSuchPartOfLog }
     return try EntryBundle(entries.map(\.bytes))
+  }
+}
+
+extension IndexSnapshot {
+  /// A tile as wide as it is asked for.
+  ///
+  /// - Throws: `archive.not-found` where the log has no such tile, or not as wide.
+  func tile(_ coordinate: TileCoordinate) throws(PosternError) -> [UInt8] {
+    guard let hashes = try tile(level: UInt8(coordinate.level), number: coordinate.index),
+      hashes.count >= coordinate.byteCount
+    else { throw .noSuchPartOfLog }
+    return Array(hashes.prefix(coordinate.byteCount))
   }
 }
 

@@ -17,7 +17,7 @@ import GRDB
 /// changed nothing, with one exception: `index.unknown-outcome`. After it the writer refuses everything, and
 /// the process has to end; the next start reads what was committed.
 public final class IndexWriter: Sendable {
-  private let turns = WriterTurns()
+  private let turns = Turns()
   private let worker: WriterWorker
 
   init(pool: DatabasePool) {
@@ -26,7 +26,7 @@ public final class IndexWriter: Sendable {
 
   /// Runs `body` in one transaction when it is the caller's turn; see ``Connection/transaction(_:)``.
   func transaction<Result: Sendable>(
-    _ rank: WriterTurns.Rank = .ordinary, _ body: @Sendable (Database) throws(PosternError) -> Result
+    _ rank: Turns.Rank = .ordinary, _ body: @Sendable (Database) throws(PosternError) -> Result
   ) async throws(PosternError) -> Result {
     await turns.take(rank)
     defer { turns.pass() }

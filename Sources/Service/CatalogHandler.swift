@@ -14,20 +14,12 @@ struct CatalogHandler: CatalogService {
     _ request: Postern_V1_LatestRequest, context: ServerContext
   ) async throws -> Postern_V1_LatestResponse {
     let shown = try archive.show(try Digest(field: request.app, "app"))
-    var response = Postern_V1_LatestResponse()
-    response.checkpoint = Data(shown.checkpoint)
-    response.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
-    if let epoch = shown.epoch { response.epoch = Postern_V1_ProvenLeaf(epoch) }
-    return response
+    return Postern_V1_LatestResponse(shown)
   }
 
   func show(_ request: Postern_V1_ShowRequest, context: ServerContext) async throws -> Postern_V1_ShowResponse {
     let shown = try archive.show(try Digest(field: request.app, "app"), epoch: request.epoch)
-    var response = Postern_V1_ShowResponse()
-    response.checkpoint = Data(shown.checkpoint)
-    response.charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
-    if let epoch = shown.epoch { response.epoch = Postern_V1_ProvenLeaf(epoch) }
-    return response
+    return Postern_V1_ShowResponse(shown)
   }
 
   func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse {
@@ -75,3 +67,24 @@ struct CatalogHandler: CatalogService {
     }
   }
 }
+
+/// An answer that shows an application, proven under one checkpoint: the two have the same fields.
+private protocol ApplicationAnswer {
+  init()
+  var checkpoint: Data { get set }
+  var charters: [Postern_V1_ProvenLeaf] { get set }
+  var epoch: Postern_V1_ProvenLeaf { get set }
+}
+
+extension ApplicationAnswer {
+  /// What the archive shows.
+  fileprivate init(_ shown: ShownApplication) {
+    self.init()
+    checkpoint = Data(shown.checkpoint)
+    charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
+    if let epoch = shown.epoch { self.epoch = Postern_V1_ProvenLeaf(epoch) }
+  }
+}
+
+extension Postern_V1_LatestResponse: ApplicationAnswer {}
+extension Postern_V1_ShowResponse: ApplicationAnswer {}

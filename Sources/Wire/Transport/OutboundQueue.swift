@@ -102,9 +102,6 @@ final class OutboundQueue: Sendable {
     for waiter in waiters { waiter.resume() }
   }
 
-  /// Whether something waits to be sent.
-  var hasParts: Bool { state.withLock { !$0.parts.isEmpty } }
-
   /// Drops what waits, and fails every write from now on.
   func fail(_ error: any Error) {
     let waiters = state.withLock { state -> [CheckedContinuation<Void, any Error>] in

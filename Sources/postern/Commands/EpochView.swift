@@ -55,3 +55,29 @@ struct EpochView: Encodable {
       ]) + "\n" + rests
   }
 }
+
+/// A command that prints an epoch, proven: the newest, or one by number.
+protocol ShowsEpoch: AsksArchive {
+  var app: Digest { get }
+  var json: Bool { get }
+  var state: StateOptions { get }
+  var archive: ArchiveOptions { get }
+}
+
+extension ShowsEpoch {
+  /// Asks, checks and prints.
+  ///
+  /// - Parameters:
+  ///   - number: the epoch; nil for the newest.
+  ///   - rests: what the answer rests on, in a sentence.
+  ///   - absence: what is thrown where the archive shows no such epoch.
+  func show(epoch number: UInt64?, rests: String, orElse absence: PosternError) async throws {
+    let (app, memory) = (app, try state.memory(app))
+    let application = try await ArchiveConnection.open(archive.address()) { connection in
+      try await connection.verified(app: app, epoch: number, memory: memory)
+    }
+    guard let epoch = application.epoch else { throw absence }
+    let view = EpochView(application, epoch, rests: rests)
+    Console.say(json ? try view.json : view.text)
+  }
+}

@@ -3,7 +3,7 @@ import Client
 import Core
 
 /// `postern latest`: the newest epoch that an archive shows, proven.
-struct Latest: AsyncParsableCommand, AsksArchive {
+struct Latest: AsyncParsableCommand, ShowsEpoch {
   static let configuration = CommandConfiguration(
     commandName: "latest", abstract: "Show the newest epoch of an application, proven as far as it can be.")
 
@@ -24,15 +24,9 @@ struct Latest: AsyncParsableCommand, AsksArchive {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let memory = try state.memory(app)
-    let application = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.verified(app: app, memory: memory)
-    }
-    guard let epoch = application.epoch else {
-      throw PosternError(
-        .viewNoEpoch, "The application has no epoch yet, as far as this archive shows.", advice: "Push one first.")
-    }
-    let view = EpochView(application, epoch, rests: Latest.rests)
-    Console.say(json ? try view.json : view.text)
+    try await show(
+      epoch: nil, rests: Latest.rests,
+      orElse: PosternError(
+        .viewNoEpoch, "The application has no epoch yet, as far as this archive shows.", advice: "Push one first."))
   }
 }

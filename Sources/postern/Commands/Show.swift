@@ -3,7 +3,7 @@ import Client
 import Core
 
 /// `postern show`: one epoch, proven.
-struct Show: AsyncParsableCommand, AsksArchive {
+struct Show: AsyncParsableCommand, ShowsEpoch {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show one epoch of an application, proven to be in the log.")
 
@@ -21,15 +21,9 @@ struct Show: AsyncParsableCommand, AsksArchive {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let memory = try state.memory(app)
-    let application = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.verified(app: app, epoch: epoch, memory: memory)
-    }
-    guard let proven = application.epoch else {
-      throw PosternError(
-        .viewNoEpoch, "The archive shows no epoch \(epoch).", advice: "Ask for the latest one.")
-    }
-    let view = EpochView(application, proven, rests: "It is proven to be in the log; there may be newer ones.")
-    Console.say(json ? try view.json : view.text)
+    try await show(
+      epoch: epoch, rests: "It is proven to be in the log; there may be newer ones.",
+      orElse: PosternError(
+        .viewNoEpoch, "The archive shows no epoch \(epoch).", advice: "Ask for the latest one."))
   }
 }
