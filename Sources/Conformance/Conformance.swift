@@ -2,7 +2,7 @@ import Core
 
 /// Checks that this program agrees with test vectors, also with ones that it has never seen.
 ///
-/// The kinds are told by the file's name: `policies.json` and `envelope-*.json`. The caller reads the files.
+/// What a file is, its own fields say, whatever its name. The caller reads the files.
 public enum Conformance {
   /// The most bytes that a vector file may have.
   public static let fileByteLimit = 256 << 20
@@ -12,22 +12,29 @@ public enum Conformance {
   /// - Parameters:
   ///   - file: the file's name without its folder.
   ///   - bytes: what it holds.
-  /// - Returns: a case for each thing that the file demands; one failed case when it is malformed, one skipped
-  ///   case when its kind is unknown.
+  /// - Returns: a case for each thing that the file demands; one failed case when it is malformed or no JSON, one
+  ///   skipped case when its kind is unknown.
   public static func check(file: String, bytes: [UInt8]) async -> [ConformanceCase] {
     var log = CaseLog(file: file)
     do {
-      if file == "policies.json" {
-        try PolicyVectors(json: bytes).check(&log)
-      } else if file.hasPrefix("envelope-"), file.hasSuffix(".json") {
-        try await EnvelopeRun(EnvelopeVector(json: bytes)).check(&log)
-      } else {
-        log.skip("a kind that this program does not know")
+      switch try VectorKind(json: bytes) {
+      case .policies: try PolicyVectors(json: bytes).check(&log)
+      case .envelope: try await EnvelopeRun(EnvelopeVector(json: bytes)).check(&log)
+      case nil: log.skip("a kind that this program does not know")
       }
     } catch {
       log.fail("the file", "\(error)")
     }
     return log.cases
+  }
+}
+
+extension ConformanceCase {
+  /// A file that was not looked into.
+  ///
+  /// - Parameter reason: why not: `no JSON`.
+  public static func skipped(_ file: String, reason: String) -> ConformanceCase {
+    ConformanceCase(file: file, name: reason, outcome: .skipped)
   }
 }
 

@@ -3,7 +3,7 @@ import Core
 import Envelope
 import Sodium
 
-/// Checks one file `envelope-*.json`: first what has to come out of its seed, then what has to open, then what
+/// Checks one file about an envelope: first what has to come out of its seed, then what has to open, then what
 /// has to be refused.
 struct EnvelopeRun {
   let vector: EnvelopeVector

@@ -2,7 +2,7 @@ import Core
 import Envelope
 import Sodium
 
-/// The file `policies.json`: trees that are allowed, and trees that are refused with a rule.
+/// A file about policies: trees that are allowed, and trees that are refused with a rule.
 struct PolicyVectors: Decodable {
   private let allowed: [Allowed]
   private let refused: [Refused]

@@ -100,7 +100,7 @@ indirect enum PolicyNode: Decodable {
   }
 }
 
-/// A file `envelope-*.json`.
+/// A file about one envelope.
 struct EnvelopeVector: Decodable {
   let seed: Hex
   let appId: Hex
