@@ -24,11 +24,15 @@ struct Postern: AsyncParsableCommand {
   private static let keptByteCount = 64 << 20
 
   static func main() async {
+    guard StandardDescriptors.occupy() else { Glibc.exit(ExitStatus.refused.rawValue) }
     // Buffers of a megabyte come and go; the allocator shall keep their pages.
     clinux_keep_freed_memory(keptByteCount)
     _ = signal(SIGPIPE, SIG_IGN)
+    var config: ConfigFile?
     do {
-      var command = try parseAsRoot(try ConfigFile.complete(Array(CommandLine.arguments.dropFirst())))
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      config = try ConfigFile(completing: arguments)
+      var command = try parseAsRoot(config?.arguments ?? arguments)
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
@@ -38,6 +42,9 @@ struct Postern: AsyncParsableCommand {
       Console.note("postern: \(error)")
       Glibc.exit(ExitStatus(error).rawValue)
     } catch {
+      if exitCode(for: error) == .validationFailure, let remark = config?.remark(on: message(for: error)) {
+        Console.note(remark)
+      }
       // Usage, help and version are the parser's to print.
       exit(withError: error)
     }

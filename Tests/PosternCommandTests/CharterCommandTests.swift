@@ -51,15 +51,24 @@ import Testing
     let built = try build(document)
     #expect(built.status == 0, "\(built.errors)")
     let app = built.output.trimmingCharacters(in: .newlines)
+    // Nobody signs unasked: without a terminal and without --yes, the charter is shown and stays as it is.
+    let unsigned = try program.bytes(of: "charter")
+    let unasked = try program.run("charter", "sign", "charter", "--key", "bo.key")
+    #expect(unasked.status == 1 && unasked.errors.contains("(console.no-terminal)"))
+    #expect(unasked.errors.contains("2 of (ana, bo, cy)"))
+    #expect(try program.bytes(of: "charter") == unsigned)
     for (name, missing) in [("bo", "ana, cy"), ("cy", "ana"), ("bo", "ana")] {
-      let signed = try program.run("charter", "sign", "charter", "--key", "\(name).key")
+      let signed = try program.run("charter", "sign", "charter", "--key", "\(name).key", "--yes")
       #expect(signed.status == 0 && signed.errors.contains("Still missing: \(missing)."))
     }
     let early = try program.run("charter", "register", "charter", "--key", "ana.key")
     #expect(early.status == 1 && early.errors.contains("(charter.signature [0])"))
+    // A wrong key is refused before the whole charter is shown.
     let stranger = try program.run("charter", "sign", "charter", "--key", "tee.key")
-    #expect(stranger.status == 1 && stranger.errors.contains("(key.role)"))
-    #expect(try program.run("charter", "sign", "charter", "--key", "ana.key").errors.contains("Signed by every member"))
+    #expect(stranger.status == 1 && stranger.errors.contains("(key.role)") && !stranger.errors.contains("Charter of"))
+    #expect(
+      try program.run("charter", "sign", "charter", "--key", "ana.key", "--yes").errors.contains(
+        "Signed by every member"))
     let shown = try program.run("charter", "show", "charter")
     #expect(shown.output.contains("2 of (cy, ana ×2, 2 of (ana, bo, cy))") && shown.output.contains(app))
     let json =
@@ -137,7 +146,12 @@ import Testing
     for key in ["member", "uploader", "requester", "kms"] { #expect(program.exists("solo/\(key).key")) }
     let shown = try program.run("charter", "show", "solo/charter")
     #expect(shown.output.contains("1 of (me)") && shown.output.contains("1 of 1"))
+    #expect(made.errors.contains("postern recover --app") && made.errors.contains("--kms-key solo/kms.key"))
     let again = try program.run("charter", "new", "--solo", "--home", home, "--out", "solo")
     #expect(again.status == 1 && again.errors.contains("(storage.exists)"))
+    for (out, code) in [("ana.pub", "storage.exists"), ("none/solo", "storage.missing")] {
+      let refused = try program.run("charter", "new", "--solo", "--home", home, "--out", out)
+      #expect(refused.status == 1 && refused.errors.contains("(\(code))"), "\(refused.errors)")
+    }
   }
 }

@@ -91,7 +91,9 @@ import Testing
       requester = [{ file = "ops.pub" }]
       """, to: "charter.toml")
     let app = try must(program, "charter", "new", "charter.toml", "--out", "charter")
-    for name in JourneyTests.members { _ = try must(program, "charter", "sign", "charter", "--key", "\(name).key") }
+    for name in JourneyTests.members {
+      _ = try must(program, "charter", "sign", "charter", "--key", "\(name).key", "--yes")
+    }
     #expect(try must(program, "charter", "show", "charter", "--json").contains(home))
     let other = try program.run("charter", "register", "charter", "--key", "bo.key")
     #expect(other.status == 1 && other.errors.contains("(charter.signer)"))

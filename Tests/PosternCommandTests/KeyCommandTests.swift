@@ -83,15 +83,17 @@ import Testing
     let app = String(repeating: "0", count: 64)
     let asked = try program.run("list", "--app", app, "--config", "good.toml")
     #expect(asked.status == 1 && asked.errors.contains("127.0.0.1:1 cannot be reached"))
-    for (text, status, said) in [
-      ("[key.show]\nkey = \"one.key\"\nkee = 7\n", Int32(64), "--kee"),
-      ("[key.show]\nkey = 1.5\n", 1, "“key.show.key”"),
-      ("[key.show\n", 1, "(settings.syntax)"),
-    ] {
-      try program.write(text, to: "bad.toml")
-      let outcome = try program.run("key", "show", "--config", "bad.toml")
-      #expect(outcome.status == status && outcome.errors.contains(said), "\(outcome.errors)")
-    }
     #expect(try program.run("key", "show", "--config", "none.toml").errors.contains("(file.unreadable)"))
+  }
+
+  @Test func aFilesNameComesFromTheHoldersName() throws {
+    let program = try Program()
+    let made = try program.run("key", "new", "member", "--name", "Ana María")
+    #expect(made.status == 0 && made.errors.contains("to Ana-María.key") && made.output.contains(" Ana María "))
+    #expect(program.exists("Ana-María.key"))
+    for name in [" ana", "a/b", ".ana", "-ana", "a\u{202E}b"] {
+      let refused = try program.run("key", "new", "member", "--name=\(name)")
+      #expect(refused.status == 64 && refused.errors.contains("Error: The name “"), "\(name): \(refused.errors)")
+    }
   }
 }

@@ -17,7 +17,14 @@ extension ProcessTests {
       try machine.write(state, to: "STATE")
       let said = try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "STATE")
       #expect(said.hasPrefix("Epoch 1 is accepted, as entry 1 of the log."))
+      let checked = try await machine.must("verify", "epoch", "--app", app)
+      #expect(checked.hasPrefix("Good: epoch 1 of “solo”") && checked.contains("1 of (me): 1 gate and 1 leaf"))
+      #expect(checked.contains("postern/solo: proven to open the same secret"))
+      #expect(try await machine.postern("verify", "epoch", "--app", app, "--epoch", "2").isRefused("archive.not-found"))
       try await machine.must("recovery", "request", "--app", app, "--key", "solo/requester.key", "--out", "request")
+      let nowhere = try await machine.postern(
+        "recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "none/STATE")
+      #expect(nowhere.isRefused("storage.missing") && nowhere.errors.contains("no folder “none”"))
       try await machine.must(
         "council", "release", "--key", "solo/member.key", "--request", "request", "--out", "release", "--yes")
       try await machine.must("recovery", "open", "--request", "request", "--release", "release", "--out", "STATE.again")
@@ -29,6 +36,16 @@ extension ProcessTests {
       for name in ["STATE.again", "STATE.kms", "solo/uploader.key", "solo/member.key", "request.secret"] {
         #expect(try machine.permissions(of: name) == 0o600, "\(name)")
       }
+    }
+
+    /// What `verify epoch --json` prints.
+    private struct Checked: Decodable {
+      let epoch: UInt64
+      let memberCount: Int
+      let council: String?
+      let gateCount: Int
+      let leafCount: Int
+      let kms: String?
     }
 
     /// Two of three open the door although the third lies; who lied is proven to anyone, and nobody else is.
@@ -50,7 +67,17 @@ extension ProcessTests {
       }
       #expect(try await machine.run(["bo.key", "request", "bo.release"], of: "lying-member").status == 0)
 
+      let checked: Checked = try await machine.json("verify", "epoch", "--app", app)
+      #expect(checked.council == "2 of (ana, bo, cleo)" && checked.gateCount == 1 && checked.leafCount == 3)
+      #expect(checked.kms == "ledger/door" && checked.epoch == 1 && checked.memberCount == 3)
+      let unknown = String(repeating: "0b", count: 32)
+      for command in [["verify", "epoch"], ["list"]] {
+        #expect(try await machine.run(command + ["--app", unknown]).isRefused("epoch.unknown-app"))
+      }
+
       let open = ["recovery", "open", "--request", "request", "--blame", "blame", "--out"]
+      let absent = try await machine.run(open + ["out", "--release", "ana.release", "dan.release"])
+      #expect(absent.isRefused("file.unreadable") && absent.errors.contains("“dan.release”"))
       let few = try await machine.run(open + ["out", "--release", "bo.release", "ana.release"])
       #expect(few.status == 1 && few.errors.contains("“bo” answered falsely") && !machine.exists("out"))
       #expect(try await machine.postern("council", "judge", "blame").output.contains("holds a false release"))
@@ -65,7 +92,8 @@ extension ProcessTests {
       var forged = first
       forged[forged.count / 2] ^= 1
       try machine.write(forged, to: "forged")
-      #expect(try await machine.postern("council", "judge", "forged").status == 1)
+      let nothing = try await machine.postern("council", "judge", "forged")
+      #expect(nothing.status == 1 && nothing.output.isEmpty && nothing.errors.contains("("), "\(nothing.errors)")
 
       // Members who are asked by somebody whom the charter does not list, or for another application, do not answer.
       let stranger = try await machine.postern("recovery", "request", "--app", app, "--key", "tee.key", "--out", "r")

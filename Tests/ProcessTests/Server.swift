@@ -97,7 +97,7 @@ extension Machine {
       """
     try write(document.utf8, to: "\(name).toml")
     let app = try await must("charter", "new", "\(name).toml", "--out", "\(name).charter", "--allow-fragile")
-    for member in members { try await must("charter", "sign", "\(name).charter", "--key", "\(member).key") }
+    for member in members { try await must("charter", "sign", "\(name).charter", "--key", "\(member).key", "--yes") }
     try await must("charter", "register", "\(name).charter", "--key", "\(members[0]).key")
     return app
   }

@@ -64,20 +64,27 @@ public struct CharterFile: Hashable, Sendable {
     zip(charter.members, signatures).filter { $0.1 == nil }.map(\.0)
   }
 
+  /// Which member of the charter a key is.
+  ///
+  /// - Throws: `key.role`, `charter.signer` where the charter does not name the member.
+  public func memberNumber(of key: borrowing KeyFile) throws(PosternError) -> Int {
+    try key.require(.member)
+    guard let number = charter.memberNumber(signing: key.master.signingKey().verificationKey) else {
+      throw PosternError(
+        .charterSigner, "The charter does not name the member “\(key.name)” with this key.",
+        advice: "Have your public line put into the charter, or give the key that it names.")
+    }
+    return number
+  }
+
   /// Adds a member's signature; again, where it is there already.
   ///
   /// - Returns: the member's number.
   /// - Throws: `key.role`, `charter.signer` where the charter does not name the member.
   @discardableResult
   public mutating func sign(with key: borrowing KeyFile) throws(PosternError) -> Int {
-    try key.require(.member)
-    let signing = key.master.signingKey()
-    guard let number = charter.memberNumber(signing: signing.verificationKey) else {
-      throw PosternError(
-        .charterSigner, "The charter does not name the member “\(key.name)” with this key.",
-        advice: "Have your public line put into the charter, or give the key that it names.")
-    }
-    signatures[number] = CharterSignatures.sign(charter: charter.digest, with: signing)
+    let number = try memberNumber(of: key)
+    signatures[number] = CharterSignatures.sign(charter: charter.digest, with: key.master.signingKey())
     return number
   }
 

@@ -132,7 +132,10 @@ public struct RecoveryTally: ~Copyable, Sendable {
       names.isEmpty
       ? "Every member has answered; the epoch cannot be opened through this door."
       : "Ask for a release from more of: \(names.joined(separator: ", "))."
+    let count =
+      good == 0
+      ? "No good release is there" : good == 1 ? "One good release is there" : "\(good) good releases are there"
     return PosternError(
-      .recoveryMissing, "The \(good) good releases do not satisfy the recovery policy yet.", advice: advice)
+      .recoveryMissing, "\(count), which does not satisfy the recovery policy yet.", advice: advice)
   }
 }

@@ -100,6 +100,8 @@ extension Armour {
     guard text.count <= kind.textByteCountLimit else {
       throw .tooLarge("POSTERN \(kind.label) file", kind.textByteCountLimit)
     }
+    // Its kind first: of a picture or a program, nobody wants to hear about line ends.
+    guard text.starts(with: kind.begin) else { throw Armour.wrongKind(text, expected: kind) }
     guard !text.contains(UInt8(ascii: "\r")) else {
       throw .malformedArmour("The file has line ends of another system.")
     }
@@ -175,11 +177,11 @@ extension Armour {
     let prefix = "-----BEGIN POSTERN "
     guard line.hasPrefix(prefix), line.hasSuffix("-----") else {
       return PosternError(
-        .armourKind, "The file is no POSTERN \(expected.label) file.",
+        .armourKind, "This is not a POSTERN \(expected.label) file.",
         advice: "Give the file that starts with “\(String(decoding: expected.begin, as: UTF8.self))”.")
     }
     return PosternError(
-      .armourKind, "The file is a POSTERN \(line.dropFirst(prefix.count).dropLast(5)), not a \(expected.label).",
+      .armourKind, "This is a POSTERN \(line.dropFirst(prefix.count).dropLast(5)) file, not a \(expected.label) file.",
       advice: "Give the file that starts with “\(String(decoding: expected.begin, as: UTF8.self))”.")
   }
 }

@@ -1,5 +1,7 @@
 public import Core
+import Glibc
 import Packs
+import SystemPackage
 
 /// Writes files that anyone may read: charters, requests, receipts.
 public enum OutputFile {
@@ -11,6 +13,21 @@ public enum OutputFile {
   ///   - replacing: whether a file of that name may be replaced.
   /// - Throws: `storage.exists`, or why it cannot be written: `storage.*`.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool = false) throws(PosternError) {
+    try requireFolder(of: path)
     try DurableFile.write(bytes, to: path, replacing: replacing)
+  }
+
+  /// Refuses a name in a folder that is not there, before anything is done that would be lost.
+  ///
+  /// - Throws: `storage.missing`, naming the folder.
+  public static func requireFolder(of path: String) throws(PosternError) {
+    let parent = FilePath(path).removingLastComponent()
+    let folder = parent.isEmpty ? FilePath(".") : parent
+    // A name that ends in a stroke and a full stop leads to nothing but a folder.
+    guard access("\(folder)/.", F_OK) == 0 || ![ENOENT, ENOTDIR].contains(errno) else {
+      throw PosternError(
+        .storageMissing, "There is no folder “\(folder)” for the file “\(path)”.",
+        advice: "Make the folder first, or choose another place.")
+    }
   }
 }

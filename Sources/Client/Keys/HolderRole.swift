@@ -12,6 +12,9 @@ public enum HolderRole: String, Sendable, CaseIterable {
   /// The key-management service, or whoever provisions its secret.
   case kms
 
+  /// The role with its article, in a sentence.
+  var withArticle: String { self == .uploader ? "an uploader" : self == .kms ? "a KMS" : "a \(rawValue)" }
+
   /// Refuses a name that no charter would take.
   ///
   /// - Throws: `key.name`.

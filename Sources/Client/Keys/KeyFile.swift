@@ -48,7 +48,7 @@ public struct KeyFile: ~Copyable, Sendable {
     defer { wipe(&bytes) }
     guard role == .kms || role == .uploader else {
       throw PosternError(
-        .keyRole, "A \(role.rawValue)'s secret is made by its holder and not imported.",
+        .keyRole, "The secret of \(role.withArticle) is made by its holder and not imported.",
         advice: "Leave --import out.")
     }
     if bytes.count > MasterSecret.byteCount, bytes.last == newline { bytes.removeLast() }
@@ -94,8 +94,8 @@ public struct KeyFile: ~Copyable, Sendable {
   public borrowing func require(_ role: HolderRole) throws(PosternError) {
     guard self.role == role else {
       throw PosternError(
-        .keyRole, "This is the key of the \(self.role.rawValue) “\(name)”, and a \(role.rawValue)'s is needed.",
-        advice: "Give the file of a \(role.rawValue)'s key.")
+        .keyRole, "This is the key of the \(self.role.rawValue) “\(name)”, and that of \(role.withArticle) is needed.",
+        advice: "Give the file of the key of \(role.withArticle).")
     }
   }
 }

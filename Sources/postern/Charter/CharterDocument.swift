@@ -19,10 +19,11 @@ struct CharterDocument {
   ///
   /// - Parameters:
   ///   - bytes: the file.
+  ///   - file: its name, for whatever is wrong with it.
   ///   - folder: where names of files in it start.
   /// - Throws: `settings.*`.
-  init(toml bytes: [UInt8], folder: String) throws(PosternError) {
-    root = try SettingsEntry(toml: bytes)
+  init(toml bytes: [UInt8], of file: String, folder: String) throws(PosternError) {
+    root = try SettingsEntry(toml: bytes, of: file)
     try root.allow([
       "name", "home", "retention", "chunker", "member", "recovery", "governance", "kms", "uploader", "requester",
     ])

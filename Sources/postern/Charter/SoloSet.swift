@@ -2,7 +2,6 @@ import Client
 import Core
 import Dump
 import Envelope
-import Foundation
 import Merkle
 import Records
 import Sodium
@@ -48,10 +47,9 @@ struct SoloSet: ~Copyable {
   /// Writes all of it into a new folder that nobody else may enter.
   ///
   /// - Returns: the application's id.
-  /// - Throws: `storage.*`, or what the file system says.
-  func write(to folder: String) throws -> Digest {
-    try FileManager.default.createDirectory(
-      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  /// - Throws: `storage.*`.
+  func write(to folder: String) throws(PosternError) -> Digest {
+    try PrivateFile.makeFolder(folder)
     try SoloSet.write(member, "member", folder)
     try SoloSet.write(uploader, "uploader", folder)
     try SoloSet.write(requester, "requester", folder)
@@ -71,6 +69,11 @@ struct SoloSet: ~Copyable {
   /// - Parameter archive: the address that was given, if one was.
   func nextSteps(folder: String, app: Digest, archive: String?) -> String {
     let there = archive.map { " --archive \($0)" } ?? ""
+    let kms =
+      charter.charter.kms == nil
+      ? ""
+      : "\nOr, through the other door:\n"
+        + "  postern recover --app \(app) --kms-key \(folder)/kms.key --out STATE.kms\(there)"
     return """
       Wrote the keys and the charter to \(folder). Next:
         postern charter register \(folder)/\(SoloSet.charterName) --key \(folder)/member.key\(there)
@@ -78,6 +81,6 @@ struct SoloSet: ~Copyable {
         postern recovery request --app \(app) --key \(folder)/requester.key --out request\(there)
         postern council release --key \(folder)/member.key --request request --out release
         postern recovery open --request request --release release --out STATE.again\(there)
-      """
+      """ + kms
   }
 }

@@ -21,6 +21,10 @@ struct ArchiveInit: ParsableCommand {
     let verifier = try Archive.create(at: data, origin: origin)
     Console.note(
       "Made the archive in \(data). Copy keys/log.key to a safe place. The log's verifier key, for charters:")
-    Console.say(verifier.text)
+    try Console.answer(
+      verifier.text, called: "verifier key",
+      after: Console.Deed(
+        sentence: "The archive in \(data) was made",
+        advice: "Serve it; “postern charter new” asks it for its verifier key."))
   }
 }

@@ -6,7 +6,7 @@ import Merkle
 import Records
 
 /// `postern charter new`: builds a charter from a TOML file, or a whole one for a single person.
-struct CharterNew: AsyncParsableCommand, AsksArchive {
+struct CharterNew: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "new", abstract: "Build a charter.",
     discussion: """
@@ -40,6 +40,7 @@ struct CharterNew: AsyncParsableCommand, AsksArchive {
 
   func validate() throws {
     guard solo == (file == nil) else { throw ValidationError("Give a TOML file, or --solo and none.") }
+    guard Charter.isName(name) else { throw ValidationError(KeyNew.badName(name)) }
   }
 
   func run() async throws {
@@ -48,15 +49,19 @@ struct CharterNew: AsyncParsableCommand, AsksArchive {
 
   private func build(_ path: String) async throws {
     let folder = (path as NSString).deletingLastPathComponent
+    try OutputFile.requireFolder(of: out)
     let bytes = try InputFile.read(path, byteCountLimit: CharterDocument.byteCountLimit)
-    let document = try CharterDocument(toml: bytes, folder: folder.isEmpty ? "." : folder)
+    let document = try CharterDocument(toml: bytes, of: path, folder: folder.isEmpty ? "." : folder)
     let charter = try document.charter(home: try await home(named: try document.home()))
     let charterFile = try CharterFile(charter)
     if !allowFragile { try charter.requireRedundancy() }
     try OutputFile.write(charterFile.text, to: out)
     Console.note(CharterSummary(charterFile).text)
     Console.note("Wrote \(out). Now every member signs it: postern charter sign \(out) --key MEMBER.key")
-    Console.say(charter.digest.hex)
+    try Console.answer(
+      charter.digest.hex, called: "application",
+      after: Console.Deed(
+        sentence: "The charter was written to \(out)", advice: "“postern charter show” prints the application's id."))
   }
 
   private func buildSolo() async throws {
@@ -65,7 +70,11 @@ struct CharterNew: AsyncParsableCommand, AsksArchive {
     let app = try set.write(to: out)
     Console.note(CharterSummary(try CharterFile.read("\(out)/\(SoloSet.charterName)")).text)
     Console.note(set.nextSteps(folder: out, app: app, archive: archive.archive))
-    Console.say(app.hex)
+    try Console.answer(
+      app.hex, called: "application",
+      after: Console.Deed(
+        sentence: "The keys and the charter were written to \(out)",
+        advice: "“postern charter show \(out)/\(SoloSet.charterName)” prints the application's id."))
   }
 
   /// The home log: as named, or as the archive says.

@@ -6,7 +6,7 @@ import Records
 import Trust
 
 /// `postern charter register`: sends a signed charter to its home archive and keeps the receipt.
-struct CharterRegister: AsyncParsableCommand, AsksArchive {
+struct CharterRegister: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "register", abstract: "Register a charter that every member has signed.")
 
@@ -49,11 +49,14 @@ struct CharterRegister: AsyncParsableCommand, AsksArchive {
     let path = receipt ?? "\(file).tlog-proof"
     try OutputFile.write(answer.bytes, to: path, replacing: true)
     let app = charter.charter.digest.hex
+    let deed = Console.Deed(
+      sentence: "The charter is registered, and its receipt is in \(path)",
+      advice: "“postern charter show” prints the application's id.")
     if json {
-      Console.say(try Output(app: app, leafIndex: answer.proven.index, receiptPath: path).json)
+      try Console.say(try Output(app: app, leafIndex: answer.proven.index, receiptPath: path).json, after: deed)
     } else {
       Console.note("Registered as entry \(answer.proven.index) of \(charter.charter.home.name); receipt in \(path).")
-      Console.say(app)
+      try Console.answer(app, called: "application", after: deed)
     }
   }
 }

@@ -16,6 +16,6 @@ struct CharterShow: ParsableCommand {
 
   func run() throws {
     let summary = CharterSummary(try CharterFile.read(file))
-    Console.say(json ? try summary.json : summary.text)
+    try Console.say(json ? try summary.json : summary.text)
   }
 }

@@ -22,9 +22,10 @@ struct CharterSign: ParsableCommand {
 
   func run() throws {
     var charter = try CharterFile.read(file)
-    Console.note(CharterSummary(charter).text)
     let key = try KeyFile.read(key, as: .member, passphrase)
-    if !yes, Console.isTerminal, try !Console.confirm("Sign it as “\(key.name)”?") { throw PosternError.declined }
+    _ = try charter.memberNumber(of: key)
+    Console.note(CharterSummary(charter).text)
+    guard try yes || Console.confirm("Sign it as “\(key.name)”?") else { throw PosternError.declined }
     try charter.sign(with: key)
     try OutputFile.write(charter.text, to: file, replacing: true)
     let missing = charter.missing.map(\.name)

@@ -28,15 +28,24 @@ struct CouncilJudge: AsyncParsableCommand {
 
   func run() async throws {
     let bytes = try InputFile.read(file, byteCountLimit: BlameFile.textByteCountLimit)
-    let judgement = try await BlameFile(parsing: bytes).judge()
+    let blame = try BlameFile(parsing: bytes)
+    let judgement: BlameJudgement
+    do throws(PosternError) {
+      judgement = try await blame.judge()
+    } catch {
+      throw PosternError(
+        error.code, "This blame proves nothing. \(error.message)",
+        advice: "Blame nobody; ask whoever sent it for the file as “postern recovery open --blame” wrote it.",
+        index: error.index)
+    }
     let statement = judgement.statement
     if json {
       let output = Output(
         app: statement.app.hex, epoch: statement.epoch.number, recovery: statement.recovery.hex,
         member: judgement.member.name, verdict: judgement.verdict.rawValue, isProven: judgement.isProven)
-      Console.say(try output.json)
+      try Console.say(try output.json)
     } else {
-      Console.say(text(judgement))
+      try Console.say(text(judgement))
     }
     guard judgement.isProven else { throw ExitCode(ExitStatus.refused.rawValue) }
   }

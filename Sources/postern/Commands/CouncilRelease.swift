@@ -26,7 +26,7 @@ struct CouncilRelease: AsyncParsableCommand {
       "Where the release goes (REQUEST.NAME.release where none is given); - is standard output.", valueName: "file"))
   var out: String?
 
-  @Option(help: ArgumentHelp("The application that you know; any other is refused.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application that you know, 64 hex digits; any other is refused.", valueName: "id"))
   var app: Digest?
 
   @Flag(help: "Release without asking.")
@@ -44,7 +44,7 @@ struct CouncilRelease: AsyncParsableCommand {
     guard try yes || Console.confirm("Release your shares to this node?") else { throw PosternError.declined }
     let release = try recovery.answer(with: key)
     let path = out ?? "\(request).\(number).release"
-    guard path != InputFile.standardInput else { return Console.say(release.text) }
+    guard path != InputFile.standardInput else { return try Console.say(release.text) }
     try OutputFile.write(release.text, to: path)
     Console.note("Wrote \(path). Hand it to the recovering node; nobody else can read it.")
   }

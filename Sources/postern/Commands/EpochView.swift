@@ -57,7 +57,7 @@ struct EpochView: Encodable {
 }
 
 /// A command that prints an epoch, proven: the newest, or one by number.
-protocol ShowsEpoch: AsksArchive {
+protocol ShowsEpoch {
   var app: Digest { get }
   var json: Bool { get }
   var state: StateOptions { get }
@@ -78,6 +78,6 @@ extension ShowsEpoch {
     }
     guard let epoch = application.epoch else { throw absence }
     let view = EpochView(application, epoch, rests: rests)
-    Console.say(json ? try view.json : view.text)
+    try Console.say(json ? try view.json : view.text)
   }
 }

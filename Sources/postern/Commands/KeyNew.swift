@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Core
+import Records
 import Sodium
 
 /// `postern key new`: draws a secret, keeps it in a file, and prints its public half.
@@ -19,7 +20,9 @@ struct KeyNew: ParsableCommand {
   var name: String
 
   @Option(
-    help: ArgumentHelp("Where the key goes (NAME.key where none is given); - is standard output.", valueName: "file"))
+    help: ArgumentHelp(
+      "Where the key goes (NAME.key where none is given, with - for each space); - is standard output.",
+      valueName: "file"))
   var out: String?
 
   @Flag(help: "Put the key under a passphrase.")
@@ -35,6 +38,17 @@ struct KeyNew: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    guard Charter.isName(name) else { throw ValidationError(KeyNew.badName(name)) }
+    _ = try path()
+  }
+
+  /// What is said of a name that no charter would take.
+  static func badName(_ name: String) -> String {
+    "The name “\(Console.visible(name))” is none: a name has 1 to \(Charter.Limits.nameByteCount) bytes, all of it "
+      + "shows, and it neither begins nor ends with a space."
+  }
+
   func run() throws {
     let key = try makeKey()
     let line = PublicLine(of: key).description
@@ -44,13 +58,23 @@ struct KeyNew: ParsableCommand {
     defer { wipe(&text) }
     let path = try path()
     guard path != InputFile.standardInput else {
-      Console.say(text)
+      do throws(PosternError) {
+        try Console.say(text)
+      } catch {
+        throw PosternError(
+          error.code, "The key was not written whole to standard output, and is lost. \(error.message)",
+          advice: "Throw away what arrived, and make another key.")
+      }
       Console.note(line)
       return
     }
     try PrivateFile.write(text, to: path)
     Console.note("Wrote the \(role.rawValue)'s key to \(path); nobody else may read it. Its public half:")
-    Console.say(line)
+    try Console.say(
+      line,
+      after: Console.Deed(
+        sentence: "The key was written to \(path)",
+        advice: "“postern key show --key \(path)” prints its public half."))
   }
 
   private func makeKey() throws -> KeyFile {
@@ -62,8 +86,10 @@ struct KeyNew: ParsableCommand {
   private func path() throws -> String {
     if let out { return out }
     let isPlain =
-      name.utf8.first != UInt8(ascii: ".") && name.allSatisfy { $0.isLetter || $0.isNumber || "-_.@".contains($0) }
-    guard isPlain else { throw ValidationError("The name “\(name)” is no file's; say where the key goes with --out.") }
-    return "\(name).key"
+      !".-".contains(name.first ?? ".") && name.allSatisfy { $0.isLetter || $0.isNumber || "-_.@ ".contains($0) }
+    guard isPlain else {
+      throw ValidationError("The name “\(name)” makes no good file name; say where the key goes, such as --out my.key.")
+    }
+    return name.replacing(" ", with: "-") + ".key"
   }
 }

@@ -26,6 +26,6 @@ struct KeyShow: ParsableCommand {
   func run() throws {
     let key = try KeyFile.read(key, as: nil, passphrase)
     let line = PublicLine(of: key).description
-    Console.say(json ? try Output(role: key.role.rawValue, name: key.name, line: line).json : line)
+    try Console.say(json ? try Output(role: key.role.rawValue, name: key.name, line: line).json : line)
   }
 }

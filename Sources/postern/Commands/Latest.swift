@@ -13,7 +13,7 @@ struct Latest: AsyncParsableCommand, ShowsEpoch {
     this archive's word alone, since the charter names no mirrors.
     """
 
-  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
   @Flag(help: "Print JSON.")

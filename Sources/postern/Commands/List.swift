@@ -3,15 +3,17 @@ import Client
 import Core
 
 /// `postern list`: epochs of an application, or of every application under one policy.
-struct List: AsyncParsableCommand, AsksArchive {
+struct List: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "List epochs, newest first, as the archive's index has them.",
     discussion: "A list is a convenience and proves nothing; “postern show” proves an epoch.")
 
-  @Option(help: ArgumentHelp("Epochs of this application.", valueName: "id"))
+  @Option(help: ArgumentHelp("Epochs of this application: 64 hex digits.", valueName: "id"))
   var app: Digest?
 
-  @Option(help: ArgumentHelp("Epochs that were sealed under this recovery policy.", valueName: "digest"))
+  @Option(
+    help: ArgumentHelp(
+      "Epochs that were sealed under the recovery policy with this digest: 64 hex digits.", valueName: "digest"))
   var policy: Digest?
 
   @Option(help: "The most epochs to list.")
@@ -48,7 +50,8 @@ struct List: AsyncParsableCommand, AsksArchive {
       var page: [UInt8]?
       repeat {
         let answer = try await fetch(connection, page, min(left, List.pageCount))
-        for epoch in answer.epochs.prefix(left) { Console.say(try line(epoch)) }
+        if page == nil, answer.epochs.isEmpty { try await explainAbsence(connection) }
+        for epoch in answer.epochs.prefix(left) where try !Console.list(try line(epoch)) { return }
         left -= answer.epochs.count
         page = answer.next
       } while page != nil && left > 0
@@ -58,6 +61,17 @@ struct List: AsyncParsableCommand, AsksArchive {
   private func fetch(_ connection: ArchiveConnection, _ page: [UInt8]?, _ limit: Int) async throws -> EpochPage {
     if let app { return try await connection.list(app: app, after: page, limit: limit) }
     return try await connection.list(policy: policy ?? .zero, after: page, limit: limit)
+  }
+
+  /// Tells an application without epochs from one that the archive does not know.
+  ///
+  /// - Throws: `epoch.unknown-app`.
+  private func explainAbsence(_ connection: ArchiveConnection) async throws {
+    guard let app else {
+      return Console.note("This archive shows no epoch that was sealed under that policy, the digest of a policy.")
+    }
+    _ = try await connection.verified(app: app, memory: nil)
+    Console.note("The application has no epoch yet, as far as this archive shows.")
   }
 
   private func line(_ epoch: EpochSummary) throws -> String {

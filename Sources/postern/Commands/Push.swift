@@ -3,7 +3,7 @@ import Client
 import Core
 
 /// `postern push`: publishes a state as an application's next epoch.
-struct Push: AsyncParsableCommand, AsksArchive {
+struct Push: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "push", abstract: "Seal a state and publish it as the next epoch.",
     discussion: "A push that was cut off is simply run again: it sends only what the archive lacks.")
@@ -11,7 +11,7 @@ struct Push: AsyncParsableCommand, AsksArchive {
   @Argument(help: ArgumentHelp("The state; - is standard input.", valueName: "state"))
   var input: String
 
-  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
   @Option(help: ArgumentHelp("The uploader's key; - is standard input.", valueName: "file"))
@@ -22,7 +22,7 @@ struct Push: AsyncParsableCommand, AsksArchive {
       "The application's version of the state (one more than the last where none is given).", valueName: "n"))
   var stateVersion: UInt64?
 
-  @Option(help: ArgumentHelp("The application's public commitment to the state, 32 bytes.", valueName: "hex"))
+  @Option(help: ArgumentHelp("The application's public commitment to the state: 64 hex digits.", valueName: "hex"))
   var stateCommitment: Digest?
 
   @Flag(help: "Open the next generation although the current one could go on.")
@@ -73,7 +73,10 @@ struct Push: AsyncParsableCommand, AsksArchive {
     defer { line.clear() }
     let report = try await push(options, key, line)
     line.clear()
-    if json { Console.say(try output(report).json) } else { Console.say(text(report)) }
+    let deed = Console.Deed(
+      sentence: "Epoch \(report.epoch) is in the log, and its receipt in \(report.receiptPath)",
+      advice: "Do not push it again; “postern show --epoch \(report.epoch)” shows it.")
+    try Console.say(json ? try output(report).json : text(report), after: deed)
   }
 
   private func push(

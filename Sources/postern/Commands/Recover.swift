@@ -3,7 +3,7 @@ import Client
 import Core
 
 /// `postern recover`: opens an epoch through the KMS door and recovers its state.
-struct Recover: AsyncParsableCommand, AsksArchive {
+struct Recover: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recover", abstract: "Recover a state through the KMS door.",
     discussion: """
@@ -11,7 +11,7 @@ struct Recover: AsyncParsableCommand, AsksArchive {
       door: postern recovery request, then postern recovery open.
       """)
 
-  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
   @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
@@ -28,6 +28,7 @@ struct Recover: AsyncParsableCommand, AsksArchive {
 
   func run() async throws {
     let key = try KeyFile.read(kmsKey, as: .kms, passphrase)
+    if recovery.out != InputFile.standardInput { try OutputFile.requireFolder(of: recovery.out) }
     let memory = try state.memory(app)
     let sealed = try await ArchiveConnection.open(archive.address()) { connection in
       try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))

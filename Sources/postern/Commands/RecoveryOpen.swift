@@ -6,7 +6,7 @@ import Records
 import Sodium
 
 /// `postern recovery open`: opens an epoch with the members' answers, and recovers its state.
-struct RecoveryOpen: AsyncParsableCommand, AsksArchive {
+struct RecoveryOpen: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "open", abstract: "Open an epoch with the members' releases, and recover its state.",
     discussion: """
@@ -44,6 +44,7 @@ struct RecoveryOpen: AsyncParsableCommand, AsksArchive {
     let bytes = try InputFile.read(request, byteCountLimit: RecoveryRequestFile.textByteCountLimit)
     let asked = try await RecoveryCase(verifying: try RecoveryRequestFile(parsing: bytes))
     var tally = try RecoveryTally(asked, secret: try readSecret())
+    if recovery.out != InputFile.standardInput { try OutputFile.requireFolder(of: recovery.out) }
     try collect(into: &tally)
     let opening = SharedOpening(try tally.open())
     try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)
@@ -60,10 +61,13 @@ struct RecoveryOpen: AsyncParsableCommand, AsksArchive {
   private func collect(into tally: inout RecoveryTally) throws {
     let members = tally.recovery.statement.charter.members
     var blameCount = 0
-    for path in releases {
+    // A file that is not there is the caller's slip, and no member's failing.
+    let files = try releases.map { path in
+      (path, try InputFile.read(path, byteCountLimit: ReleaseFile.textByteCountLimit))
+    }
+    for (path, bytes) in files {
       let finding: RecoveryTally.Finding
       do throws(PosternError) {
-        let bytes = try InputFile.read(path, byteCountLimit: ReleaseFile.textByteCountLimit)
         finding = tally.add(try ReleaseFile(parsing: bytes))
       } catch {
         finding = .setAside(error)

@@ -6,7 +6,7 @@ import Records
 import Sodium
 
 /// `postern recovery request`: asks the council to open an epoch.
-struct RecoveryRequestCommand: AsyncParsableCommand, AsksArchive {
+struct RecoveryRequestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "request", abstract: "Write a request to open an epoch, for the council's members.",
     discussion: """
@@ -14,7 +14,7 @@ struct RecoveryRequestCommand: AsyncParsableCommand, AsksArchive {
       has it can read the members' answers.
       """)
 
-  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
   @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
@@ -55,7 +55,10 @@ struct RecoveryRequestCommand: AsyncParsableCommand, AsksArchive {
       Wrote \(out) to open epoch \(statement.epoch.number), and the secret beside it. The council door is \(policy). \
       Each member runs: postern council release --key MEMBER.key --request \(out)
       """)
-    Console.say(statement.recovery.hex)
+    try Console.answer(
+      statement.recovery.hex, called: "recovery",
+      after: Console.Deed(
+        sentence: "The request was written to \(out)", advice: "Hand it to the members; they see the recovery's name."))
   }
 
   private static func uploader(_ line: String) throws -> VerificationKey {

@@ -89,7 +89,8 @@ private struct ArchiveService: Service {
         group.addTask {
           let address = try await transport.boundAddress
           // For whoever started this process, on a line of its own: with port 0 only the system knew the port.
-          Console.say("listening on \(address.host):\(address.port)")
+          // Who does not read it loses nothing but the line.
+          try? Console.say("listening on \(address.host):\(address.port)")
           Console.note("Serving \(origin); SIGTERM or Ctrl-C stops it.")
         }
         try await server.serve(over: transport)

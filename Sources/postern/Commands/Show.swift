@@ -7,7 +7,7 @@ struct Show: AsyncParsableCommand, ShowsEpoch {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Show one epoch of an application, proven to be in the log.")
 
-  @Option(help: ArgumentHelp("The application.", valueName: "id"))
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
   @Option(help: ArgumentHelp("The epoch.", valueName: "n"))

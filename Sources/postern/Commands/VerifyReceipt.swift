@@ -58,10 +58,10 @@ struct VerifyReceipt: ParsableCommand {
       let output = Output(
         app: record.app.hex, kind: kind, epoch: epoch, leafIndex: receipt.proven.index, checkpointSize: checkpoint.size,
         origin: checkpoint.origin, leafHash: TreeHash.leaf(receipt.proven.leaf).hex)
-      Console.say(try output.json)
+      try Console.say(try output.json)
     } else {
       let what = epoch.map { "epoch \($0)" } ?? "the \(kind)"
-      Console.say(
+      try Console.say(
         "Good: \(what) of \(record.app) is in \(checkpoint.origin), as entry "
           + "\(receipt.proven.index) of \(checkpoint.size).")
     }

@@ -3,41 +3,50 @@ import Client
 import Core
 import Foundation
 
-/// Options from a TOML file, put behind those of the command line: flags win.
-///
-/// The table of a command holds its options by their long names (`[push]`, `[charter.register]`); `archive`,
-/// `tls` and `tls-ca` may also stand before all tables, for every command that asks an archive.
-enum ConfigFile {
+/// Options from a TOML file, put behind those of the command line: flags win (`Schema/config.md`).
+struct ConfigFile {
   private static let option = "--config"
-  private static let shared = ["archive", "tls", "tls-ca"]
+  /// What may also stand before all tables, for every command that asks an archive.
+  static let shared = ["archive", "tls", "tls-ca"]
   private static let byteCountLimit = 1 << 20
 
-  /// The arguments with what the config file adds.
+  /// An option that the file gave, and its entry's place there.
+  private struct Given {
+    let argument: String
+    let name: String
+    let entry: String
+  }
+
+  private let path: String
+  private let given: [Given]
+  /// The arguments with what the file adds.
+  let arguments: [String]
+
+  /// Completes the arguments of the command line; nil where they name no config file.
   ///
-  /// - Throws: `settings.*`, `file.*`.
-  static func complete(_ arguments: [String]) throws(PosternError) -> [String] {
-    guard let path = path(in: arguments) else { return arguments }
-    let text = try InputFile.read(path, byteCountLimit: byteCountLimit)
-    let document = try SettingsEntry(toml: text)
-    let (command, words) = command(of: arguments)
-    var added: [String] = []
-    if command.self is any AsksArchive.Type {
-      for name in shared where !isGiven(name, arguments) {
-        guard let entry = try document[name] else { continue }
-        added += try options(name, entry)
-      }
+  /// - Throws: `settings.*` naming file and entry, `file.*`.
+  init?(completing arguments: [String]) throws(PosternError) {
+    let own = arguments.prefix { $0 != "--" }
+    guard let path = ConfigFile.path(in: Array(own)) else { return nil }
+    let bytes = try InputFile.read(path, byteCountLimit: ConfigFile.byteCountLimit)
+    let document = try SettingsEntry(toml: bytes, of: path)
+    let commands = try CommandTree.all()
+    try commands.check(document)
+    let words = commands.words(of: arguments)
+    self.path = path
+    given = try ConfigFile.options(for: words, of: commands, in: document).filter { given in
+      !ConfigFile.isGiven(given.name, own)
     }
-    var table = document
-    for word in words {
-      guard let next = try table[word] else { return arguments + added }
-      table = next
-    }
-    for (name, entry) in try table.table() where !isGiven(name, arguments) {
-      // A table inside is another command's.
-      if case .table = entry.value { continue }
-      added += try options(name, entry)
-    }
-    return arguments + added
+    // Right behind the command's words: after `--`, everything is an argument and no option.
+    self.arguments = words + given.map(\.argument) + arguments.dropFirst(words.count)
+  }
+
+  /// Which options of the file a usage error of the parser is about; nil where it is about none.
+  func remark(on message: String) -> String? {
+    let words = message.split { !($0.isLetter || $0.isNumber || $0 == "-") }
+    let entries = given.filter { words.contains("--\($0.name)") }.map { "“\($0.entry)”" }
+    guard !entries.isEmpty else { return nil }
+    return "The file “\(path)” gave this option: look at its entry \(entries.joined(separator: ", "))."
   }
 
   private static func path(in arguments: [String]) -> String? {
@@ -46,37 +55,46 @@ enum ConfigFile {
   }
 
   /// Whether the command line has an option, or the environment speaks for it.
-  private static func isGiven(_ name: String, _ arguments: [String]) -> Bool {
+  private static func isGiven(_ name: String, _ arguments: some Sequence<String>) -> Bool {
     if name == "archive", ProcessInfo.processInfo.environment[ArchiveOptions.variable] != nil { return true }
     return arguments.contains { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }
   }
 
-  /// The command that the arguments name, and its words.
-  private static func command(of arguments: [String]) -> (any ParsableCommand.Type, [String]) {
-    var command: any ParsableCommand.Type = Postern.self
-    var words: [String] = []
-    for word in arguments {
-      let next = command.configuration.subcommands.first { $0.configuration.commandName == word }
-      guard let next else { break }
-      command = next
-      words.append(word)
+  /// What a checked file says for one command: its own table before what stands above all tables.
+  private static func options(
+    for words: [String], of commands: CommandTree, in document: SettingsEntry
+  ) throws(PosternError) -> [Given] {
+    guard let command = commands[words] else { return [] }
+    var table: SettingsEntry? = document
+    for word in words { table = try table?[word] }
+    var entries: [(name: String, entry: SettingsEntry)] = []
+    for argument in command.options {
+      let name = argument.longName
+      var entry = try table?[name]
+      if entry == nil, shared.contains(name), let common = try document[name] {
+        // “archive” is a command too, and its table no address.
+        if case .table = common.value {} else { entry = common }
+      }
+      if let entry { entries.append((name, entry)) }
     }
-    return (command, words)
+    var given: [Given] = []
+    for (name, entry) in entries {
+      given += try values(entry).map { Given(argument: "--\(name)\($0)", name: name, entry: entry.path) }
+    }
+    return given
   }
 
-  private static func options(_ name: String, _ entry: SettingsEntry) throws(PosternError) -> [String] {
+  /// What follows an option's name, once for each time that it is given.
+  private static func values(_ entry: SettingsEntry) throws(PosternError) -> [String] {
     switch entry.value {
-    case .flag(let isOn): return isOn ? ["--\(name)"] : []
-    case .text(let text): return ["--\(name)", text]
-    case .number(let number): return ["--\(name)", String(number)]
+    case .flag(let isOn): return isOn ? [""] : []
+    case .text(let text): return ["=" + text]
+    case .number(let number): return ["=\(number)"]
     case .list:
-      var options: [String] = []
-      for element in try entry.list() { options += try self.options(name, element) }
-      return options
+      var all: [String] = []
+      for element in try entry.list() { all += try values(element) }
+      return all
     case .table, .other: throw entry.refusal("is none that an option can have")
     }
   }
 }
-
-/// A command that takes ``ArchiveOptions``.
-protocol AsksArchive {}

@@ -23,11 +23,16 @@ struct PassphraseOptions: ParsableArguments {
   func new() throws(PosternError) -> SecretBytes {
     if let passphraseFile { return try PassphraseOptions.read(passphraseFile) }
     guard let terminal = Terminal(), let passphrase = terminal.askSecret("New passphrase: "),
-      let again = terminal.askSecret("Once more: "), passphrase.equals(again)
+      let again = terminal.askSecret("Once more: ")
     else {
       throw PosternError(
-        .keyPassphraseNeeded, "No passphrase was given, or the two were not the same.",
+        .keyPassphraseNeeded, "No passphrase was given.",
         advice: "Type it twice at a terminal, or name a file that holds it with --passphrase-file.")
+    }
+    guard passphrase.equals(again) else {
+      throw PosternError(
+        .keyPassphraseMismatch, "The two passphrases are not the same; no key was made.",
+        advice: "Run the command again and type the same one twice.")
     }
     return passphrase
   }

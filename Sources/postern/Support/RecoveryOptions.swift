@@ -88,7 +88,9 @@ struct RecoveryOptions: ParsableArguments {
         + (isGoingOn ? " The uploader can go on in generation \(report.generation)." : "")
     }
     // The state itself may be what standard output gets.
-    if isPiped { Console.note(text) } else { Console.say(text) }
+    guard !isPiped else { return Console.note(text) }
+    try Console.say(
+      text, after: Console.Deed(sentence: "The state was recovered to \(out)", advice: "Use it as it is."))
   }
 }
 

@@ -18,37 +18,42 @@ struct SettingsEntry {
   let value: Value
   /// Where: `recovery.of[2].weight`; empty for the whole file.
   let path: String
+  /// The file that it stands in.
+  private let file: String
 
-  private init(_ value: Value, _ path: String) {
+  private init(_ value: Value, _ path: String, _ file: String) {
     self.value = value
     self.path = path
+    self.file = file
   }
 
   /// The whole of a file.
   ///
+  /// - Parameter file: its name, for whatever is wrong with it.
   /// - Throws: `settings.syntax`, with the line.
-  init(toml bytes: [UInt8]) throws(PosternError) {
+  init(toml bytes: [UInt8], of file: String) throws(PosternError) {
     guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-      throw SettingsEntry.noTOML("it is no text")
+      throw SettingsEntry.noTOML(file, "it is no text")
     }
     do {
-      self.init(Value(try TOMLTable(string: text)), "")
+      self.init(Value(try TOMLTable(string: text)), "", file)
     } catch let error as TOMLParseError {
-      throw SettingsEntry.noTOML("line \(error.source.begin.line): \(error.description)")
+      throw SettingsEntry.noTOML(file, "line \(error.source.begin.line): \(error.description)")
     } catch {
-      throw SettingsEntry.noTOML("\(error)")
+      throw SettingsEntry.noTOML(file, "\(error)")
     }
   }
 
-  private static func noTOML(_ reason: String) -> PosternError {
-    PosternError(.settingsSyntax, "The file is no TOML: \(reason).", advice: "Correct it (https://toml.io).")
+  private static func noTOML(_ file: String, _ reason: String) -> PosternError {
+    PosternError(
+      .settingsSyntax, "The file “\(file)” is no TOML: \(reason).", advice: "Correct it (https://toml.io).")
   }
 
   /// An error about this entry.
   ///
   /// - Parameter what: goes on after the entry's name.
   func refusal(_ what: String) -> PosternError {
-    let name = path.isEmpty ? "The file" : "The entry “\(path)”"
+    let name = path.isEmpty ? "The file “\(file)”" : "In “\(file)”, the entry “\(path)”"
     return PosternError(.settingsEntry, "\(name) \(what).", advice: "Correct it and try again.")
   }
 
@@ -69,13 +74,13 @@ struct SettingsEntry {
   /// The entry as a list.
   func list() throws(PosternError) -> [SettingsEntry] {
     guard case .list(let values) = value else { throw refusal("is no list") }
-    return values.enumerated().map { SettingsEntry($0.element, "\(path)[\($0.offset)]") }
+    return values.enumerated().map { SettingsEntry($0.element, "\(path)[\($0.offset)]", file) }
   }
 
   /// The entry as a table, its entries in the order of their names.
   func table() throws(PosternError) -> [(name: String, entry: SettingsEntry)] {
     guard case .table(let values) = value else { throw refusal("is no table") }
-    return values.sorted { $0.key < $1.key }.map { ($0.key, SettingsEntry($0.value, place($0.key))) }
+    return values.sorted { $0.key < $1.key }.map { ($0.key, SettingsEntry($0.value, place($0.key), file)) }
   }
 
   /// Refuses a table that has an entry which nobody reads: most often a slip of the pen.
@@ -89,13 +94,13 @@ struct SettingsEntry {
   subscript(name: String) -> SettingsEntry? {
     get throws(PosternError) {
       guard case .table(let values) = value else { throw refusal("is no table") }
-      return values[name].map { SettingsEntry($0, place(name)) }
+      return values[name].map { SettingsEntry($0, place(name), file) }
     }
   }
 
   /// An entry of this table that has to be there.
   func required(_ name: String) throws(PosternError) -> SettingsEntry {
-    guard let entry = try self[name] else { throw SettingsEntry(.other, place(name)).refusal("is missing") }
+    guard let entry = try self[name] else { throw SettingsEntry(.other, place(name), file).refusal("is missing") }
     return entry
   }
 

@@ -78,7 +78,7 @@ import Testing
       _ = try Armour(parsing: text, expecting: Self.kind)
       Issue.record("another kind was read")
     } catch {
-      #expect(error.message == "The file is a POSTERN OTHER, not a TEST FILE.")
+      #expect(error.message == "This is a POSTERN OTHER file, not a TEST FILE file.")
     }
   }
 }

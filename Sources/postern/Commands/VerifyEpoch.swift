@@ -1,0 +1,115 @@
+import ArgumentParser
+import Client
+import Core
+import Envelope
+import Merkle
+import Records
+import Trust
+
+/// `postern verify epoch`: checks both doors of an epoch, as anyone can, without a key.
+struct VerifyEpoch: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "epoch", abstract: "Check an epoch and both of its doors, without a key.",
+    discussion: """
+      Fetches the charter, the epoch's record with its proof, and the envelope, and trusts the archive with none of \
+      them: the application's id is all that is taken for granted. A false envelope is refused with the gate or the \
+      leaf that is wrong, counted from 0 (Schema/envelope.md).
+      """)
+
+  @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
+  var app: Digest
+
+  @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
+  var epoch: UInt64?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var state: StateOptions
+  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let memory = try state.memory(app)
+    let sealed = try await ArchiveConnection.open(archive.address()) { connection in
+      try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))
+    }
+    let check = EpochCheck(sealed)
+    try Console.say(json ? try check.json : check.text)
+  }
+}
+
+/// What was checked of an epoch, in words and as JSON.
+struct EpochCheck: Encodable {
+  let app: String
+  let name: String
+  let epoch: UInt64
+  let generation: UInt64
+  let stateVersion: UInt64
+  let uploader: String
+  let memberCount: Int
+  /// The council's policy in words; nil where there is no council door.
+  let council: String?
+  let policy: String
+  let gateCount: Int
+  let leafCount: Int
+  /// The path of the KMS's key; nil where there is no KMS door.
+  let kms: String?
+  let envelope: String
+  let envelopeByteCount: Int
+  let origin: String
+  let leafIndex: UInt64
+  let checkpointSize: UInt64
+
+  /// What it took to make a sealed epoch: there is no other way to one than by checking all of this.
+  init(_ sealed: SealedEpoch) {
+    let charter = sealed.application.charter
+    let fields = sealed.epoch.fields
+    app = sealed.application.app.hex
+    name = charter.name
+    epoch = fields.number
+    generation = fields.generation
+    stateVersion = fields.stateVersion
+    uploader = charter.uploader(with: sealed.epoch.record.author.key)?.name ?? "?"
+    memberCount = charter.members.count
+    council = charter.recovery.map { PolicyWords(charter).text($0.root) }
+    policy = charter.policyDigest.hex
+    gateCount = charter.recovery?.gateCount ?? 0
+    leafCount = charter.recovery?.leafCount ?? 0
+    kms = charter.kms?.path
+    envelope = sealed.envelope.digest.hex
+    envelopeByteCount = sealed.envelopeBody.count
+    let checkpoint = sealed.application.checkpoint.checkpoint
+    origin = checkpoint.origin
+    leafIndex = sealed.epoch.proven.index
+    checkpointSize = checkpoint.size
+  }
+
+  /// The check for a terminal.
+  var text: String {
+    var rows = [
+      ("application", app), ("charter", "signed by all of its members, \(memberCount)"),
+      ("record", "of state version \(stateVersion), signed by the uploader “\(uploader)”"),
+      ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
+      ("envelope", "\(envelope), \(Words.bytes(envelopeByteCount))"),
+    ]
+    if let council {
+      let gates = gateCount == 1 ? "1 gate" : "\(gateCount) gates"
+      let leaves = leafCount == 1 ? "1 leaf" : "\(leafCount) leaves"
+      rows.append(("council door", "\(council): \(gates) and \(leaves), all proven; they recombine to the secret"))
+      rows.append(("policy", policy))
+    } else {
+      rows.append(("council door", "none in the charter"))
+    }
+    rows.append(
+      (
+        "KMS door",
+        kms.map { "\($0): proven\(council == nil ? "" : " to open the same secret")" } ?? "none in the charter"
+      ))
+    return "Good: epoch \(epoch) of “\(name)”, checked without a key.\n" + Table.text(rows) + "\n"
+      + """
+      Not checked, since only its holder can: each holder's sealed copy of the veil secret. Nor is the state itself: \
+      it is what the uploader pushed.
+      """
+  }
+}
