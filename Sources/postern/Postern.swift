@@ -31,6 +31,7 @@ struct Postern: AsyncParsableCommand {
     var config: ConfigFile?
     do {
       let arguments = Array(CommandLine.arguments.dropFirst())
+      try requireNoneEmpty(arguments)
       config = try ConfigFile(completing: arguments)
       var command = try parseAsRoot(config?.arguments ?? arguments)
       if var asynchronous = command as? any AsyncParsableCommand {
@@ -48,6 +49,16 @@ struct Postern: AsyncParsableCommand {
       // Usage, help and version are the parser's to print.
       exit(withError: error)
     }
+  }
+}
+
+extension Postern {
+  /// Refuses an empty argument, which is none that any command takes: most often a script's variable that is not set.
+  private static func requireNoneEmpty(_ arguments: [String]) throws {
+    guard let index = arguments.firstIndex(of: "") else { return }
+    let place =
+      index > 0 && arguments[index - 1].hasPrefix("--") ? "after \(arguments[index - 1])" : "number \(index + 1)"
+    throw ValidationError("The argument \(place) is empty. In a script, look whether its variable is set.")
   }
 }
 

@@ -58,6 +58,8 @@ extension ProcessTests {
         #expect(outcome.status == 64 && outcome.output.isEmpty, "\(arguments)")
         #expect(outcome.errors.contains("Error: "), "\(arguments): \(outcome.errors)")
       }
+      let unset = try await machine.postern("push", "state", "--key", "", "--app", Usage.app)
+      #expect(unset.status == 64 && unset.errors.contains("The argument after --key is empty."), "\(unset.errors)")
       #expect(try machine.names().isEmpty)
     }
 
@@ -74,6 +76,7 @@ extension ProcessTests {
         (["archive", "init", "--data", "archive", "--origin", "a b"], "log.origin"),
         (["serve", "--data", "none"], "storage.missing"), (["charter", "show", "text"], "armour.kind"),
         (["charter", "new", "none", "--out", "o"], "file.unreadable"),
+        (["charter", "register", "text", "--key", "k", "--receipt", "none/r"], "storage.missing"),
         (["charter", "show", "binary"], "armour.kind"), (["key", "show", "--key", "binary"], "armour.kind"),
         (["key", "new", "member", "--name", "m", "--out", "none/k"], "storage.missing"),
         (["charter", "new", "text", "--out", "o"], "settings.syntax"),
@@ -87,6 +90,8 @@ extension ProcessTests {
         let outcome = try await machine.run(arguments)
         #expect(outcome.isRefused(code), "\(arguments): \(outcome.status) \(outcome.output)\(outcome.errors)")
       }
+      let binary = try await machine.postern("key", "show", "--key", "binary")
+      #expect(binary.errors.hasPrefix("postern: “binary”: This is not a POSTERN KEY file."), "\(binary.errors)")
       let nothing = try await machine.postern("conformance", ".")
       #expect(nothing.status == 1 && nothing.errors.contains("(conformance.nothing)"))
       #expect(try machine.names().filter { $0 != "state" } == ["binary", "text"])

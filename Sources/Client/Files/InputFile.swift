@@ -42,8 +42,10 @@ public enum InputFile {
       guard count > 0 else { return bytes }
       bytes += piece[..<count]
     }
-    let name = path == standardInput ? "file on standard input" : "file like “\(path)”"
-    throw .tooLarge(name, limit)
+    let name = path == standardInput ? "Standard input" : "“\(path)”"
+    throw PosternError(
+      .fileTooLarge, "\(name) is not what is asked for here, which has at most \(limit) bytes.",
+      advice: "Check that it is the right file.")
   }
 }
 

@@ -26,7 +26,7 @@ public enum OutputFile {
     // A name that ends in a stroke and a full stop leads to nothing but a folder.
     guard access("\(folder)/.", F_OK) == 0 || ![ENOENT, ENOTDIR].contains(errno) else {
       throw PosternError(
-        .storageMissing, "There is no folder “\(folder)” for the file “\(path)”.",
+        .storageMissing, "There is no folder “\(folder)” to put “\(path)” into.",
         advice: "Make the folder first, or choose another place.")
     }
   }

@@ -1,5 +1,6 @@
 import Archive
 import ArgumentParser
+import Client
 import Core
 import Merkle
 
@@ -18,6 +19,7 @@ struct ArchiveInit: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    try OutputFile.requireFolder(of: data)
     let verifier = try Archive.create(at: data, origin: origin)
     Console.note(
       "Made the archive in \(data). Copy keys/log.key to a safe place. The log's verifier key, for charters:")

@@ -12,6 +12,8 @@ struct CharterCommand: ParsableCommand {
 extension CharterFile {
   /// Reads a charter's file.
   static func read(_ path: String) throws(PosternError) -> CharterFile {
-    try CharterFile(parsing: try InputFile.read(path, byteCountLimit: textByteCountLimit))
+    try NamedFile.read(path, byteCountLimit: textByteCountLimit) { (bytes) throws(PosternError) in
+      try CharterFile(parsing: bytes)
+    }
   }
 }

@@ -34,6 +34,9 @@ struct CharterRegister: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let path = receipt ?? "\(file).tlog-proof"
+    // A receipt that has no place is found out before the charter is registered for ever.
+    try OutputFile.requireFolder(of: path)
     let charter = try CharterFile.read(file)
     let registration = try charter.registration(by: try KeyFile.read(key, as: .member, passphrase))
     let answer = try await ArchiveConnection.open(archive.address()) { connection in
@@ -46,8 +49,13 @@ struct CharterRegister: AsyncParsableCommand {
         advice: "Do not rely on this archive.")
     }
     _ = try answer.verify(log: charter.charter.home)
-    let path = receipt ?? "\(file).tlog-proof"
-    try OutputFile.write(answer.bytes, to: path, replacing: true)
+    do throws(PosternError) {
+      try OutputFile.write(answer.bytes, to: path, replacing: true)
+    } catch {
+      throw PosternError(
+        error.code, "The charter is registered, and only its receipt was not kept. \(error.message)",
+        advice: error.advice)
+    }
     let app = charter.charter.digest.hex
     let deed = Console.Deed(
       sentence: "The charter is registered, and its receipt is in \(path)",

@@ -27,8 +27,9 @@ struct CouncilJudge: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let bytes = try InputFile.read(file, byteCountLimit: BlameFile.textByteCountLimit)
-    let blame = try BlameFile(parsing: bytes)
+    let blame = try NamedFile.read(file, byteCountLimit: BlameFile.textByteCountLimit) { (bytes) throws(PosternError) in
+      try BlameFile(parsing: bytes)
+    }
     let judgement: BlameJudgement
     do throws(PosternError) {
       judgement = try await blame.judge()

@@ -36,8 +36,8 @@ struct CouncilRelease: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    let bytes = try InputFile.read(request, byteCountLimit: RecoveryRequestFile.textByteCountLimit)
-    let recovery = try await RecoveryCase(verifying: try RecoveryRequestFile(parsing: bytes), app: app)
+    let file = try RecoveryRequestFile.read(request)
+    let recovery = try await RecoveryCase(verifying: file, app: app)
     let key = try KeyFile.read(key, as: .member, passphrase)
     let number = try recovery.memberNumber(of: key)
     Console.note(RecoverySummary(recovery, member: number).text)

@@ -41,8 +41,8 @@ struct RecoveryOpen: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let bytes = try InputFile.read(request, byteCountLimit: RecoveryRequestFile.textByteCountLimit)
-    let asked = try await RecoveryCase(verifying: try RecoveryRequestFile(parsing: bytes))
+    let file = try RecoveryRequestFile.read(request)
+    let asked = try await RecoveryCase(verifying: file)
     var tally = try RecoveryTally(asked, secret: try readSecret())
     if recovery.out != InputFile.standardInput { try OutputFile.requireFolder(of: recovery.out) }
     try collect(into: &tally)
@@ -52,9 +52,11 @@ struct RecoveryOpen: AsyncParsableCommand {
 
   private func readSecret() throws -> RecoverySecret {
     let path = secret ?? RecoveryCommand.secretPath(request)
-    var text = try InputFile.read(path, byteCountLimit: RecoverySecretFile.textByteCountLimit)
-    defer { wipe(&text) }
-    return try RecoverySecretFile.parse(text)
+    return try NamedFile.read(path, byteCountLimit: RecoverySecretFile.textByteCountLimit) {
+      (text) throws(PosternError) in
+      defer { wipe(&text) }
+      return try RecoverySecretFile.parse(text)
+    }
   }
 
   /// Judges every answer, says what is wrong with which, and writes the proofs.

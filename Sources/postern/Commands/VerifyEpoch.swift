@@ -88,7 +88,8 @@ struct EpochCheck: Encodable {
   /// The check for a terminal.
   var text: String {
     var rows = [
-      ("application", app), ("charter", "signed by all of its members, \(memberCount)"),
+      ("application", app),
+      ("charter", memberCount == 1 ? "signed by its one member" : "signed by all of its \(memberCount) members"),
       ("record", "of state version \(stateVersion), signed by the uploader “\(uploader)”"),
       ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
       ("envelope", "\(envelope), \(Words.bytes(envelopeByteCount))"),

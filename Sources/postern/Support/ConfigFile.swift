@@ -50,8 +50,13 @@ struct ConfigFile {
   }
 
   private static func path(in arguments: [String]) -> String? {
-    if let index = arguments.firstIndex(of: option), index + 1 < arguments.count { return arguments[index + 1] }
-    return arguments.first { $0.hasPrefix(option + "=") }.map { String($0.dropFirst(option.count + 1)) }
+    var path: String?
+    // The last one counts, as it does for the parser.
+    for (word, next) in zip(arguments, arguments.dropFirst() + [""]) {
+      if word == option, !next.isEmpty { path = next }
+      if word.hasPrefix(option + "=") { path = String(word.dropFirst(option.count + 1)) }
+    }
+    return path
   }
 
   /// Whether the command line has an option, or the environment speaks for it.

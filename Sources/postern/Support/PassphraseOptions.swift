@@ -59,9 +59,10 @@ extension KeyFile {
   static func read(
     _ path: String, as role: HolderRole?, _ passphrase: PassphraseOptions
   ) throws(PosternError) -> KeyFile {
-    var text = try InputFile.read(path, byteCountLimit: KeyFile.textByteCountLimit)
-    defer { wipe(&text) }
-    let key = try KeyFile(parsing: text) { () throws(PosternError) in try passphrase.existing(for: path) }
+    let key = try NamedFile.read(path, byteCountLimit: KeyFile.textByteCountLimit) { (text) throws(PosternError) in
+      defer { wipe(&text) }
+      return try KeyFile(parsing: text) { () throws(PosternError) in try passphrase.existing(for: path) }
+    }
     if let role { try key.require(role) }
     return key
   }
