@@ -28,7 +28,7 @@ struct Recover: AsyncParsableCommand {
 
   func run() async throws {
     let key = try KeyFile.read(kmsKey, as: .kms, passphrase)
-    if recovery.out != InputFile.standardInput { try OutputFile.requireFolder(of: recovery.out) }
+    try recovery.requirePlace()
     let memory = try state.memory(app)
     let sealed = try await ArchiveConnection.open(archive.address()) { connection in
       try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))

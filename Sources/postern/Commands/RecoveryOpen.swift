@@ -44,7 +44,7 @@ struct RecoveryOpen: AsyncParsableCommand {
     let file = try RecoveryRequestFile.read(request)
     let asked = try await RecoveryCase(verifying: file)
     var tally = try RecoveryTally(asked, secret: try readSecret())
-    if recovery.out != InputFile.standardInput { try OutputFile.requireFolder(of: recovery.out) }
+    try recovery.requirePlace()
     try collect(into: &tally)
     let opening = SharedOpening(try tally.open())
     try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)

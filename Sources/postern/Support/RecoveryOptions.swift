@@ -20,6 +20,13 @@ struct RecoveryOptions: ParsableArguments {
   @Flag(help: "Print JSON.")
   var json = false
 
+  /// Refuses an output in a folder that is not there, before a door is opened for it.
+  ///
+  /// - Throws: `storage.missing`.
+  func requirePlace() throws(PosternError) {
+    if out != InputFile.standardInput { try OutputFile.requireFolder(of: out) }
+  }
+
   /// Recovers the state of an opened epoch, and hands what is needed to go on to the uploader.
   ///
   /// - Parameters:
