@@ -24,7 +24,9 @@ struct CouncilFixture {
   var app: Digest { charterFile.charter.digest }
 
   /// Opens with any two of: ana, bo, and (cy and dee together).
-  init(epochNumber: UInt64 = 1) async throws {
+  ///
+  /// - Parameter spoil: changes the envelope before the uploader signs for it, as one that cheats does.
+  init(epochNumber: UInt64 = 1, spoil: (inout [UInt8]) -> Void = { _ in }) async throws {
     let secrets = Self.names.map { _ in randomBytes(32) }
     let requesterSecret = randomBytes(32)
     let uploader = try KeyFile.random(role: .uploader, name: "tee")
@@ -42,9 +44,11 @@ struct CouncilFixture {
     let context = try charter.envelopeContext(
       app: charter.digest, epoch: epochNumber, generation: 1, veilCommit: veil.commit)
     let dealing = Envelope.deal(context: context)
+    var transcript = dealing.transcript
+    spoil(&transcript)
     let fields = EpochFields(
       number: epochNumber, previous: .zero, charter: charter.digest, generation: 1, stateVersion: 7, commitment: nil,
-      root: SHA256.hash([1]), rootByteCount: 100, envelope: dealing.digest, veil: SHA256.hash(veil.bytes),
+      root: SHA256.hash([1]), rootByteCount: 100, envelope: SHA256.hash(transcript), veil: SHA256.hash(veil.bytes),
       capsule: SHA256.hash([2]))
     let epoch = Record(
       app: charter.digest, role: .uploader, fields: .epoch(fields), signedBy: uploader.master.signingKey())
@@ -57,7 +61,7 @@ struct CouncilFixture {
     veilSecretBytes = veilSecret.withUnsafeBytes { Array($0) }
     evidence = EpochEvidence(
       charter: registration.charter, charterSignatures: registration.signatures, receipt: receipt,
-      envelope: dealing.transcript, veil: veil.bytes)
+      envelope: transcript, veil: veil.bytes)
   }
 
   private static func charter(
