@@ -23,7 +23,7 @@ public enum OutputFile {
   public static func requireFolder(of path: String) throws(PosternError) {
     let parent = FilePath(path).removingLastComponent()
     let folder = parent.isEmpty ? FilePath(".") : parent
-    // A name that ends in a stroke and a full stop leads to nothing but a folder.
+    // “NAME/.” leads to a folder and to nothing else.
     guard access("\(folder)/.", F_OK) == 0 || ![ENOENT, ENOTDIR].contains(errno) else {
       throw PosternError(
         .storageMissing, "There is no folder “\(folder)” to put “\(path)” into.",

@@ -13,7 +13,13 @@ public enum HolderRole: String, Sendable, CaseIterable {
   case kms
 
   /// The role with its article, in a sentence.
-  var withArticle: String { self == .uploader ? "an uploader" : self == .kms ? "a KMS" : "a \(rawValue)" }
+  var withArticle: String {
+    switch self {
+    case .member, .requester: "a \(rawValue)"
+    case .uploader: "an uploader"
+    case .kms: "a KMS"
+    }
+  }
 
   /// Refuses a name that no charter would take.
   ///
