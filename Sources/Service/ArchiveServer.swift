@@ -11,6 +11,8 @@ public struct ArchiveServer: Sendable {
   private let logger: Logger
   /// How often idle pushes are looked for.
   private static let chorePeriod = Duration.seconds(60)
+  /// How many requests read from the disk at the same time.
+  private static let readerCount = 8
 
   /// A server of an open archive.
   ///
@@ -26,10 +28,13 @@ public struct ArchiveServer: Sendable {
 
   /// The services, for whatever transport carries them.
   var services: [any RegistrableRPCService] {
-    [
+    let logger = logger
+    return [
       PosternServices(
         log: LogHandler(archive: archive, version: version), catalog: CatalogHandler(archive: archive),
-        admission: AdmissionHandler(archive: archive))
+        admission: AdmissionHandler(archive: archive),
+        readers: QueuePool(label: "postern.reader", width: ArchiveServer.readerCount),
+        refusal: { error in error.forPeers(logger) })
     ]
   }
 

@@ -48,6 +48,8 @@ extension ProcessTests {
       try disk.fill("filler", byteCount: 28 << 20)
       let large = try await machine.run(push + ["large.bin"])
       #expect(large.isRefused("storage.full"), "\(large.errors)")
+      #expect(large.errors.contains("archive's disk is full"))
+      #expect(!large.errors.contains(data), "a path of the server: \(large.errors)")
       // What was there is shown, and comes back, while there is no space at all: not for a begin, nor for a charter.
       try disk.fill("rest")
       let none = try await machine.postern("push", "--app", other, "--key", "other/uploader.key", "small.bin")

@@ -1,4 +1,4 @@
-import Core
+public import Core
 public import GRPCCore
 import GRPCProtobuf
 import SwiftProtobuf
@@ -66,12 +66,24 @@ public struct PosternServices: RegistrableRPCService {
   private let log: any LogService
   private let catalog: any CatalogService
   private let admission: any AdmissionService
+  private let answering: Answering
 
   /// Services that answer by these handlers.
-  public init(log: any LogService, catalog: any CatalogService, admission: any AdmissionService) {
+  ///
+  /// - Parameters:
+  ///   - log: answers for the log.
+  ///   - catalog: answers for what the archive holds.
+  ///   - admission: takes what comes in.
+  ///   - readers: where `log` and `catalog`, which wait for a disk, run; nil for the threads that all tasks share.
+  ///   - refusal: what a peer is told in the place of an error: it may say more than peers are to know.
+  public init(
+    log: any LogService, catalog: any CatalogService, admission: any AdmissionService,
+    readers: (any TaskExecutor)? = nil, refusal: @escaping @Sendable (PosternError) -> PosternError = { $0 }
+  ) {
     self.log = log
     self.catalog = catalog
     self.admission = admission
+    answering = Answering(readers: readers, refusal: refusal)
   }
 
   /// Every method that takes one message; an upload takes many.
@@ -90,38 +102,56 @@ public struct PosternServices: RegistrableRPCService {
 
   private func registerLog<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
     let log = log
-    router.unary(Postern_V1_Log.Method.Describe.descriptor, log.describe)
-    router.unary(Postern_V1_Log.Method.GetCheckpoint.descriptor, log.getCheckpoint)
-    router.unary(Postern_V1_Log.Method.GetTile.descriptor, log.getTile)
+    router.unary(Postern_V1_Log.Method.Describe.descriptor, answering, log.describe)
+    router.unary(Postern_V1_Log.Method.GetCheckpoint.descriptor, answering, log.getCheckpoint)
+    router.unary(Postern_V1_Log.Method.GetTile.descriptor, answering, log.getTile)
     router.serverStreaming(
       Postern_V1_Log.Method.GetEntries.descriptor,
-      serializer: ProtobufSerializer<Postern_V1_GetEntriesResponse>(), log.getEntries)
+      serializer: ProtobufSerializer<Postern_V1_GetEntriesResponse>(), answering, log.getEntries)
   }
 
   private func registerCatalog<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
     let catalog = catalog
-    router.unary(Postern_V1_Catalog.Method.Latest.descriptor, catalog.latest)
-    router.unary(Postern_V1_Catalog.Method.Show.descriptor, catalog.show)
-    router.unary(Postern_V1_Catalog.Method.List.descriptor, catalog.list)
-    router.unary(Postern_V1_Catalog.Method.GetBody.descriptor, catalog.getBody)
+    router.unary(Postern_V1_Catalog.Method.Latest.descriptor, answering, catalog.latest)
+    router.unary(Postern_V1_Catalog.Method.Show.descriptor, answering, catalog.show)
+    router.unary(Postern_V1_Catalog.Method.List.descriptor, answering, catalog.list)
+    router.unary(Postern_V1_Catalog.Method.GetBody.descriptor, answering, catalog.getBody)
     router.serverStreaming(
-      Postern_V1_Catalog.Method.GetObjects.descriptor, serializer: ObjectBatchSerializer(), catalog.getObjects)
+      Postern_V1_Catalog.Method.GetObjects.descriptor, serializer: ObjectBatchSerializer(), answering,
+      catalog.getObjects)
   }
 
   private func registerAdmission<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
-    let admission = admission
-    router.unary(Postern_V1_Admission.Method.Register.descriptor, admission.register)
-    router.unary(Postern_V1_Admission.Method.Challenge.descriptor, admission.challenge)
-    router.unary(Postern_V1_Admission.Method.Begin.descriptor, admission.begin)
-    router.unary(Postern_V1_Admission.Method.Missing.descriptor, admission.missing)
-    router.unary(Postern_V1_Admission.Method.Seal.descriptor, admission.seal)
-    router.unary(Postern_V1_Admission.Method.Abandon.descriptor, admission.abandon)
+    let (admission, answering) = (admission, answering.here)
+    router.unary(Postern_V1_Admission.Method.Register.descriptor, answering, admission.register)
+    router.unary(Postern_V1_Admission.Method.Challenge.descriptor, answering, admission.challenge)
+    router.unary(Postern_V1_Admission.Method.Begin.descriptor, answering, admission.begin)
+    router.unary(Postern_V1_Admission.Method.Missing.descriptor, answering, admission.missing)
+    router.unary(Postern_V1_Admission.Method.Seal.descriptor, answering, admission.seal)
+    router.unary(Postern_V1_Admission.Method.Abandon.descriptor, answering, admission.abandon)
     router.registerHandler(
       forMethod: Postern_V1_Admission.Method.Upload.descriptor, deserializer: ObjectBatchDeserializer(),
       serializer: ProtobufSerializer<Postern_V1_UploadResponse>()
     ) { request, context in
-      StreamingServerResponse(
-        single: ServerResponse(message: try await admission.upload(request.messages, context: context)))
+      let response = try await answering { try await admission.upload(request.messages, context: context) }
+      return StreamingServerResponse(single: ServerResponse(message: response))
+    }
+  }
+}
+
+/// Where handlers run, and what becomes of their errors.
+private struct Answering: Sendable {
+  let readers: (any TaskExecutor)?
+  let refusal: @Sendable (PosternError) -> PosternError
+
+  /// The same, on the threads that all tasks share.
+  var here: Answering { Answering(readers: nil, refusal: refusal) }
+
+  func callAsFunction<Answer: Sendable>(_ body: @Sendable () async throws -> Answer) async throws -> Answer {
+    do {
+      return try await withTaskExecutorPreference(readers) { try await body() }
+    } catch let error as PosternError {
+      throw refusal(error)
     }
   }
 }
@@ -129,19 +159,21 @@ public struct PosternServices: RegistrableRPCService {
 extension RPCRouter {
   /// Registers a method with one message each way.
   fileprivate mutating func unary<Input: Message, Output: Message>(
-    _ method: MethodDescriptor, _ handler: @escaping @Sendable (Input, ServerContext) async throws -> Output
+    _ method: MethodDescriptor, _ answering: Answering,
+    _ handler: @escaping @Sendable (Input, ServerContext) async throws -> Output
   ) {
     registerHandler(
       forMethod: method, deserializer: ProtobufDeserializer<Input>(), serializer: ProtobufSerializer<Output>()
     ) { request, context in
       let message = try await request.onlyMessage()
-      return StreamingServerResponse(single: ServerResponse(message: try await handler(message, context)))
+      let answer = try await answering { try await handler(message, context) }
+      return StreamingServerResponse(single: ServerResponse(message: answer))
     }
   }
 
   /// Registers a method with one message in and many out.
   fileprivate mutating func serverStreaming<Input: Message, Output: Sendable>(
-    _ method: MethodDescriptor, serializer: some MessageSerializer<Output>,
+    _ method: MethodDescriptor, serializer: some MessageSerializer<Output>, _ answering: Answering,
     _ handler: @escaping @Sendable (Input, RPCWriter<Output>, ServerContext) async throws -> Void
   ) {
     registerHandler(
@@ -149,7 +181,7 @@ extension RPCRouter {
     ) { request, context in
       let message = try await request.onlyMessage()
       return StreamingServerResponse { writer in
-        try await handler(message, writer, context)
+        try await answering { try await handler(message, writer, context) }
         return [:]
       }
     }

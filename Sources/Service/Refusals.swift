@@ -1,0 +1,22 @@
+import Core
+import Logging
+
+extension PosternError {
+  /// The error as a peer is told it: with its code, and without a word about the server's files.
+  ///
+  /// What the archive's operator needs to know beyond that is written to the server's log.
+  func forPeers(_ logger: Logger) -> PosternError {
+    let area = code.rawValue.prefix { $0 != "." }
+    guard ["storage", "pack", "index"].contains(area) else { return self }
+    logger.error("a request was refused", metadata: ["error": "\(self)"])
+    guard code == .storageFull else {
+      return PosternError(
+        code, "The archive's storage failed this request.",
+        advice: "Try again; if that does not help, tell the archive's operator, whose log has the particulars.",
+        index: index)
+    }
+    return PosternError(
+      code, "The archive's disk is full. What it has acknowledged is kept; what this request brought is not.",
+      advice: "Tell the archive's operator and try again later: what a push has sent is not sent twice.", index: index)
+  }
+}
