@@ -41,7 +41,8 @@ let layers: [[Target]] = [
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
     .target(
-      name: "Migrations", path: "Migrations", resources: [.embedInCode("0001_initial.sql")], swiftSettings: strict),
+      name: "Migrations", path: "Migrations",
+      resources: [.embedInCode("0001_initial.sql"), .embedInCode("0002_pack_space.sql")], swiftSettings: strict),
     module("Core"),
   ],
   [

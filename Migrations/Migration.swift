@@ -15,6 +15,7 @@ public struct Migration: Sendable {
 
   /// Every step, in order.
   public static let all = [
-    Migration(number: 1, sql: PackageResources._001_initial_sql)
+    Migration(number: 1, sql: PackageResources._001_initial_sql),
+    Migration(number: 2, sql: PackageResources._002_pack_space_sql),
   ]
 }

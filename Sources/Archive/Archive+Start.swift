@@ -62,9 +62,9 @@ extension Archive {
       sequencer: Sequencer(folder: folder, index: index, signer: signer, tree: tree, newest: newest, stop: stop))
     // In the order of a commit: what the published checkpoint names is there before it is.
     try await archive.settlePacks()
-    if publishedSize != checkpoint.size {
-      try Publisher(folder: folder, index: index).catchUp(from: publishedSize ?? 0, to: newest)
-    }
+    let publisher = Publisher(folder: folder, index: index)
+    if publishedSize != checkpoint.size { try publisher.catchUp(from: publishedSize ?? 0, to: newest) }
+    publisher.removePartials(from: publishedSize ?? 0, to: checkpoint.size)
     return archive
   }
 

@@ -5,6 +5,8 @@ import Packs
 extension PosternError.Code {
   /// The folder holds no archive's log key, or one of another log.
   public static let archiveLogKey: Self = "archive.log-key"
+  /// Others than its owner have access to the file of the log's key.
+  public static let archiveLogKeyOpen: Self = "archive.log-key-open"
   /// The index is behind the log that this archive has published.
   public static let archiveIndexBehind: Self = "archive.index-behind"
   /// The index and the published log tell two histories.
@@ -29,6 +31,8 @@ extension PosternError.Code {
   public static let pushTooMany: Self = "push.too-many"
   /// A push sent, or asked to send, more bytes than it may.
   public static let pushBudget: Self = "push.budget"
+  /// An application has stored, or would store, more bytes than it may.
+  public static let pushApplicationFull: Self = "push.application-full"
   /// An object's bytes do not hash to its id.
   public static let pushObjectId: Self = "push.object-id"
   /// An object is of a kind or size that no push may send.
@@ -52,7 +56,7 @@ extension PosternError {
   /// What a record is answered that came when the log had stopped, or was under way then.
   static func stopped(by cause: PosternError) -> PosternError {
     PosternError(
-      .archiveStopped, "The archive stopped: \(cause.message)",
+      .archiveStopped, "The archive stopped, because nobody can know what its disk holds (\(cause.code.rawValue)).",
       advice: "Ask again once it has started: what was admitted before gets its receipt then.")
   }
 }

@@ -2,14 +2,12 @@
 public struct ArchiveLimits: Sendable {
   /// The most bytes that one push may send.
   public var pushByteCount: UInt64 = 1 << 40
+  /// The most bytes that one application has stored, all its epochs and open pushes together; nil for no limit.
+  public var applicationByteCount: UInt64?
   /// The most pushes open at once.
   public var openPushes = 256
   /// The most pushes that one application has open at once.
   public var openPushesPerApplication = 8
-  /// The most nodes that open pushes brought, all together: their ids are in memory until the pushes end.
-  ///
-  /// One application may take a quarter: with 16-KiB chunks, 512 GiB that are new.
-  public var newNodes = 1 << 23
   /// The most applications that one address registers in a day.
   public var registrationsPerAddressAndDay = 1_000
   /// How long a push may stay idle before it is collected, in seconds.

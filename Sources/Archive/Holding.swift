@@ -3,98 +3,134 @@ import Dump
 import Packs
 
 /// What an archive has of an object that a tree names.
-package struct HeldObject {
+package struct HeldObject: Sendable {
   /// 1 for a chunk, 2 for a node, 3 for a body.
   package let kind: UInt8
   /// How many bytes it has.
   package let byteCount: Int
-  /// Whether this push brought it: then nobody has looked below it yet.
-  package let isNew: Bool
-  /// The level of a node that was admitted before; nil for others, which are asked or say so when they are walked.
+  /// Where it lies when this push brought it: then nobody has looked below it yet; nil for what was admitted before.
+  package let newPlace: ObjectPlace?
+  /// The level of a node that was admitted before; nil for others, which say so when they are walked.
   package let level: Int?
 
   /// An object that is here.
-  package init(kind: UInt8, byteCount: Int, isNew: Bool, level: Int? = nil) {
+  package init(kind: UInt8, byteCount: Int, newPlace: ObjectPlace?, level: Int? = nil) {
     self.kind = kind
     self.byteCount = byteCount
-    self.isNew = isNew
+    self.newPlace = newPlace
     self.level = level
   }
+}
+
+/// A node that a push brought, and which has to be looked below.
+package struct NewNode: Sendable {
+  /// The node's id.
+  package let id: Digest
+  /// How many bytes it has.
+  package let byteCount: Int
+  /// Where it lies.
+  package let place: ObjectPlace
 }
 
 /// Says that a dump is complete: every object that its tree names is here, in the right kind, length and level.
 ///
 /// Only nodes that are new are walked. A node that was admitted before is complete, and so is all below it, so
-/// that an epoch costs what it changed; of it only the level is looked at. The walk goes level by level.
+/// that an epoch costs what it changed; of it only the level is looked at. The walk goes down before it goes on, in
+/// groups of nodes of one level, so that few nodes wait whatever the tree's size.
 ///
 /// - Parameters:
 ///   - root: the root node's id.
 ///   - rootByteCount: the root node's sealed length.
 ///   - locate: what is here of each of at most ``ArchiveLimits/missingIds`` ids.
 ///   - read: the bytes of a new node.
-/// - Returns: the new nodes that the tree reaches.
+/// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
 ///   a node says, and `dump.*` for a node that is none.
 package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
-  read: (Digest) throws(PosternError) -> [UInt8]
-) throws(PosternError) -> Set<Digest> {
+  read: (NewNode) throws(PosternError) -> [UInt8]
+) throws(PosternError) -> ReachedObjects {
+  var reached = ReachedObjects()
   let top = NamedObject(id: root, byteCount: rootByteCount)
-  var newNodes = try newObjects(among: [top], below: nil, locate: locate)
-  /// The level that all of `newNodes` have to stand at; the root says its own.
-  var expectedLevel: Int?
-  var reached: Set<Digest> = []
-  while !newNodes.isEmpty {
-    reached.formUnion(newNodes)
+  guard let held = try locate([root]).first ?? nil else { throw .incomplete(root) }
+  try require(held, .node, top)
+  guard let place = held.newPlace else { return reached }
+  // The root says its own level.
+  let part = try NodePublicPart(parsing: try read(NewNode(id: root, byteCount: rootByteCount, place: place)))
+  _ = reached.insert(place, level: part.level)
+  let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
+  /// New nodes that were reached and not looked below, by their levels.
+  var waiting = [part.level - 1: children]
+  while let level = waiting.keys.min(), var nodes = waiting.removeValue(forKey: level) {
+    let group = Array(nodes.suffix(HoldingWalk.groupCount))
+    nodes.removeLast(group.count)
+    if !nodes.isEmpty { waiting[level] = nodes }
     var below: [NamedObject] = []
-    var next: Set<Digest> = []
-    var level = 0
-    for node in newNodes {
+    for node in group {
       let part = try NodePublicPart(parsing: try read(node))
-      guard expectedLevel == nil || expectedLevel == part.level else { throw .wrongTree(node) }
-      level = part.level
-      below += part.children.map { NamedObject(id: $0.id, byteCount: $0.sealedByteCount) }
-      if below.count >= ArchiveLimits.missingIds / 2 {
-        next.formUnion(try newObjects(among: below, below: level, locate: locate))
-        below.removeAll(keepingCapacity: true)
-      }
+      guard part.level == level else { throw .wrongTree(node.id) }
+      below += part.children.map(NamedObject.init)
     }
-    next.formUnion(try newObjects(among: below, below: level, locate: locate))
-    newNodes = level == 1 ? [] : next
-    expectedLevel = level - 1
+    let new = try reach(below, level: level - 1, &reached, locate: locate)
+    if !new.isEmpty { waiting[level - 1, default: []] += new }
   }
   return reached
+}
+
+private enum HoldingWalk {
+  /// Nodes that are looked below at once: all that they name is one question.
+  static let groupCount = ArchiveLimits.missingIds / DumpLimits.nodeChildCount
 }
 
 /// An object as a record or a node names it.
 private struct NamedObject {
   let id: Digest
   let byteCount: Int
+
+  init(id: Digest, byteCount: Int) {
+    self.id = id
+    self.byteCount = byteCount
+  }
+
+  init(_ child: NodePublicPart.Child) {
+    self.init(id: child.id, byteCount: child.sealedByteCount)
+  }
 }
 
-/// Those of a node's children that this push brought; all must be here.
+/// Reaches a group's children; all must be here.
 ///
-/// - Parameter level: the level that the children are named from; nil for the root, which may stand at any.
-private func newObjects(
-  among children: [NamedObject], below level: Int?, locate: ([Digest]) throws(PosternError) -> [HeldObject?]
-) throws(PosternError) -> Set<Digest> {
-  let kind: PackEntry.Kind = level == 1 ? .chunk : .node
-  var new: Set<Digest> = []
+/// - Parameter level: the level that the children have to stand at; 0 for chunks.
+/// - Returns: the nodes among them that this push brought and nothing has named before.
+private func reach(
+  _ children: [NamedObject], level: Int, _ reached: inout ReachedObjects,
+  locate: ([Digest]) throws(PosternError) -> [HeldObject?]
+) throws(PosternError) -> [NewNode] {
+  var new: [NewNode] = []
   for (child, held) in zip(children, try locate(children.map(\.id))) {
-    guard let held else {
-      throw PosternError(
-        .pushIncomplete, "The dump's tree names the object \(child.id), which the archive lacks.",
-        advice: "Ask again which objects are missing, send them, and seal the push again.")
+    guard let held else { throw .incomplete(child.id) }
+    try require(held, level == 0 ? .chunk : .node, child)
+    guard let place = held.newPlace else {
+      guard level == 0 || held.level == level else { throw .wrongTree(child.id) }
+      continue
     }
-    guard held.kind == kind.rawValue, held.byteCount == child.byteCount else { throw .wrongTree(child.id) }
-    if let level, level > 1, !held.isNew, held.level != level - 1 { throw .wrongTree(child.id) }
-    if held.isNew { new.insert(child.id) }
+    guard let isFresh = reached.insert(place, level: level) else { throw .wrongTree(child.id) }
+    if isFresh, level > 0 { new.append(NewNode(id: child.id, byteCount: child.byteCount, place: place)) }
   }
   return new
 }
 
+private func require(_ held: HeldObject, _ kind: PackEntry.Kind, _ named: NamedObject) throws(PosternError) {
+  guard held.kind == kind.rawValue, held.byteCount == named.byteCount else { throw .wrongTree(named.id) }
+}
+
 extension PosternError {
+  fileprivate static func incomplete(_ id: Digest) -> PosternError {
+    PosternError(
+      .pushIncomplete, "The dump's tree names the object \(id), which the archive lacks.",
+      advice: "Ask again which objects are missing, send them, and seal the push again.")
+  }
+
   fileprivate static func wrongTree(_ id: Digest) -> PosternError {
     PosternError(
       .pushTree, "The object \(id) is of another kind, length or level than the dump's tree says.",

@@ -37,11 +37,12 @@ enum LogKey {
 
   /// Reads a key's file.
   ///
-  /// - Throws: `archive.log-key`, `storage.*`.
+  /// - Throws: `archive.log-key`, `archive.log-key-open`, `storage.*`.
   static func read(in folder: DataFolder, files: any FileLayer) throws(PosternError) -> NoteSigner {
     let path = folder.logKeyPath
     var text: [UInt8]
     do throws(PosternError) {
+      guard try OpenFile(path, .read, files: files).isPrivate() else { throw .openLogKey(path) }
       text = try DurableFile.read(path, byteLimit: fileByteCountLimit, files: files)
     } catch let error where [.storageMissing, .storageTooLong].contains(error.code) {
       throw .noLogKey(path)
@@ -73,6 +74,12 @@ extension PosternError {
       .archiveLogKey, "There is no log key in \(path).",
       advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on. "
         + "If `postern archive init` was broken off, run it again.")
+  }
+
+  fileprivate static func openLogKey(_ path: String) -> PosternError {
+    PosternError(
+      .archiveLogKeyOpen, "Others than its owner have access to the log key in \(path).",
+      advice: "Run `chmod 600 \(path)`; if somebody may have read it, the log's signatures prove nothing any more.")
   }
 
   /// The key is not the one that the index's checkpoints are signed with.

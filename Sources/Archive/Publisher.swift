@@ -24,6 +24,10 @@ struct Publisher: Sendable {
     for bundle in bundles(from: firstIndex, to: growth.size) { files.append(try file(bundle)) }
     try folder.publish(files)
     try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
+    for tile in growth.tiles where tile.coordinate.isFull { removePartials(of: tile.coordinate.path) }
+    for bundle in bundles(from: firstIndex, to: growth.size) where bundle.width == TileCoordinate.fullWidth {
+      removePartials(of: bundle.path)
+    }
   }
 
   /// Publishes all that the index has beyond what is on show, after a stop between commit and publication.
@@ -46,6 +50,30 @@ struct Publisher: Sendable {
     for bundle in bundles(from: publishedSize, to: checkpoint.size) { try folder.publish([try file(bundle)]) }
     try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
   }
+
+  /// Removes the partial tiles and bundles that a stop left beside full ones; the checkpoint is on show.
+  ///
+  /// - Parameters:
+  ///   - publishedSize: the size of the checkpoint that was on show before; 0 where there was none.
+  ///   - size: the size of the one that is.
+  func removePartials(from publishedSize: UInt64, to size: UInt64) {
+    for level in 0..<8 {
+      // What a stop left lies beside the last full tile of before, or beside one that is newer.
+      let full = size >> UInt64(8 * (level + 1))
+      let first = publishedSize >> UInt64(8 * (level + 1))
+      for number in (first - min(first, 1))..<max(full, first) {
+        guard let tile = TileCoordinate(level: level, index: number, treeSize: size), tile.isFull else { break }
+        removePartials(of: tile.path)
+        guard level == 0, let bundle = BundleCoordinate(index: number, treeSize: size) else { continue }
+        removePartials(of: bundle.path)
+      }
+    }
+  }
+
+  /// Removes what a full tile or bundle takes the place of.
+  ///
+  /// What cannot be removed is superfluous and not wrong.
+  private func removePartials(of path: String) { try? folder.removePartials(of: path) }
 
   /// The bundles that hold the leaves of a range, as wide as the newer size has them.
   private func bundles(from oldSize: UInt64, to newSize: UInt64) -> some Sequence<BundleCoordinate> {

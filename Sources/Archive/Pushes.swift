@@ -10,11 +10,18 @@ actor Pushes {
   private let folder: DataFolder
   private let index: ArchiveIndex
   private let limits: ArchiveLimits
-  private let nodeCounter: NodeCounter
+  private let largeWalks = Turns()
   private let queue = SerialQueue(label: "postern.pushes")
   private var sessions: [PushToken: PushSession] = [:]
+  /// What applications with open pushes may still store; empty where there is no limit.
+  private var rooms: [Digest: SharedRoom] = [:]
   /// Begins of one uploader, one after the other: two at once would adopt the same packs.
   private var begins: [Owner: Turns] = [:]
+
+  /// Room that is there as long as one of the application's pushes is.
+  private struct SharedRoom {
+    weak var room: ApplicationRoom?
+  }
 
   private struct Owner: Hashable {
     let app: Digest
@@ -35,7 +42,6 @@ actor Pushes {
     self.folder = folder
     self.index = index
     self.limits = limits
-    nodeCounter = NodeCounter(limit: limits.newNodes)
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -48,8 +54,9 @@ actor Pushes {
   /// - Parameters:
   ///   - begin: the begin, its signature verified.
   ///   - chunker: how the application's states are cut.
-  ///   - judge: says whether it may begin, with the older push out of the way.
-  /// - Throws: what `judge` throws; `push.too-many`, `push.budget`, `storage.*`, `index.*`.
+  ///   - judge: says whether it may begin, by what is committed: before the older push is out of the way, and again
+  ///     when a seal of it has come to its end.
+  /// - Throws: what `judge` throws; `push.too-many`, `push.budget`, `push.application-full`, `storage.*`, `index.*`.
   func open(
     _ begin: Begin, chunker: ChunkerParameters, judge: @Sendable () throws(PosternError) -> Void
   ) async throws(PosternError) -> PushToken {
@@ -79,19 +86,56 @@ actor Pushes {
       throw PosternError(
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
+    _ = try adoptableByteCount(begin)
+    // A begin that is refused changes nothing; and while it waited, another epoch may have been admitted.
+    try judge()
     if let older {
       try await older.handOver()
       sessions[older.token] = nil
+      try judge()
     }
-    try judge()
     return try await open(begin, chunker)
+  }
+
+  /// How much of an older push's packs may be taken over, so that they do not take the room of what is to come; nil
+  /// where an application may store any amount.
+  ///
+  /// - Throws: `push.application-full` when the application's epochs fill what it may store.
+  private func adoptableByteCount(_ begin: Begin) throws(PosternError) -> UInt64? {
+    guard let limit = limits.applicationByteCount else { return nil }
+    let byteCount = try index.read { (snapshot) throws(PosternError) in
+      try snapshot.storedByteCount(app: begin.app, includingOpen: false)
+    }
+    guard byteCount < limit else { throw .applicationFull(limit) }
+    let room = limit - byteCount
+    return room - min(room, begin.budgetByteCount)
+  }
+
+  /// What an application may still store, with an older push out of the way; nil where there is no limit.
+  ///
+  /// - Parameter abandoned: packs of the older push that were just given up.
+  private func room(of app: Digest, without abandoned: [PackRow]) throws(PosternError) -> ApplicationRoom? {
+    guard let limit = limits.applicationByteCount else { return nil }
+    rooms = rooms.filter { $0.value.room != nil }
+    if let room = rooms[app]?.room {
+      room.give(abandoned.reduce(0) { $0 + $1.byteCount })
+      return room
+    }
+    let byteCount = try index.read { (snapshot) throws(PosternError) in
+      try snapshot.storedByteCount(app: app, includingOpen: true)
+    }
+    let room = ApplicationRoom(limit: limit, storedByteCount: byteCount)
+    rooms[app] = SharedRoom(room: room)
+    return room
   }
 
   private func open(_ begin: Begin, _ chunker: ChunkerParameters) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
-    let opened = try await index.writer.openPush(NewPush(begin, token: token))
+    let opened = try await index.writer.openPush(
+      NewPush(begin, token: token, adoptableByteCount: try adoptableByteCount(begin)))
+    let room = try room(of: begin.app, without: opened.abandoned)
     let session = PushSession(
-      begin: begin, token: token, chunker: chunker, folder: folder, index: index, nodeCounter: nodeCounter)
+      begin: begin, token: token, chunker: chunker, folder: folder, index: index, room: room, largeWalks: largeWalks)
     for pack in opened.adopted { try await adopt(pack, for: session) }
     sessions[token] = session
     // The push is open; what cannot be removed now is removed at the next start.
@@ -205,10 +249,11 @@ func unlessFatal(
 }
 
 extension NewPush {
-  init(_ begin: Begin, token: PushToken) {
+  init(_ begin: Begin, token: PushToken, adoptableByteCount: UInt64?) {
     self.init(
       token: token, app: begin.app, uploader: begin.uploader.indexKey, epoch: begin.epoch, previous: begin.previous,
-      generation: begin.generation, byteBudget: begin.budgetByteCount, nowSeconds: Clock.nowSeconds)
+      generation: begin.generation, byteBudget: begin.budgetByteCount,
+      adoptableByteCount: adoptableByteCount, nowSeconds: Clock.nowSeconds)
   }
 }
 

@@ -130,6 +130,21 @@ extension IndexSnapshot {
       .all(Int64(limit), row: PackRow.init(row:))
   }
 
+  /// How many bytes an application has in packs.
+  ///
+  /// - Parameters:
+  ///   - app: the application.
+  ///   - includingOpen: whether packs count that its open pushes write.
+  public borrowing func storedByteCount(app: Digest, includingOpen: Bool) throws(PosternError) -> UInt64 {
+    try Query(
+      database,
+      """
+      SELECT coalesce(sum(byte_count), 0) FROM pack
+      WHERE space IN (SELECT id FROM space WHERE app = ?1) AND state BETWEEN ?2 AND 2
+      """
+    ).first(app, UInt64((includingOpen ? PackState.open : .sealed).rawValue)) { $0.number(0) } ?? 0
+  }
+
   /// A pack by its number.
   public borrowing func pack(_ number: UInt64) throws(PosternError) -> PackRow? {
     try Query(database, "\(Self.packs) pack.id = ?1").first(number, row: PackRow.init(row:))

@@ -24,34 +24,25 @@ extension IndexWriter {
     }
   }
 
-  /// Takes objects out of a push's open packs: nobody will find them, though their bytes stay in the files.
+  /// Takes objects out of an open pack: nobody will find them there, though their bytes stay in its file.
   ///
-  /// For nodes that a push brought and its tree does not reach: nobody has looked below them, and left in the
-  /// index they would pass for complete in the next epoch. The work is that of the ids, however many packs the
-  /// push has: each id's rows are looked for once.
+  /// For what a push brought and its tree does not reach: of a node nobody has looked below, and in the index it
+  /// would pass for complete in the next epoch; a chunk would be served that nothing admitted.
   ///
-  /// - Throws: `push.ended`; `index.limit` beyond ``ArchiveIndex/idLimit``; `storage.full`, `storage.failed`,
-  ///   `index.unknown-outcome`.
-  public func dropObjects(_ ids: [Digest], push token: PushToken) async throws(PosternError) {
+  /// - Parameters:
+  ///   - ids: at most ``ArchiveIndex/idLimit``; those that have no row in the pack are passed over.
+  ///   - pack: the pack, which its push still writes.
+  /// - Throws: `push.ended`; `index.group` when the pack is not the push's open one; `index.limit`; `storage.full`,
+  ///   `storage.failed`, `index.unknown-outcome`.
+  public func dropObjects(_ ids: [Digest], from pack: OpenPack) async throws(PosternError) {
     try await transaction { (database) throws(PosternError) in
       try IndexSnapshot(database: database).check(ids.count, limit: ArchiveIndex.idLimit)
-      let push = try Query(
-        database,
-        """
-        SELECT push.id, space.id FROM push LEFT JOIN space ON space.app = push.app AND space.generation = push.generation
-        WHERE token = ?1
-        """
-      ).first(token.bytes) { (id: $0.number(0), space: $0.isNull(1) ? nil : $0.number(1)) }
-      guard let push else { throw pushEnded() }
-      guard let space = push.space else { return }
-      // Not `pack IN (…)`, which SQLite would turn into a search for each pack.
-      let delete = try Query(
-        database,
-        """
-        DELETE FROM object WHERE space = ?1 AND id = ?2
-          AND EXISTS (SELECT 1 FROM pack WHERE pack.id = object.pack AND pack.push = ?3)
-        """)
-      for id in ids.sorted() { try delete.run(space, id, push.id) }
+      let push = try pushId(of: pack, database)
+      let space = try Query(database, "SELECT space FROM pack WHERE id = ?1 AND state = 0 AND push IS ?2")
+        .first(pack.number, push) { $0.number(0) }
+      guard let space else { throw CommitGroup.refused("objects are dropped from a pack that is not the push's") }
+      let delete = try Query(database, "DELETE FROM object WHERE space = ?1 AND id = ?2 AND pack = ?3")
+      for id in ids.sorted() { try delete.run(space, id, pack.number) }
     }
   }
 
@@ -139,18 +130,7 @@ extension IndexWriter {
   private func open(
     _ pack: OpenPack, space: UInt64, byteCount: UInt64, _ database: Database
   ) throws(PosternError) {
-    var push: UInt64?
-    if let token = pack.push {
-      let found = try Query(database, "SELECT id, app, generation FROM push WHERE token = ?1")
-        .first(token.bytes) { (query) throws(PosternError) in
-          (id: query.number(0), app: try query.digest(1), generation: query.number(2))
-        }
-      guard let found else { throw pushEnded() }
-      guard found.app == pack.app, found.generation == pack.generation else {
-        throw CommitGroup.refused("a pack is not of its push's generation")
-      }
-      push = found.id
-    }
+    let push = try pushId(of: pack, database)
     let changed = try Query(
       database,
       """
@@ -160,5 +140,19 @@ extension IndexWriter {
       """
     ).run(pack.number, space, push, byteCount)
     guard changed == 1 else { throw CommitGroup.refused("a pack is not this push's open one, or shrank") }
+  }
+
+  /// The row of the push that writes a pack; nil where none does.
+  private func pushId(of pack: OpenPack, _ database: Database) throws(PosternError) -> UInt64? {
+    guard let token = pack.push else { return nil }
+    let found = try Query(database, "SELECT id, app, generation FROM push WHERE token = ?1")
+      .first(token.bytes) { (query) throws(PosternError) in
+        (id: query.number(0), app: try query.digest(1), generation: query.number(2))
+      }
+    guard let found else { throw pushEnded() }
+    guard found.app == pack.app, found.generation == pack.generation else {
+      throw CommitGroup.refused("a pack is not of its push's generation")
+    }
+    return found.id
   }
 }

@@ -19,7 +19,7 @@ extension IndexWriter {
       }
       let packs = try IndexSnapshot(database: database).packs(push: older.token)
       let held = packs.reduce(0) { $0 + $1.byteCount }
-      let adopts = older.generation == push.generation && held <= push.byteBudget
+      let adopts = older.generation == push.generation && held <= push.adoptableByteCount
       if !adopts { try abandon(packsOf: older.token, database) }
       try replace(older.token, with: push, database)
       return OpenedPush(adopted: adopts ? packs : [], abandoned: adopts ? [] : packs)

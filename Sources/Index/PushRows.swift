@@ -52,13 +52,15 @@ public struct NewPush: Hashable, Sendable {
   public let generation: UInt64
   /// The most bytes that the push may store.
   public let byteBudget: UInt64
+  /// The most bytes of an older push's packs that this one takes over; larger ones are abandoned.
+  public let adoptableByteCount: UInt64
   /// The time, in seconds since 1970.
   public let nowSeconds: UInt64
 
-  /// Makes a value.
+  /// Makes a value; it takes over up to its budget where it is told nothing else.
   public init(
     token: PushToken, app: Digest, uploader: Digest, epoch: UInt64, previous: Digest, generation: UInt64,
-    byteBudget: UInt64, nowSeconds: UInt64
+    byteBudget: UInt64, adoptableByteCount: UInt64? = nil, nowSeconds: UInt64
   ) {
     self.token = token
     self.app = app
@@ -67,6 +69,7 @@ public struct NewPush: Hashable, Sendable {
     self.previous = previous
     self.generation = generation
     self.byteBudget = byteBudget
+    self.adoptableByteCount = min(adoptableByteCount ?? byteBudget, byteBudget)
     self.nowSeconds = nowSeconds
   }
 }

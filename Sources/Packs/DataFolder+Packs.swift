@@ -69,6 +69,13 @@ extension DataFolder {
     return try PackFile(placed, app: app, generation: generation, files: files)
   }
 
+  /// The footer of a finished pack that lies in `incoming/`, checked as a whole.
+  ///
+  /// - Throws: as ``PackReader/init(_:name:files:)``.
+  public func finishedFooter(number: UInt64, name: Digest) throws(PosternError) -> PackFooter {
+    try PackReader(layout.incomingPack(number), name: name, files: files).footer
+  }
+
   /// Gives committed packs their names in `packs/`, and syncs each folder once.
   ///
   /// Done again after a crash, it finds what was done and makes it durable all the same. Only after it

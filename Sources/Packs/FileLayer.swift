@@ -9,6 +9,8 @@ public protocol FileLayer: Sendable {
   func close(_ descriptor: CInt)
   /// The file's length in bytes.
   func length(_ descriptor: CInt) throws(FileFailure) -> UInt64
+  /// The file's permissions: the last nine bits of its mode.
+  func permissions(_ descriptor: CInt) throws(FileFailure) -> UInt32
   /// Reads up to the buffer's length; fewer bytes at the file's end.
   func read(
     _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
@@ -53,6 +55,8 @@ public enum FileCall: String, Sendable, CaseIterable {
   case open
   /// fstat
   case length = "tell its length"
+  /// fstat
+  case permissions = "tell its permissions"
   /// pread
   case read
   /// pwrite

@@ -57,6 +57,17 @@ public struct OpenFile: ~Copyable, Sendable {
     clinux_name(descriptor, path)
   }
 
+  /// Whether the file's owner alone may read and write it.
+  ///
+  /// - Throws: `storage.failed`.
+  public borrowing func isPrivate() throws(PosternError) -> Bool {
+    do throws(FileFailure) {
+      return try files.permissions(descriptor) & 0o077 == 0
+    } catch {
+      throw error.error(path)
+    }
+  }
+
   /// How many bytes the file has.
   ///
   /// - Throws: `storage.failed`.

@@ -31,6 +31,13 @@ public struct SystemFiles: FileLayer {
     return UInt64(status.st_size)
   }
 
+  /// fstat(2).
+  public func permissions(_ descriptor: CInt) throws(FileFailure) -> UInt32 {
+    var status = stat()
+    _ = try retry(.permissions) { fstat(descriptor, &status) }
+    return UInt32(status.st_mode) & 0o777
+  }
+
   /// pread(2).
   public func read(
     _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64

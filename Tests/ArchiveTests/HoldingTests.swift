@@ -12,11 +12,19 @@ import Testing
     /// Every node's bytes and level, and its children; chunks are lengths alone.
     var nodes: [Digest: (bytes: [UInt8], level: Int, children: [Digest])] = [:]
     var held: [Digest: HeldObject] = [:]
+    private var nextPlace: UInt64 = 4
+
+    /// A place that no other object has: many a page, in a few packs.
+    private mutating func place() -> ObjectPlace {
+      nextPlace += 1
+      return ObjectPlace(pack: nextPlace % 3, offset: nextPlace * 20)
+    }
 
     mutating func addChunk(_ generator: inout SeededGenerator) -> (id: Digest, byteCount: Int) {
       let id = generator.digest()
       let byteCount = 533 + 512 * Int.random(in: 0..<8, using: &generator)
-      held[id] = HeldObject(kind: 1, byteCount: byteCount, isNew: Bool.random(using: &generator))
+      held[id] = HeldObject(
+        kind: 1, byteCount: byteCount, newPlace: Bool.random(using: &generator) ? place() : nil)
       return (id, byteCount)
     }
 
@@ -34,7 +42,7 @@ import Testing
       bytes += generator.bytes(42 * children.count + 16)
       let id = SHA256.hash(bytes)
       nodes[id] = (bytes, level, distinct.map(\.id))
-      held[id] = HeldObject(kind: 2, byteCount: bytes.count, isNew: true)
+      held[id] = HeldObject(kind: 2, byteCount: bytes.count, newPlace: place())
       return (id, bytes.count)
     }
 
@@ -62,21 +70,34 @@ import Testing
     mutating func admit(_ id: Digest) {
       for id in below(id) {
         held[id] = held[id].map {
-          HeldObject(kind: $0.kind, byteCount: $0.byteCount, isNew: false, level: nodes[id]?.level)
+          HeldObject(kind: $0.kind, byteCount: $0.byteCount, newPlace: nil, level: nodes[id]?.level)
         }
       }
     }
 
     /// The new nodes that a walk has to look at: those with no admitted node above them.
     func newNodes(from id: Digest) -> Set<Digest> {
-      guard let node = nodes[id], held[id]?.isNew == true else { return [] }
+      guard let node = nodes[id], held[id]?.newPlace != nil else { return [] }
       return node.children.reduce(into: [id]) { $0.formUnion(newNodes(from: $1)) }
+    }
+
+    /// The new objects that a tree reaches, with no admitted node above them.
+    func newObjects(from id: Digest) -> Set<Digest> {
+      newNodes(from: id).reduce(into: []) { new, node in
+        new.insert(node)
+        for child in nodes[node]?.children ?? [] where held[child]?.newPlace != nil { new.insert(child) }
+      }
+    }
+
+    /// Which of all new objects are among the reached.
+    func all(_ reached: ReachedObjects) -> Set<Digest> {
+      Set(held.filter { $0.value.newPlace.map { reached.contains($0) } ?? false }.keys)
     }
 
     /// The outcome of the real walk, with what it read.
     func verify(
       _ root: (id: Digest, byteCount: Int)
-    ) -> (reached: Result<Set<Digest>, PosternError>, read: [Digest]) {
+    ) -> (reached: Result<ReachedObjects, PosternError>, read: [Digest]) {
       var read: [Digest] = []
       let reached = Result { () throws(PosternError) in
         try verifyHolding(
@@ -85,16 +106,17 @@ import Testing
             #expect(ids.count <= ArchiveLimits.missingIds)
             return ids.map { held[$0] }
           },
-          read: { (id) throws(PosternError) in
-            read.append(id)
-            return nodes[id]?.bytes ?? []
+          read: { (node) throws(PosternError) in
+            read.append(node.id)
+            #expect(held[node.id]?.newPlace == node.place)
+            return nodes[node.id]?.bytes ?? []
           })
       }
       return (reached, read)
     }
   }
 
-  private func code(_ result: Result<Set<Digest>, PosternError>) -> PosternError.Code? {
+  private func code(_ result: Result<ReachedObjects, PosternError>) -> PosternError.Code? {
     if case .failure(let error) = result { error.code } else { nil }
   }
 
@@ -108,7 +130,9 @@ import Testing
       }
       let (reached, read) = forest.verify(root)
       let expected = forest.newNodes(from: root.id)
-      #expect(try reached.get() == expected)
+      let new = forest.newObjects(from: root.id)
+      #expect(try forest.all(reached.get()) == new)
+      #expect(try (0..<3).reduce(0) { $0 + (try reached.get().count(inPack: $1)) } == new.count)
       #expect(Set(read) == expected && read.count == expected.count)
     }
   }
@@ -139,15 +163,15 @@ import Testing
       let victim = try #require(forest.below(root.id).sorted().randomElement(using: &generator))
       let good = try #require(forest.held[victim])
       for wrong in [
-        HeldObject(kind: 3 - good.kind, byteCount: good.byteCount, isNew: good.isNew),
-        HeldObject(kind: 3, byteCount: good.byteCount, isNew: good.isNew, level: good.level),
-        HeldObject(kind: good.kind, byteCount: good.byteCount + 1, isNew: good.isNew, level: good.level),
+        HeldObject(kind: 3 - good.kind, byteCount: good.byteCount, newPlace: good.newPlace),
+        HeldObject(kind: 3, byteCount: good.byteCount, newPlace: good.newPlace, level: good.level),
+        HeldObject(kind: good.kind, byteCount: good.byteCount + 1, newPlace: good.newPlace, level: good.level),
       ] {
         forest.held[victim] = wrong
         #expect(code(forest.verify(root).reached) == .pushTree)
       }
       forest.held[victim] = good
-      #expect(try forest.verify(root).reached.get() == forest.newNodes(from: root.id))
+      #expect(try forest.all(forest.verify(root).reached.get()) == forest.newObjects(from: root.id))
     }
     // A node of level 1 below one of level 3.
     var forest = Forest()
@@ -175,7 +199,7 @@ import Testing
     }
     let root = forest.addNode(nodes, level: 3, &generator)
     let (reached, _) = forest.verify(root)
-    #expect(try reached.get().count == 1 + 8 + 8 * 64)
+    #expect(try forest.all(reached.get()) == forest.newObjects(from: root.id))
   }
 
   /// An admitted node is not walked again, but has to stand where the new node above it says.

@@ -20,7 +20,7 @@ import Testing
     epoch = try application.epoch(1)
   }
 
-  /// Objects that no tree names: an archive keeps chunks without asking what they are for.
+  /// Objects that no tree names: a push takes chunks without asking what they are for.
   private func noise(_ count: Int, byteCount: Int, seed: UInt64) -> [StoredObject] {
     var generator = SeededGenerator(seed: seed)
     return (0..<count).map { _ in
@@ -35,20 +35,73 @@ import Testing
     }
   }
 
+  /// Says that none of the objects is served, nor passes for held in another push.
+  private func expectGone(_ objects: [StoredObject], after epoch: EpochFixture, in archive: Archive) async throws {
+    for object in [objects.first, objects.last].compactMap(\.self) {
+      let error = refusal {
+        try archive.storedObjects([object.id], app: application.app, generation: epoch.fields.generation)
+      }
+      #expect(error?.code == .archiveNotFound)
+    }
+    let next = try application.epoch(epoch.fields.number + 1, after: epoch.leafHash)
+    let token = try await application.begin(next, in: archive)
+    for start in stride(from: 0, to: objects.count, by: 10_000) {
+      let some = objects[start..<min(objects.count, start + 10_000)]
+      let missing = try await archive.missing(some.map(\.id), for: token)
+      #expect(missing.reduce(0) { $0 + $1.nonzeroBitCount } == some.count)
+    }
+    try await archive.abandon(token)
+  }
+
   /// More rows than a commit takes along are entered before it.
-  @Test func manySmallObjectsAreAllFound() async throws {
+  @Test func manyObjectsAreAllFound() async throws {
     let archive = new.archive
-    let objects = noise(9_000, byteCount: 533, seed: 1)
+    let large = try application.epoch(1, state: Application.state(1, chunkCount: 5_000))
+    let token = try await application.begin(large, in: archive)
+    try await upload(large.state.objects, in: token)
+    _ = try await archive.seal(leaf: large.leaf, bodies: large.epochBodies, token: token)
+    for start in [0, 4_096] {
+      let some = Array(large.state.objects[start...].prefix(4_096))
+      #expect(try archive.storedObjects(some.map(\.id), app: application.app, generation: 1) == some)
+    }
+    #expect(try files(in: "\(new.path)/packs").count == 2)
+  }
+
+  /// What no tree names is not served, whether its rows were in the index, on their way, or both.
+  @Test(arguments: [1, 500, 9_000]) func whatNoTreeNamesIsNotServed(_ count: Int) async throws {
+    let archive = new.archive
+    let objects = noise(count, byteCount: 533, seed: 1)
     let token = try await application.begin(epoch, in: archive)
     try await upload(objects, in: token)
     try await upload(epoch.state.objects, in: token)
     _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     try archive.expectWhole(epoch, of: application)
-    for start in [0, 4_096, 8_192] {
-      let some = Array(objects[start..<min(objects.count, start + 4_096)])
-      #expect(try archive.storedObjects(some.map(\.id), app: application.app, generation: 1) == some)
-    }
+    try await expectGone(objects, after: epoch, in: archive)
     #expect(try files(in: "\(new.path)/packs").count == 2)
+  }
+
+  /// A refused seal forgets nothing that its tree reaches; and what it stored for itself goes with the next.
+  @Test func bodiesOfARefusedSealAreNotServed() async throws {
+    let archive = new.archive
+    try await application.push(epoch, to: archive)
+    let second = try application.epoch(2, after: epoch.leafHash)
+    let stale = second.with(
+      second.fields.changing(stateVersion: 0), signedBy: try application.council.uploader())
+    let token = try await application.begin(second, in: archive)
+    try await upload(second.state.objects, in: token)
+    #expect(
+      await refusal { try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: token) }?.code
+        == .epochVersion)
+    let third = try application.epoch(2, after: epoch.leafHash, state: Application.state(9))
+    try await upload(third.state.objects, in: token)
+    _ = try await archive.seal(leaf: third.leaf, bodies: third.epochBodies, token: token)
+    try archive.expectWhole(third, of: application)
+    let kept = Set(third.state.objects.map(\.id)).union(epoch.state.objects.map(\.id))
+    try await expectGone(second.state.objects.filter { !kept.contains($0.id) }, after: third, in: archive)
+    for (digest, _) in stale.bodies where third.bodies[digest] == nil && epoch.bodies[digest] == nil {
+      let error = refusal { try archive.body(digest, app: application.app, generation: 1) }
+      #expect(error?.code == .archiveNotFound)
+    }
   }
 
   /// What a long push has sent is known after a crash but for the last of it.
@@ -74,9 +127,8 @@ import Testing
     #expect(sent.count == missingCount + epoch.state.objects.count)
     _ = try await restarted.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: next)
     try restarted.expectWhole(epoch, of: application)
-    let last = Array(objects.suffix(4_000))
-    #expect(try restarted.storedObjects(last.map(\.id), app: application.app, generation: 1) == last)
     #expect(try files(in: "\(copy)/incoming").isEmpty)
+    try await expectGone(objects, after: epoch, in: restarted)
   }
 
   /// Two uploaders bring the same objects and bodies in the same order: one footer, one name, one pack.
@@ -102,7 +154,6 @@ import Testing
     let pushed = try await application.push(next, to: archive, uploader: 1)
     try archive.expectGood(pushed.receipt, of: next.leaf)
     for epoch in [epoch, second, next] { try archive.expectWhole(epoch, of: application) }
-    #expect(try archive.storedObjects(more.map(\.id), app: application.app, generation: 1) == more)
     #expect(try files(in: "\(new.path)/incoming").isEmpty)
     #expect(try files(in: "\(new.path)/packs").count == 4)
   }

@@ -82,6 +82,37 @@ import Testing
     #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
   }
 
+  /// All pushes of an application share what it may store; what was stored stays, and so does who was there first.
+  @Test func anApplicationKeepsToItsBytes() async throws {
+    var limits = ArchiveLimits()
+    limits.applicationByteCount = 220_000
+    let scene = try await RefusalScene(limits: limits)
+    let (archive, application) = (scene.archive, scene.application)
+    var generator = SeededGenerator(seed: 6)
+    let large = try application.epoch(2, after: scene.first.leafHash, state: generator.bytes(200_000))
+    let token = try await application.begin(large, in: archive)
+    let other = try await application.begin(large, in: archive, uploader: 1)
+    let half = large.state.objects.count / 3
+    try await archive.upload(MemoryBatch(large.state.objects.prefix(half)), to: token)
+    try await scene.expect(.pushApplicationFull) {
+      try await archive.upload(MemoryBatch(large.state.objects.dropFirst(half)), to: other)
+    }
+    #expect(try await archive.missing([large.state.objects[0].id], for: token) == [0])
+    try await archive.abandon(other)
+    try await archive.abandon(token)
+    // The room is whole again, and a small epoch fits.
+    try await scene.expectSecondGoesThrough()
+    let third = try application.epoch(3, after: scene.second.leafHash, state: generator.bytes(400_000))
+    let last = try await application.begin(third, in: archive)
+    try await scene.expect(.pushApplicationFull) {
+      for start in stride(from: 0, to: third.state.objects.count, by: 3) {
+        try await archive.upload(MemoryBatch(third.state.objects[start...].prefix(3)), to: last)
+      }
+    }
+    try await archive.abandon(last)
+    try archive.expectWhole(scene.second, of: application)
+  }
+
   // MARK: Objects
 
   @Test func objectsAreWhatTheyClaim() async throws {

@@ -35,8 +35,11 @@ import Testing
       epochs.append(epoch)
     }
 
-    /// Copies the whole folder.
-    func copy(_ name: String) throws -> String {
+    /// Copies the whole folder, once the tasks of an archive that was open have let it go.
+    func copy(_ name: String) async throws -> String {
+      while refusal({ try DataFolder.open(at: path).syncRoot() })?.code == .storageInUse {
+        try await Task.sleep(for: .milliseconds(10))
+      }
       let copy = folder.path(name)
       try FileManager.default.copyItem(atPath: path, toPath: copy)
       return copy
@@ -149,27 +152,68 @@ import Testing
     _ = try Archive.create(at: named, origin: "example.org/named")
     let foreign = try String(contentsOfFile: "\(other)/keys/log.key", encoding: .utf8)
     let foreignName = try String(contentsOfFile: "\(named)/keys/log.key", encoding: .utf8)
+    func write(_ text: String) throws {
+      try text.write(toFile: key, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
+    }
     for wrong in [
       "", "\n", "PRIVATE+KEY", String(text.dropLast(9)) + "\n", text.replacingOccurrences(of: "log+", with: "lag+"),
       String(repeating: "x", count: 2_000), foreign, foreignName,
     ] {
-      try wrong.write(toFile: key, atomically: true, encoding: .utf8)
+      try write(wrong)
       #expect(await refusalOf(closed.path) == .archiveLogKey, "\(wrong)")
     }
     try remove(key)
     #expect(await refusalOf(closed.path) == .archiveLogKey)
-    try text.write(toFile: key, atomically: true, encoding: .utf8)
+    try write(text)
     try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  @Test func theLogKeyIsItsOwnersAlone() async throws {
+    let closed = try await Closed(epochCount: 1)
+    let key = FolderLayout(root: closed.path).logKey
+    for permissions in [0o640, 0o604, 0o620] {
+      try FileManager.default.setAttributes([.posixPermissions: permissions], ofItemAtPath: key)
+      #expect(await refusalOf(closed.path) == .archiveLogKeyOpen)
+    }
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  /// What a full tile or bundle takes the place of is removed when it is on show, or at the next start.
+  @Test func aFullTileTakesThePlaceOfItsPartialOnes() async throws {
+    let new = try await NewArchive(inMemory: true)
+    let log = "\(new.path)/log/tile"
+    for seed in UInt64(1)...258 {
+      _ = try await Application(home: new.archive.home, seed: seed).register(in: new.archive)
+      if seed == 255 { #expect(try files(in: log).count { $0.hasPrefix("0/000.p/") } == 255) }
+    }
+    let kept = [
+      "0/000", "0/001.p/1", "0/001.p/2", "1/000.p/1", "entries/000", "entries/001.p/1", "entries/001.p/2",
+    ]
+    #expect(try files(in: log) == kept)
+    try expectPublished(new.archive, at: new.path)
+
+    // A stop between the checkpoint and the removal.
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    for place in ["0/000.p", "entries/000.p"] {
+      try FileManager.default.createDirectory(atPath: "\(copy)/log/tile/\(place)", withIntermediateDirectories: true)
+      try Data([1]).write(to: URL(filePath: "\(copy)/log/tile/\(place)/7"))
+    }
+    let archive = try await openArchive(at: copy)
+    #expect(try files(in: "\(copy)/log/tile") == kept)
+    #expect(try archive.size() == 258)
   }
 
   @Test func anIndexBehindWhatWasShownIsRefused() async throws {
     var closed = try await Closed(epochCount: 1)
-    let older = try closed.copy("older")
+    let older = try await closed.copy("older")
     do {
       let archive = try await openArchive(at: closed.path)
       try await closed.push(to: archive)
     }
-    let newer = try closed.copy("newer")
+    let newer = try await closed.copy("newer")
     func restoreIndex(from copy: String) throws {
       for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"] {
         try remove("\(closed.path)/\(name)")
@@ -189,7 +233,7 @@ import Testing
 
   @Test func twoHistoriesAreRefused() async throws {
     var closed = try await Closed(epochCount: 1)
-    let fork = try closed.copy("fork")
+    let fork = try await closed.copy("fork")
     do {
       let archive = try await openArchive(at: closed.path)
       try await closed.push(to: archive)
@@ -232,13 +276,14 @@ import Testing
 
   @Test func aNewerSchemaIsRefused() async throws {
     let closed = try await Closed(epochCount: 1)
-    let copy = try closed.copy("newer")
+    let copy = try await closed.copy("newer")
     do {
-      let next = Migration(number: 2, sql: Array("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;".utf8))
+      let next = Migration(
+        number: Migration.all.count + 1, sql: Array("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;".utf8))
       try ArchiveIndex.open(path: "\(copy)/index.sqlite", migrations: Migration.all + [next]).close()
     }
     #expect(await refusalOf(copy) == .indexNewer)
-    let foreign = try closed.copy("foreign")
+    let foreign = try await closed.copy("foreign")
     for name in ["index.sqlite-wal", "index.sqlite-shm"] { try remove("\(foreign)/\(name)") }
     try Data("this is no database at all, and long enough to be looked at as one".utf8)
       .write(to: URL(filePath: "\(foreign)/index.sqlite"))

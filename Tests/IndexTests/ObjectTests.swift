@@ -159,35 +159,26 @@ import Testing
     _ = try await index.writer.openPush(newPush(mine))
     _ = try await index.writer.openPush(newPush(other, uploader: digest("another")))
     let ids = [digest("a"), digest("b"), digest("c")]
-    try await index.add(ids, push: mine)
-    try await index.add(ids, push: other)
-    try await index.writer.dropObjects([digest("b"), digest("z")], push: mine)
+    let pack = try await index.add(ids, push: mine)
+    let again = try await index.add([digest("c")], push: mine)
+    let foreign = try await index.add(ids, push: other)
+    try await index.writer.dropObjects([digest("b"), digest("c"), digest("z")], from: pack)
     let bitmaps = try [mine, other].map { token in
       try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1, push: token) }
     }
     #expect(bitmaps == [[0b010], [0]])
+    // The copy of “c” in the push's other pack is still there.
+    #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: again.number) }.count == 1)
     let tooMany = [Digest](repeating: app, count: ArchiveIndex.idLimit + 1)
     let error = await refusal { () async throws(PosternError) in
-      try await index.writer.dropObjects(tooMany, push: mine)
+      try await index.writer.dropObjects(tooMany, from: pack)
     }
     #expect(error?.code == .indexLimit)
-  }
-
-  /// The work of a drop is that of its ids: nothing is looked for once for each of the push's packs.
-  @Test func droppingCostsTheSameHoweverManyPacksThereAre() async throws {
-    let folder = TemporaryFolder()
-    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let token = PushToken.random()
-    _ = try await index.writer.openPush(newPush(token))
-    let ids = (0..<8_192).map { digest("\($0)") }
-    try await index.add(ids, push: token)
-    for number in 0..<500 { try await index.add([ids[number]], push: token) }
-    let clock = ContinuousClock()
-    let time = try await clock.measure { try await index.writer.dropObjects(ids, push: token) }
-    // A search for each pair would be four million of them, and take several seconds.
-    #expect(time < .seconds(2))
-    let bitmap = try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1, push: token) }
-    #expect(missing(ids, bitmap) == ids)
+    let taken = OpenPack(number: foreign.number, app: app, generation: 1, push: mine)
+    let wrong = await refusal { () async throws(PosternError) in
+      try await index.writer.dropObjects(ids, from: taken)
+    }
+    #expect(wrong?.code == .indexGroup)
   }
 
   @Test func anAbandonedPackIsSweptInSteps() async throws {

@@ -25,7 +25,10 @@ import Testing
           try await index.writer.touchPush(stale, usedByteCount: 1, nowSeconds: 1)
         },
         await refusal { () async throws(PosternError) in try await index.writer.closePush(stale) },
-        await refusal { () async throws(PosternError) in try await index.writer.dropObjects([app], push: stale) },
+        await refusal { () async throws(PosternError) in
+          try await index.writer.dropObjects(
+            [app], from: OpenPack(number: pack.number, app: app, generation: 1, push: stale))
+        },
       ]
       #expect(errors.map { $0?.code } == Array(repeating: .pushEnded, count: 4))
     }

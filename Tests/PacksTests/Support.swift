@@ -99,6 +99,11 @@ final class FaultyFiles: FileLayer {
     return try system.length(descriptor)
   }
 
+  func permissions(_ descriptor: CInt) throws(FileFailure) -> UInt32 {
+    try count(.permissions)
+    return try system.permissions(descriptor)
+  }
+
   func read(
     _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) throws(FileFailure) -> Int {

@@ -19,15 +19,16 @@ final class Server: Sendable {
   /// - Parameters:
   ///   - data: the data folder, in the machine's folder unless it is an absolute path.
   ///   - address: where it is to listen: on a free port unless it is told otherwise.
+  ///   - options: more options.
   /// - Throws: `Child.Failure` with what the server said, when it ended instead.
-  static func start(on machine: Machine, data: String = "archive", address: String = "127.0.0.1:0") async throws
-    -> Server
-  {
+  static func start(
+    on machine: Machine, data: String = "archive", address: String = "127.0.0.1:0", options: [String] = []
+  ) async throws -> Server {
     let output = machine.path(UUID().uuidString)
     let errors = machine.path(UUID().uuidString)
     defer { for path in [output, errors] { unlink(path) } }
     let child = try machine.start(
-      ["serve", "--data", data, "--listen", address], input: .input("/dev/null"), output: .output(output),
+      ["serve", "--data", data, "--listen", address] + options, input: .input("/dev/null"), output: .output(output),
       errors: .output(errors))
     let mark = "listening on "
     let start = ContinuousClock.now

@@ -25,6 +25,27 @@ extension ProcessTests {
       #expect(busy.status == 1 && busy.errors.contains("("), "\(busy.errors)")
     }
 
+    @Test func anOperatorSetsLimits() async throws {
+      let machine = try Machine()
+      _ = try await machine.initArchive()
+      for option in ["registrations", "app-bytes", "push-bytes", "pushes", "app-pushes", "connections"] {
+        let none = try await machine.postern("serve", "--data", "archive", "--max-\(option)", "0")
+        #expect(none.status == 64 && none.errors.contains("--max-\(option)"), "\(none.errors)")
+      }
+      let server = try await Server.start(
+        on: machine, options: ["--max-registrations", "1", "--max-app-bytes", "3000000"])
+      let client = machine.asking(server)
+      let app = try await client.registerSolo()
+      try await client.must("charter", "new", "--solo", "--name", "second", "--out", "second")
+      let second = try await client.postern("charter", "register", "second/charter", "--key", "second/member.key")
+      #expect(second.isRefused("charter.too-many"), "\(second.errors)")
+      try machine.writeState("small.bin", mebibyteCount: 1)
+      try machine.writeState("large.bin", mebibyteCount: 4, seed: 2)
+      let push = ["push", "--app", app, "--key", "solo/uploader.key"]
+      #expect(try await client.run(push + ["large.bin"]).isRefused("push.application-full"))
+      try await client.must("push", "--app", app, "--key", "solo/uploader.key", "small.bin")
+    }
+
     /// A server that is told to end does so soon, with clients or without, and goes on where it was.
     @Test(arguments: [SIGTERM, SIGINT]) func aServerEndsWhenItIsTold(signal: Int32) async throws {
       let machine = try Machine()

@@ -27,6 +27,8 @@ struct Serve: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file"))
   var tlsKey: String?
 
+  @OptionGroup(title: "What others may take") var limits: ServeLimits
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -36,7 +38,7 @@ struct Serve: AsyncParsableCommand {
   func run() async throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     let logger = Logger(label: "postern")
-    let archive = try await Archive.open(at: data) { error in
+    let archive = try await Archive.open(at: data, limits: limits.ofArchive) { error in
       Console.note("postern: \(error)")
       Glibc.exit(ExitStatus.refused.rawValue)
     }
@@ -63,7 +65,8 @@ struct Serve: AsyncParsableCommand {
     let address = try listenAddress()
     var tls: WireServerTLS?
     if let tlsCert, let tlsKey { tls = try WireServerTLS(certificateChainFile: tlsCert, privateKeyFile: tlsKey) }
-    return WireServerTransport(host: address.host, port: address.port, tls: tls, logger: logger)
+    return WireServerTransport(
+      host: address.host, port: address.port, tls: tls, limits: limits.ofTransport, logger: logger)
   }
 
   /// Unlike the address of an archive to ask, this one's port may be 0: then any that is free is taken.
