@@ -252,7 +252,7 @@ public final class Archive: Sendable {
     guard batch.objects.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
     for object in batch.objects {
       let isOfKind =
-        switch PackEntry.Kind(rawValue: object.kind) {
+        switch ObjectKind(rawValue: object.kind) {
         case .chunk: chunker.isSealedByteCount(object.byteCount)
         case .node: (DumpLimits.nodeByteCountMinimum...DumpLimits.nodeByteCount).contains(object.byteCount)
         case .body, nil: false

@@ -4,8 +4,8 @@ import Packs
 
 /// What an archive has of an object that a tree names.
 package struct HeldObject: Sendable {
-  /// 1 for a chunk, 2 for a node, 3 for a body.
-  package let kind: UInt8
+  /// What it is.
+  package let kind: ObjectKind
   /// How many bytes it has.
   package let byteCount: Int
   /// Where it lies when this push brought it: then nobody has looked below it yet; nil for what was admitted before.
@@ -14,7 +14,7 @@ package struct HeldObject: Sendable {
   package let level: Int?
 
   /// An object that is here.
-  package init(kind: UInt8, byteCount: Int, newPlace: ObjectPlace?, level: Int? = nil) {
+  package init(kind: ObjectKind, byteCount: Int, newPlace: ObjectPlace?, level: Int? = nil) {
     self.kind = kind
     self.byteCount = byteCount
     self.newPlace = newPlace
@@ -120,8 +120,8 @@ private func reach(
   return new
 }
 
-private func require(_ held: HeldObject, _ kind: PackEntry.Kind, _ named: NamedObject) throws(PosternError) {
-  guard held.kind == kind.rawValue, held.byteCount == named.byteCount else { throw .wrongTree(named.id) }
+private func require(_ held: HeldObject, _ kind: ObjectKind, _ named: NamedObject) throws(PosternError) {
+  guard held.kind == kind, held.byteCount == named.byteCount else { throw .wrongTree(named.id) }
 }
 
 extension PosternError {

@@ -13,7 +13,7 @@ public protocol IncomingBatch: Sendable {
 public struct IncomingObject: Sendable {
   /// The id that its sender claims.
   public let id: Digest
-  /// 1 for a chunk, 2 for a node.
+  /// An ``Core/ObjectKind``'s number, or what its sender claims to be one.
   public let kind: UInt8
   /// How many bytes it has.
   public let byteCount: Int

@@ -43,7 +43,10 @@ public struct ObjectReader: ~Copyable {
     guard !objects.isEmpty else { return nil }
     rest = rest[objects.endIndex...]
     return Batch(
-      objects: objects.map { IncomingObject(id: $0.id, kind: $0.location.kind, byteCount: Int($0.location.length)) },
+      objects: objects.map { object in
+        let location = object.location
+        return IncomingObject(id: object.id, kind: location.kind.rawValue, byteCount: Int(location.length))
+      },
       locations: objects.map(\.location), byteCount: objects.reduce(0) { $0 + Int($1.location.length) })
   }
 

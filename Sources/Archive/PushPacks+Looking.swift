@@ -38,7 +38,7 @@ extension PushPacks {
       if let entry = entry(id) {
         objects.append(
           HeldObject(
-            kind: entry.kind.rawValue, byteCount: Int(entry.length),
+            kind: entry.kind, byteCount: Int(entry.length),
             newPlace: ObjectPlace(pack: writerNumber, offset: entry.offset)))
       } else if let location {
         objects.append(try held(location, isNew: recorded.packs[location.pack]?.state == .open, &open))
@@ -58,7 +58,7 @@ extension PushPacks {
         newPlace: ObjectPlace(pack: location.pack, offset: location.offset))
     }
     var level: Int?
-    if location.kind == PackEntry.Kind.node.rawValue {
+    if location.kind == .node {
       let prefix = try open.read(location, byteCount: NodePublicPart.levelPrefixByteCount)
       level = NodePublicPart.level(inPrefix: prefix)
     }

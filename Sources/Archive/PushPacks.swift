@@ -67,7 +67,7 @@ final class PushPacks {
   }
 
   /// Appends an object, unless the pack that is being written has it.
-  func append(id: Digest, kind: PackEntry.Kind, _ bytes: UnsafeRawBufferPointer) throws(PosternError) {
+  func append(id: Digest, kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) throws(PosternError) {
     if writer == nil {
       take(index.reservePack())
       writer = try folder.createPack(number: writerNumber, app: app, generation: generation)
@@ -222,13 +222,13 @@ final class PushPacks {
 extension PackEntry {
   /// An entry from its row.
   fileprivate init(_ row: ObjectRow) {
-    self.init(id: row.id, kind: Kind(rawValue: row.kind) ?? .body, offset: row.offset, length: row.length)
+    self.init(id: row.id, kind: row.kind, offset: row.offset, length: row.length)
   }
 }
 
 extension ObjectRow {
   /// A row from an entry.
   init(_ entry: PackEntry) {
-    self.init(id: entry.id, kind: entry.kind.rawValue, offset: entry.offset, length: entry.length)
+    self.init(id: entry.id, kind: entry.kind, offset: entry.offset, length: entry.length)
   }
 }

@@ -96,7 +96,7 @@ actor PushSession {
     for object in objects {
       let range = offset..<offset + object.byteCount
       offset = range.upperBound
-      guard let kind = PackEntry.Kind(rawValue: object.kind) else { throw .wrongShape(object) }
+      guard let kind = ObjectKind(rawValue: object.kind) else { throw .wrongShape(object) }
       try packs.append(id: object.id, kind: kind, UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
   }

@@ -59,7 +59,7 @@ extension IndexSnapshot {
       """
     ).all(number) { (query) throws(PosternError) in
       ObjectRow(
-        id: try query.digest(0), kind: try query.number(1, as: UInt8.self), offset: query.number(2),
+        id: try query.digest(0), kind: try ObjectKind(column: 1, of: query), offset: query.number(2),
         length: try query.number(3, as: UInt32.self))
     }
   }
@@ -151,10 +151,20 @@ extension IndexSnapshot {
   }
 }
 
+extension ObjectKind {
+  /// The kind that a column holds.
+  fileprivate init(column: CInt, of query: borrowing Query) throws(PosternError) {
+    guard let kind = ObjectKind(rawValue: try query.number(column, as: UInt8.self)) else {
+      throw .damagedIndex("an object is of no known kind")
+    }
+    self = kind
+  }
+}
+
 extension ObjectLocation {
   init(row query: borrowing Query) throws(PosternError) {
     self.init(
-      pack: query.number(0), kind: try query.number(1, as: UInt8.self), offset: query.number(2),
+      pack: query.number(0), kind: try ObjectKind(column: 1, of: query), offset: query.number(2),
       length: try query.number(3, as: UInt32.self))
   }
 }

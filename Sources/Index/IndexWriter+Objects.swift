@@ -116,7 +116,7 @@ extension IndexWriter {
       guard object.offset <= byteCount, UInt64(object.length) <= byteCount - object.offset else {
         throw CommitGroup.refused("an object lies outside its pack")
       }
-      try insert.run(space, object.id, pack.number, UInt64(object.kind), object.offset, UInt64(object.length))
+      try insert.run(space, object.id, pack.number, UInt64(object.kind.rawValue), object.offset, UInt64(object.length))
     }
   }
 

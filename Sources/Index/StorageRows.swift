@@ -42,15 +42,15 @@ public struct PackRow: Hashable, Sendable {
 public struct ObjectRow: Hashable, Sendable {
   /// SHA-256 of the object's bytes.
   public let id: Digest
-  /// 1 chunk, 2 node, 3 body.
-  public let kind: UInt8
+  /// What it is.
+  public let kind: ObjectKind
   /// The object's first byte in the pack's file.
   public let offset: UInt64
   /// How many bytes it has.
   public let length: UInt32
 
   /// Makes a row.
-  public init(id: Digest, kind: UInt8, offset: UInt64, length: UInt32) {
+  public init(id: Digest, kind: ObjectKind, offset: UInt64, length: UInt32) {
     self.id = id
     self.kind = kind
     self.offset = offset
@@ -62,15 +62,15 @@ public struct ObjectRow: Hashable, Sendable {
 public struct ObjectLocation: Hashable, Sendable {
   /// The pack's number.
   public let pack: UInt64
-  /// 1 chunk, 2 node, 3 body.
-  public let kind: UInt8
+  /// What it is.
+  public let kind: ObjectKind
   /// The object's first byte in the pack's file.
   public let offset: UInt64
   /// How many bytes it has.
   public let length: UInt32
 
   /// Makes a value.
-  public init(pack: UInt64, kind: UInt8, offset: UInt64, length: UInt32) {
+  public init(pack: UInt64, kind: ObjectKind, offset: UInt64, length: UInt32) {
     self.pack = pack
     self.kind = kind
     self.offset = offset

@@ -88,7 +88,7 @@ public struct PackFooter: Sendable {
       let entry = UnsafeRawBufferPointer(rebasing: buffer[start..<start + PackFormat.entryByteCount])
       // The kinds were checked when the footer was read or written.
       return PackEntry(
-        id: Digest(entry.bytes), kind: PackEntry.Kind(rawValue: entry[32]) ?? .chunk,
+        id: Digest(entry.bytes), kind: ObjectKind(rawValue: entry[32]) ?? .chunk,
         offset: UInt64(bigEndian: entry.loadUnaligned(fromByteOffset: 33, as: UInt64.self)),
         length: UInt32(bigEndian: entry.loadUnaligned(fromByteOffset: 41, as: UInt32.self)))
     }
@@ -112,7 +112,7 @@ public struct PackFooter: Sendable {
     entries.reserveCapacity(count)
     for position in 0..<count {
       let kind = bytes[PackFormat.footerHeadByteCount + position * PackFormat.entryByteCount + Digest.byteCount]
-      guard PackEntry.Kind(rawValue: kind) != nil else {
+      guard ObjectKind(rawValue: kind) != nil else {
         throw PackFormat.damaged(source, "an object is of no known kind")
       }
       let entry = self[position]

@@ -74,20 +74,10 @@ public struct PackEntry: Hashable, Sendable {
   /// How many bytes it has, at least one.
   public let length: UInt32
   /// What the object is.
-  public let kind: Kind
-
-  /// What an object is.
-  public enum Kind: UInt8, Sendable, CaseIterable {
-    /// A sealed piece of a state.
-    case chunk = 1
-    /// An interior node of a dump.
-    case node = 2
-    /// A large part of a record.
-    case body = 3
-  }
+  public let kind: ObjectKind
 
   /// Makes an entry.
-  public init(id: Digest, kind: Kind, offset: UInt64, length: UInt32) {
+  public init(id: Digest, kind: ObjectKind, offset: UInt64, length: UInt32) {
     self.id = id
     self.offset = offset
     self.length = length

@@ -125,7 +125,7 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   ///   `storage.full`, `storage.failed`.
   @discardableResult
   public mutating func append(
-    id: Digest, kind: PackEntry.Kind, bytes: UnsafeRawBufferPointer
+    id: Digest, kind: ObjectKind, bytes: UnsafeRawBufferPointer
   ) throws(PosternError) -> PackEntry {
     guard (1...PackFormat.objectByteLimit).contains(bytes.count) else {
       throw PosternError(

@@ -24,7 +24,7 @@ import Testing
       let id = generator.digest()
       let byteCount = 533 + 512 * Int.random(in: 0..<8, using: &generator)
       held[id] = HeldObject(
-        kind: 1, byteCount: byteCount, newPlace: Bool.random(using: &generator) ? place() : nil)
+        kind: .chunk, byteCount: byteCount, newPlace: Bool.random(using: &generator) ? place() : nil)
       return (id, byteCount)
     }
 
@@ -42,7 +42,7 @@ import Testing
       bytes += generator.bytes(42 * children.count + 16)
       let id = SHA256.hash(bytes)
       nodes[id] = (bytes, level, distinct.map(\.id))
-      held[id] = HeldObject(kind: 2, byteCount: bytes.count, newPlace: place())
+      held[id] = HeldObject(kind: .node, byteCount: bytes.count, newPlace: place())
       return (id, bytes.count)
     }
 
@@ -163,8 +163,8 @@ import Testing
       let victim = try #require(forest.below(root.id).sorted().randomElement(using: &generator))
       let good = try #require(forest.held[victim])
       for wrong in [
-        HeldObject(kind: 3 - good.kind, byteCount: good.byteCount, newPlace: good.newPlace),
-        HeldObject(kind: 3, byteCount: good.byteCount, newPlace: good.newPlace, level: good.level),
+        HeldObject(kind: good.kind == .chunk ? .node : .chunk, byteCount: good.byteCount, newPlace: good.newPlace),
+        HeldObject(kind: .body, byteCount: good.byteCount, newPlace: good.newPlace, level: good.level),
         HeldObject(kind: good.kind, byteCount: good.byteCount + 1, newPlace: good.newPlace, level: good.level),
       ] {
         forest.held[victim] = wrong

@@ -160,7 +160,7 @@ import Testing
     try await expect(.indexGroup) { $0.packs = [] }
     try await expect(.indexGroup) { $0.packs[0].byteCount = 70 }
     try await expect(.indexGroup) { group in
-      group.packs[0].objects = [ObjectRow(id: digest("c"), kind: 1, offset: 190, length: 11)]
+      group.packs[0].objects = [ObjectRow(id: digest("c"), kind: .chunk, offset: 190, length: 11)]
     }
     try await expect(.indexGroup) { group in
       group.packs[0].pack = OpenPack(number: pack.number, app: app, generation: 2, push: token)
@@ -181,7 +181,7 @@ import Testing
       group.charters = [CharterRow(digest: digest("charter 1"), app: app, version: 2, index: 2)]
     }
     try await expect(.indexConflict) { group in
-      group.packs[0].objects = [ObjectRow(id: digest("a"), kind: 1, offset: 64, length: 1)]
+      group.packs[0].objects = [ObjectRow(id: digest("a"), kind: .chunk, offset: 64, length: 1)]
     }
     // A push that is no longer open, by its place.
     try await expect(.pushEnded) { $0.pushes.append(.random()) }

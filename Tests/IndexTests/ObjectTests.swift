@@ -40,7 +40,7 @@ import Testing
     #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) } == nil)
 
     let found = try index.ask { (s) throws(PosternError) in try s.locate(ids, app: app, generation: 1) }
-    #expect(found.objects[3]?.offset == 94 && found.objects[3]?.length == 10 && found.objects[3]?.kind == 1)
+    #expect(found.objects[3]?.offset == 94 && found.objects[3]?.length == 10 && found.objects[3]?.kind == .chunk)
     let row = PackRow(
       number: pack.number, app: app, generation: 1, name: digest("name"), byteCount: 300, state: .sealed)
     #expect(found.packs == [pack.number: row])
@@ -62,13 +62,13 @@ import Testing
     let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
     var group = History().group()
     group.packs = [
-      PackSealing(pack: pack, name: digest("name"), byteCount: 200, objects: rows([digest("body")], kind: 3))
+      PackSealing(pack: pack, name: digest("name"), byteCount: 200, objects: rows([digest("body")], kind: .body))
     ]
     try await index.commit(group)
     let found = try index.ask { (s) throws(PosternError) in
       try s.locate([digest("body")], app: app, generation: 0)
     }
-    #expect(found.objects == [ObjectLocation(pack: pack.number, kind: 3, offset: 64, length: 10)])
+    #expect(found.objects == [ObjectLocation(pack: pack.number, kind: .body, offset: 64, length: 10)])
   }
 
   @Test func aSealedCopyGoesBeforeThePushsOwn() async throws {
@@ -123,7 +123,7 @@ import Testing
     let before = try index.everything()
     func adding(_ change: (inout ObjectBatch) -> Void) async throws -> PosternError.Code? {
       var batch = ObjectBatch(
-        pack: pack, objects: [ObjectRow(id: digest("c"), kind: 1, offset: 84, length: 10)], packByteCount: 94,
+        pack: pack, objects: [ObjectRow(id: digest("c"), kind: .chunk, offset: 84, length: 10)], packByteCount: 94,
         pushUsedByteCount: 30, nowSeconds: 90)
       change(&batch)
       let changed = batch
@@ -131,8 +131,10 @@ import Testing
       if error != nil { #expect(try index.everything() == before) }
       return error?.code
     }
-    #expect(try await adding { $0.objects[0] = ObjectRow(id: app, kind: 1, offset: 85, length: 10) } == .indexGroup)
-    #expect(try await adding { $0.objects[0] = ObjectRow(id: app, kind: 1, offset: .max, length: 1) } == .indexGroup)
+    for (offset, length) in [(UInt64(85), UInt32(10)), (.max, 1)] {
+      let outside = ObjectRow(id: app, kind: .chunk, offset: offset, length: length)
+      #expect(try await adding { $0.objects[0] = outside } == .indexGroup)
+    }
     #expect(try await adding { $0.packByteCount = 83 } == .indexGroup)
     #expect(try await adding { $0.objects.append($0.objects[0]) } == .indexConflict)
     #expect(try await adding { $0.objects[0] = rows([digest("a")])[0] } == .indexConflict)

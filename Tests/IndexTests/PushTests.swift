@@ -36,7 +36,7 @@ import Testing
     try await index.writer.addObjects(
       ObjectBatch(
         pack: OpenPack(number: pack.number, app: app, generation: 1, push: second),
-        objects: [ObjectRow(id: digest("b"), kind: 1, offset: 74, length: 10)], packByteCount: 84,
+        objects: [ObjectRow(id: digest("b"), kind: .chunk, offset: 74, length: 10)], packByteCount: 84,
         pushUsedByteCount: 20, nowSeconds: 80))
     #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: pack.number) }.count == 2)
     #expect(try index.ask { (s) throws(PosternError) in try s.packs(push: second) }.map(\.byteCount) == [84])

@@ -216,7 +216,7 @@ func newPush(
 }
 
 /// Rows of as many bytes as `lengths` says, back to back behind a header.
-func rows(_ ids: [Digest], kind: UInt8 = 1) -> [ObjectRow] {
+func rows(_ ids: [Digest], kind: ObjectKind = .chunk) -> [ObjectRow] {
   ids.enumerated().map { ObjectRow(id: $1, kind: kind, offset: 64 + 10 * UInt64($0), length: 10) }
 }
 
@@ -224,7 +224,7 @@ extension ArchiveIndex {
   /// Enters objects of a new pack, or of one that is open.
   @discardableResult
   func add(
-    _ ids: [Digest], pack number: UInt64? = nil, push: PushToken?, generation: UInt64 = 1, kind: UInt8 = 1
+    _ ids: [Digest], pack number: UInt64? = nil, push: PushToken?, generation: UInt64 = 1, kind: ObjectKind = .chunk
   ) async throws(PosternError) -> OpenPack {
     let pack = OpenPack(number: number ?? reservePack(), app: app, generation: generation, push: push)
     let batch = ObjectBatch(

@@ -10,7 +10,7 @@ import Testing
   private func makePack(_ path: String) throws -> FinishedPack {
     var writer = try PackWriter(creating: path, app: app, generation: 3)
     for (number, bytes) in objects.enumerated() {
-      try writer.append(bytes, kind: PackEntry.Kind.allCases[number % 3])
+      try writer.append(bytes, kind: ObjectKind.allCases[number % 3])
     }
     return try writer.finish()
   }

@@ -20,7 +20,7 @@ import Testing
       for _ in 0..<Int.random(in: 0...30, using: &generator) {
         let most = [16, 40_000, 3 << 20].randomElement(using: &generator) ?? 1
         let bytes = generator.bytes(Int.random(in: 8...most, using: &generator))
-        let kind = PackEntry.Kind.allCases.randomElement(using: &generator) ?? .chunk
+        let kind = ObjectKind.allCases.randomElement(using: &generator) ?? .chunk
         let entry = try writer.append(bytes, kind: kind)
         objects[entry.id] = bytes
         let found = writer.entry(entry.id)
