@@ -161,6 +161,84 @@ extension ProcessTests {
       #expect(try machine.sameBytes("\(loser).bin", "out"))
     }
 
+    /// A finished push that is run again with its version gets its receipt; without a version it is a new epoch.
+    @Test func aFinishedPushIsRepeated() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.write("state".utf8, to: "state.bin")
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--state-version", "3", "state.bin", "--json"]
+      let outcomes = try await [machine.run(push), machine.run(push)]
+      let pushed = try outcomes.map { try JSONDecoder().decode(Pushed.self, from: Data($0.output.utf8)) }
+      #expect(pushed.map(\.epoch) == [1, 1] && pushed.map(\.isRepeat) == [false, true])
+      #expect(pushed[0].leafIndex == pushed[1].leafIndex && pushed[0].receiptPath == pushed[1].receiptPath)
+      let receipt = try Data(contentsOf: URL(filePath: pushed[0].receiptPath))
+      let text = try await machine.postern(
+        "push", "--app", app, "--key", "solo/uploader.key", "--state-version", "3", "state.bin")
+      #expect(text.output.hasPrefix("Epoch 1 was admitted before; nothing new was published."))
+      #expect(try Data(contentsOf: URL(filePath: pushed[0].receiptPath)) == receipt)
+      #expect(try await machine.must("list", "--app", app, "--json").split(separator: "\n").count == 1)
+      let next: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      #expect(next.epoch == 2 && next.stateVersion == 4 && !next.isRepeat && next.sentByteCount == 0)
+    }
+
+    /// Whoever knows how long the state is learns that its pipe was cut, and nothing is published.
+    @Test func aPipeThatIsCutIsRefused() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--expect-bytes", "3000000"]
+      var generator = SeededGenerator.printing()
+      let state = generator.bytes(3_000_000)
+      for byteCount in [0, 2_999_999, 3_000_001] {
+        let bytes = byteCount > state.count ? state + [1] : Array(state.prefix(byteCount))
+        let piped = try await machine.run(push + ["-"], input: .bytes(bytes))
+        #expect(piped.isRefused("push.length"), "\(piped.errors)")
+        try machine.write(bytes, to: "state.bin")
+        #expect(try await machine.run(push + ["state.bin"]).isRefused("push.length"))
+      }
+      #expect(try await machine.postern("latest", "--app", app).isRefused("view.no-epoch"))
+      #expect(try await machine.run(push + ["-"], input: .pipe(state)).status == 0)
+      try machine.write(state, to: "state.bin")
+      #expect(try await machine.run(push + ["state.bin"]).status == 0)
+      #expect(try await machine.run(push + ["--expect-bytes", "-1", "state.bin"]).status == 64)
+    }
+
+    /// Two folders of one uploader open a generation each time, and are told why and what helps.
+    @Test func anotherFolderIsToldWhyEverythingIsSent() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: 1)
+      func push(_ folder: String, _ more: String...) async throws -> Opened {
+        let outcome = try await machine.run(
+          ["push", "--app", app, "--key", "solo/uploader.key", "--state", folder, "state.bin", "--json"] + more)
+        return try JSONDecoder().decode(Opened.self, from: Data(outcome.output.utf8))
+      }
+      let first = try await push("a")
+      #expect(first.openedBecause == "first" && first.hint == nil)
+      #expect(try await push("a").openedBecause == nil)
+      #expect(try await push("a", "--next-generation").openedBecause == "asked")
+      let other = try await push("b")
+      #expect(other.openedBecause == "not-held" && other.hint?.contains("--uploader") == true)
+      let text = try await machine.must(
+        "push", "--app", app, "--key", "solo/uploader.key", "--state", "c", "state.bin")
+      #expect(text.contains("does not hold") && text.contains("--uploader"))
+      // What it says helps.
+      let recovered = try await machine.must(
+        "recover", "--app", app, "--kms-key", "solo/kms.key", "--uploader", "solo/uploader.key", "--state", "a",
+        "--out", "out", "--json")
+      #expect(recovered.contains("\"keptGeneration\":true"))
+      let back = try await push("a")
+      #expect(back.openedBecause == nil && back.sentByteCount == 0)
+    }
+
     /// One state folder is one uploader's, one push at a time.
     @Test func aStateFolderIsUsedOnce() async throws {
       var machine = try Machine()
@@ -186,4 +264,11 @@ extension ProcessTests {
       #expect(try await machine.run(push + ["state.bin"]).status == 0)
     }
   }
+}
+
+/// What `push --json` says of generations.
+private struct Opened: Decodable {
+  let openedBecause: String?
+  let hint: String?
+  let sentByteCount: Int
 }

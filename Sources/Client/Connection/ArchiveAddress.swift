@@ -45,10 +45,23 @@ public struct ArchiveAddress: Hashable, Sendable {
   }
 }
 
+extension ArchiveAddress {
+  /// What to look at where no archive has answered yet.
+  var adviceWhereNothingAnswers: String {
+    switch security {
+    case .plain:
+      "Check the address, and that an archive runs there; if it speaks TLS, say --tls, or --tls-ca FILE."
+    case .tls:
+      "Check the address, and that an archive runs there; if it speaks no TLS, leave --tls and --tls-ca out, and if "
+        + "its certificate is not of a public authority, name the one to trust with --tls-ca FILE."
+    }
+  }
+}
+
 extension PosternError {
   fileprivate static func malformedAddress(_ text: String) -> PosternError {
     PosternError(
       .addressMalformed, "“\(text)” is no archive's address.",
-      advice: "Write HOST:PORT, such as archive.example:4410 or [2001:db8::1]:4410.")
+      advice: "Write HOST:PORT, such as archive.example:7411 or [2001:db8::1]:7411.")
   }
 }

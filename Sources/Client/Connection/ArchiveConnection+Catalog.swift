@@ -10,7 +10,7 @@ extension ArchiveConnection {
   ///
   /// - Throws: `log.key` and its like when its key cannot be read; `wire.*`.
   public func describe() async throws -> ArchiveDescription {
-    let answer = try await client.describe()
+    let answer = try await ask { try await client.describe() }
     return ArchiveDescription(
       verifier: try NoteVerifier(parsing: answer.verifierKey), version: answer.version,
       pushByteCountLimit: answer.pushByteLimit)
@@ -29,7 +29,7 @@ extension ArchiveConnection {
     request.leaf = Data(leaf)
     request.charter = Data(charter)
     request.signatures = Data(signatures)
-    let answer = try await client.register(request)
+    let answer = try await retry.once { try await client.register(request) }
     return try Receipt(parsing: Array(answer.receipt))
   }
 
@@ -63,7 +63,7 @@ extension ArchiveConnection {
     var request = request
     request.after = Data(page ?? [])
     request.limit = UInt32(limit)
-    let answer = try await client.list(request)
+    let answer = try await ask { [request] in try await client.list(request) }
     return EpochPage(
       epochs: try answer.epochs.map { try EpochSummary($0) }, next: answer.next.isEmpty ? nil : Array(answer.next))
   }
@@ -132,14 +132,14 @@ extension ArchiveConnection {
       var request = Postern_V1_ShowRequest()
       request.app = Data(app.bytes)
       request.epoch = epoch
-      let answer = try await client.show(request)
+      let answer = try await ask { [request] in try await client.show(request) }
       return Shown(
         note: Array(answer.checkpoint), charters: try answer.charters.map { try ProvenLeaf($0) },
         epoch: answer.hasEpoch ? try ProvenLeaf(answer.epoch) : nil)
     }
     var request = Postern_V1_LatestRequest()
     request.app = Data(app.bytes)
-    let answer = try await client.latest(request)
+    let answer = try await ask { [request] in try await client.latest(request) }
     return Shown(
       note: Array(answer.checkpoint), charters: try answer.charters.map { try ProvenLeaf($0) },
       epoch: answer.hasEpoch ? try ProvenLeaf(answer.epoch) : nil)

@@ -23,7 +23,7 @@ extension ArchiveConnection {
   func challenge(app: Digest) async throws -> Digest {
     var request = Postern_V1_ChallengeRequest()
     request.app = Data(app.bytes)
-    let answer = try await client.challenge(request)
+    let answer = try await retry.once { try await client.challenge(request) }
     guard let nonce = Digest(answer.nonce) else { throw PosternError.answerShape }
     return nonce
   }
@@ -32,7 +32,9 @@ extension ArchiveConnection {
   func begin(_ begin: Begin) async throws -> PushToken {
     var request = Postern_V1_BeginRequest()
     request.begin = Data(begin.bytes)
-    guard let token = PushToken(try await client.begin(request).token) else { throw PosternError.answerShape }
+    guard let token = PushToken(try await retry.once({ try await client.begin(request) }).token) else {
+      throw PosternError.answerShape
+    }
     return token
   }
 
@@ -44,18 +46,20 @@ extension ArchiveConnection {
     bytes.reserveCapacity(ids.count * Digest.byteCount)
     for id in ids { bytes.append(id) }
     request.ids = Data(bytes)
-    let bits = Array(try await client.missing(request).missing)
+    let bits = Array(try await retry.once { try await client.missing(request) }.missing)
     guard bits.count == (ids.count + 7) / 8 else { throw PosternError.answerShape }
     return ids.indices.map { bits[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }
   }
 
   /// Sends objects in batches that `next` makes one after the other; returns when the archive has stored them.
   func upload(_ next: @escaping @Sendable (Int) throws -> ObjectBatch?) async throws {
-    _ = try await client.upload { batches in
-      var number = 0
-      while let batch = try next(number) {
-        try await batches.write(batch)
-        number += 1
+    _ = try await retry.once {
+      try await client.upload { batches in
+        var number = 0
+        while let batch = try next(number) {
+          try await batches.write(batch)
+          number += 1
+        }
       }
     }
   }
@@ -72,7 +76,7 @@ extension ArchiveConnection {
     request.envelope = Data(pending.envelope)
     request.veil = Data(pending.veil)
     request.capsule = Data(pending.capsule)
-    let answer = try await client.seal(request, timeout: Self.sealTimeout)
+    let answer = try await retry.once { try await client.seal(request, timeout: Self.sealTimeout) }
     return try Receipt(parsing: Array(answer.receipt))
   }
 
@@ -80,6 +84,6 @@ extension ArchiveConnection {
   func abandon(_ push: PushToken) async throws {
     var request = Postern_V1_AbandonRequest()
     request.token = Data(push.bytes)
-    _ = try await client.abandon(request)
+    _ = try await retry.once { try await client.abandon(request) }
   }
 }

@@ -3,6 +3,7 @@ import FoundationEssentials
 import GRPCCore
 public import Merkle
 import NIOCore
+import Synchronization
 public import Trust
 import Wire
 
@@ -11,7 +12,7 @@ extension ArchiveConnection: Source {
   ///
   /// - Throws: `wire.*`.
   public func checkpoint() async throws -> [UInt8] {
-    Array(try await client.getCheckpoint().note)
+    Array(try await ask { try await client.getCheckpoint() }.note)
   }
 
   /// A tile of hashes, unverified.
@@ -22,7 +23,7 @@ extension ArchiveConnection: Source {
     request.level = UInt32(coordinate.level)
     request.index = coordinate.index
     request.width = UInt32(coordinate.width)
-    return Array(try await client.getTile(request).hashes)
+    return Array(try await ask { [request] in try await client.getTile(request) }.hashes)
   }
 
   /// A bundle of entries, unverified.
@@ -32,7 +33,9 @@ extension ArchiveConnection: Source {
     var request = Postern_V1_GetEntriesRequest()
     request.index = coordinate.index
     request.width = UInt32(coordinate.width)
-    return try await client.getEntries(request, byteLimit: coordinate.maximumByteCount)
+    return try await ask { [request] in
+      try await client.getEntries(request, byteLimit: coordinate.maximumByteCount)
+    }
   }
 
   /// A body, unverified: see `checkedBody`.
@@ -43,24 +46,35 @@ extension ArchiveConnection: Source {
     request.app = Data(app.bytes)
     request.generation = generation
     request.digest = Data(digest.bytes)
-    return Array(try await client.getBody(request).body)
+    return Array(try await ask { [request] in try await client.getBody(request) }.body)
   }
 
   /// Objects, unverified, in the order in which they were asked for.
+  ///
+  /// Where the connection breaks, those that have not come yet are asked for again.
   ///
   /// - Throws: `source.*`, `wire.*`; what `receive` throws.
   public func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
-    var request = Postern_V1_GetObjectsRequest()
-    request.app = Data(query.app.bytes)
-    request.generation = query.generation
-    var ids: [UInt8] = []
-    ids.reserveCapacity(query.ids.count * Digest.byteCount)
-    for id in query.ids { ids.append(id) }
-    request.ids = Data(ids)
-    try await client.getObjects(request) { batches in
-      for try await batch in batches { try await receive(batch.sourceObjects) }
+    let received = Mutex<Set<Digest>>([])
+    try await ask {
+      let owed = received.withLock { received in query.ids.filter { !received.contains($0) } }
+      guard !owed.isEmpty else { return }
+      var request = Postern_V1_GetObjectsRequest()
+      request.app = Data(query.app.bytes)
+      request.generation = query.generation
+      var ids: [UInt8] = []
+      ids.reserveCapacity(owed.count * Digest.byteCount)
+      for id in owed { ids.append(id) }
+      request.ids = Data(ids)
+      try await client.getObjects(request) { batches in
+        for try await batch in batches {
+          let objects = batch.sourceObjects
+          try await receive(objects)
+          received.withLock { $0.formUnion(objects.lazy.map(\.id)) }
+        }
+      }
     }
   }
 }

@@ -5,22 +5,29 @@ import Wire
 
 /// A connection to an archive, over which everything is asked and sent.
 ///
-/// It belongs to one ``open(_:_:)`` and ends with it. When the TCP connection breaks, calls under way fail with
-/// `wire.unavailable` and the next one makes a new connection.
+/// It belongs to one ``open(_:whenBroken:_:)`` and ends with it. When the TCP connection breaks, what only reads is
+/// asked again over a new one, for a minute; where the archive never answered, for three seconds. What changes something
+/// fails with `wire.unavailable`, and a push knows which of that it may repeat.
 public struct ArchiveConnection: Sendable {
   /// How long sealing an epoch may take, the check of its tree included; other answers have the wire's default.
   static let sealTimeout = Duration.seconds(600)
 
+  /// How long an archive that answered before may be away.
+  public static var patience: Duration { Retry.patience }
+
   let client: PosternClient<WireClientTransport>
+  let retry: Retry
 
   /// Connects, and closes the connection when `body` returns.
   ///
   /// - Parameters:
   ///   - address: where the archive listens.
+  ///   - whenBroken: told each time that an archive that had answered cannot be reached, and is tried again.
   ///   - body: what to do meanwhile.
   /// - Throws: `wire.tls`, `wire.unavailable`; what `body` throws.
   public static func open<Result: Sendable>(
-    _ address: ArchiveAddress, _ body: @Sendable (ArchiveConnection) async throws -> Result
+    _ address: ArchiveAddress, whenBroken: @escaping @Sendable (PosternError) -> Void = { _ in },
+    _ body: @Sendable (ArchiveConnection) async throws -> Result
   ) async throws -> Result {
     let tls: WireClientTLS? =
       switch address.security {
@@ -29,9 +36,19 @@ public struct ArchiveConnection: Sendable {
       }
     let logger = Logger(label: "postern.client") { _ in SwiftLogNoOpLogHandler() }
     let transport = WireClientTransport(host: address.host, port: address.port, tls: tls, logger: logger)
-    return try await withPosternClient(transport: transport) { client in
-      try await body(ArchiveConnection(client: client))
+    let retry = Retry(told: whenBroken)
+    do {
+      return try await withPosternClient(transport: transport) { client in
+        try await body(ArchiveConnection(client: client, retry: retry))
+      }
+    } catch let error as PosternError where error.code == .wireUnavailable && !retry.isReached {
+      throw PosternError(error.code, error.message, advice: address.adviceWhereNothingAnswers)
     }
+  }
+
+  /// Asks what changes nothing, again where the connection breaks.
+  func ask<Answer: Sendable>(_ call: @Sendable () async throws -> Answer) async throws -> Answer {
+    try await retry.whileUnavailable { try await retry.once(call) }
   }
 }
 

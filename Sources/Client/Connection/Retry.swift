@@ -1,24 +1,66 @@
-import Core
+package import Core
+import Synchronization
 import Wire
 
-/// Repeats what may be repeated when a connection breaks.
+/// Repeats what may be repeated when a connection breaks, with a patience that has an end.
 ///
-/// An archive that is restarted knows no open pushes any more: what a push does about that is ``OpenPush``'s affair.
-enum Retry {
-  private static let attemptLimit = 8
+/// The calls of one connection share it: what one of them learns of the archive, that it is away or that it is back,
+/// holds for all. An archive that is restarted knows no open pushes any more: what a push does about that is
+/// ``OpenPush``'s affair.
+package final class Retry: Sendable {
+  /// How long an archive that answered before may be away.
+  package static let patience = Duration.seconds(60)
+  /// How long an archive that never answered is tried: where nothing listens, nothing will.
+  package static let firstPatience = Duration.seconds(3)
+  /// How often one call is tried, however often the archive comes back meanwhile.
+  private static let attemptLimit = 20
   private static let firstPauseMilliseconds = 250.0
+  private static let longestPauseMilliseconds = 4_000.0
 
-  /// Calls `body` until it returns, fails for good, or has met eight broken connections.
+  private struct State {
+    var isReached = false
+    var brokenSince: ContinuousClock.Instant?
+  }
+
+  private let state = Mutex(State())
+  private let told: @Sendable (PosternError) -> Void
+
+  /// Patience with one archive.
+  ///
+  /// - Parameter told: called once each time that an archive that had answered cannot be reached any more.
+  package init(told: @escaping @Sendable (PosternError) -> Void) {
+    self.told = told
+  }
+
+  /// Whether the archive has ever answered.
+  package var isReached: Bool { state.withLock { $0.isReached } }
+
+  /// One call, whose answer, be it a refusal, shows that the archive is there.
+  package func once<Result>(_ call: () async throws -> Result) async throws -> Result {
+    do {
+      let result = try await call()
+      isThere()
+      return result
+    } catch let error as PosternError where error.code != .wireUnavailable {
+      isThere()
+      throw error
+    }
+  }
+
+  /// Calls `body` until it returns, fails for good, or patience is at its end.
   ///
   /// - Parameter body: what changes nothing when it is done twice.
-  static func whileUnavailable<Result: Sendable>(
+  /// - Throws: `wire.unavailable` when the archive stays away; what `body` throws.
+  package func whileUnavailable<Result: Sendable>(
     _ body: @Sendable () async throws -> Result
   ) async throws -> Result {
-    for attempt in 1..<attemptLimit {
+    for attempt in 1..<Retry.attemptLimit {
       do {
         return try await body()
       } catch let error as PosternError where error.code == .wireUnavailable {
-        try await pause(afterAttempt: attempt)
+        let left = patienceLeft(error)
+        guard left > .zero else { throw error }
+        try await Retry.pause(afterAttempt: attempt, atMost: left)
       }
     }
     return try await body()
@@ -26,12 +68,34 @@ enum Retry {
 
   /// Waits before something is tried again.
   ///
-  /// Pauses double from a quarter of a second on, each of a random length up to that, so that many clients of one
-  /// archive do not come back at once.
+  /// Pauses double from a quarter of a second to four, each of a random length up to that, so that many clients of
+  /// one archive do not come back at once.
   ///
-  /// - Parameter attempt: how often it was tried before, from 1.
-  static func pause(afterAttempt attempt: Int) async throws {
-    let longest = firstPauseMilliseconds * Double(1 << (attempt - 1))
-    try await Task.sleep(for: .milliseconds(Double.random(in: 0...longest)))
+  /// - Parameters:
+  ///   - attempt: how often it was tried before, from 1.
+  ///   - limit: the longest pause that makes sense.
+  static func pause(afterAttempt attempt: Int, atMost limit: Duration = patience) async throws {
+    let longest = min(firstPauseMilliseconds * Double(1 << min(attempt - 1, 10)), longestPauseMilliseconds)
+    try await Task.sleep(for: min(.milliseconds(Double.random(in: 0...longest)), limit))
+  }
+
+  private func isThere() {
+    state.withLock { state in
+      state.isReached = true
+      state.brokenSince = nil
+    }
+  }
+
+  /// Notes that the archive is away, and says for how long it may go on to be.
+  private func patienceLeft(_ error: PosternError) -> Duration {
+    let now = ContinuousClock.now
+    let (isNew, left) = state.withLock { state in
+      let since = state.brokenSince ?? now
+      let isNew = state.isReached && state.brokenSince == nil
+      state.brokenSince = since
+      return (isNew, (state.isReached ? Retry.patience : Retry.firstPatience) - since.duration(to: now))
+    }
+    if isNew { told(error) }
+    return left
   }
 }

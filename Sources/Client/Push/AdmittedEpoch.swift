@@ -9,7 +9,7 @@ struct AdmittedEpoch: Sendable {
   let leafIndex: UInt64
   let checkpointSize: UInt64
   let receiptPath: String
-  let openedGeneration: Bool
+  let opening: GenerationOpening?
 
   /// Whether a push that is run again would say the same.
   func isRepeated(by options: PushOptions, root: Digest) -> Bool {
@@ -20,7 +20,7 @@ struct AdmittedEpoch: Sendable {
   /// What the push did.
   func report(_ traffic: PushProgress, isRepeat: Bool = false) -> PushReport {
     PushReport(
-      app: app, epoch: fields.number, generation: fields.generation, openedGeneration: openedGeneration,
+      app: app, epoch: fields.number, generation: fields.generation, opening: opening,
       stateVersion: fields.stateVersion, commitment: fields.commitment, root: fields.root, leafIndex: leafIndex,
       checkpointSize: checkpointSize, receiptPath: receiptPath, isRepeat: isRepeat, traffic: traffic)
   }

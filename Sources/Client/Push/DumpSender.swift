@@ -8,7 +8,7 @@ import Dump
 /// filled included.
 struct DumpSender: ~Copyable {
   /// State that is read and sealed at once.
-  static let pieceByteCount = 512 << 10
+  static let pieceByteCount = 256 << 10
   /// Pieces between reader and window, out of turn ones included.
   private static let pieceLimit = 4
   /// Windows in memory: one is filled while the other is sent, or both are sent.
@@ -79,7 +79,7 @@ struct DumpSender: ~Copyable {
     case .read(let piece):
       isReading = false
       isRead = piece.isLast
-      meter.update { $0.readByteCount += piece.readByteCount }
+      meter.read(byteCount: piece.readByteCount)
       guard !piece.cuts.isEmpty else {
         plainBuffers.give(piece.buffer)
         pieceCount -= 1

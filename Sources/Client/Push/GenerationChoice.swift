@@ -58,3 +58,38 @@ package enum GenerationChoice: Hashable, Sendable {
     if isPrepared || isCurrent && !opensNext { self = .held }
   }
 }
+
+/// Why a push opened a generation instead of going on in the newest epoch's.
+///
+/// An epoch that opens a generation sends all of its dump: objects of one generation are no use to another.
+public enum GenerationOpening: String, Hashable, Sendable {
+  /// It is the application's first.
+  case first
+  /// It was asked to.
+  case asked
+  /// The charter in force is another than the one that the generation was opened under.
+  case charter
+  /// The state folder does not hold the generation's secrets.
+  case notHeld = "not-held"
+
+  /// The reason why a push into a generation other than the newest epoch's is in one.
+  ///
+  /// - Parameters:
+  ///   - holding: what the state folder had before; nil where it had nothing.
+  ///   - newest: the archive's newest epoch; nil before the first.
+  ///   - charter: digest of the charter in force.
+  ///   - opensNext: whether the uploader wanted a new generation in any case.
+  package init(
+    holding: GenerationChoice.Holding?, newest: GenerationChoice.Newest?, charter: Digest, opensNext: Bool
+  ) {
+    if newest == nil {
+      self = .first
+    } else if opensNext {
+      self = .asked
+    } else if let holding, holding.number == newest?.number, holding.veil == newest?.veil, holding.charter != charter {
+      self = .charter
+    } else {
+      self = .notHeld
+    }
+  }
+}

@@ -51,7 +51,7 @@ actor OpenPush {
     while true {
       let token = try await current(instead: lost)
       do {
-        return try await Retry.whileUnavailable { try await body(token) }
+        return try await archive.retry.whileUnavailable { try await body(token) }
       } catch let error as PosternError where error.code == .pushUnknown || error.code == .pushEnded {
         lost = (token, error)
       }
@@ -76,7 +76,7 @@ actor OpenPush {
   }
 
   private func begin() async throws -> PushToken {
-    try await Retry.whileUnavailable {
+    try await archive.retry.whileUnavailable {
       let nonce = try await self.archive.challenge(app: self.terms.app)
       return try await self.archive.begin(self.signed(nonce))
     }

@@ -6,6 +6,8 @@ extension PosternError.Code {
   public static let pushChanged: Self = "push.changed"
   /// What is to be pushed is no file that can be read.
   public static let pushInput: Self = "push.input"
+  /// The state has another length than was expected.
+  public static let pushLength: Self = "push.length"
   /// The receipt that came back is of another record.
   public static let pushReceipt: Self = "push.receipt"
   /// The archive takes no push of this size.
@@ -17,6 +19,12 @@ extension PosternError {
     PosternError(
       .pushChanged, "“\(path)” changed while it was read, so what was read is no state that it ever had.",
       advice: "Push a copy or a snapshot of it that nobody writes to; nothing was published.")
+  }
+
+  static func unexpectedLength(_ path: String, _ byteCount: String, expected: Int) -> PosternError {
+    PosternError(
+      .pushLength, "“\(path)” has \(byteCount) bytes, and \(expected) were expected.",
+      advice: "Check that what wrote it was done; nothing was published.")
   }
 
   static func unreadableState(_ path: String, _ number: Int32) -> PosternError {

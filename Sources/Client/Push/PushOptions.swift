@@ -10,6 +10,10 @@ public struct PushOptions: Sendable {
   public var stateVersion: UInt64?
   /// The application's public commitment to the state, where it has one.
   public var commitment: Digest?
+  /// How many bytes the state has to have; nil where any number will do.
+  ///
+  /// A pipe ends in the same way whether its writer was done or died.
+  public var expectedByteCount: Int?
   /// Whether to open the next generation although the current one could go on.
   public var opensNextGeneration = false
   /// The state folder, see ``StateLocation``.
@@ -31,8 +35,8 @@ public struct PushReport: Hashable, Sendable {
   public let epoch: UInt64
   /// Its generation.
   public let generation: UInt64
-  /// Whether the push opened that generation.
-  public let openedGeneration: Bool
+  /// Why the push opened that generation; nil where it went on in it.
+  public let opening: GenerationOpening?
   /// The state's version.
   public let stateVersion: UInt64
   /// The application's commitment to the state.
@@ -49,6 +53,9 @@ public struct PushReport: Hashable, Sendable {
   public let isRepeat: Bool
   /// What was read and sent.
   public let traffic: PushProgress
+
+  /// Whether the push opened the generation.
+  public var openedGeneration: Bool { opening != nil }
 }
 
 /// How far a push is; every count is in bytes unless it says otherwise.
@@ -73,16 +80,20 @@ public struct PushProgress: Hashable, Sendable {
   public internal(set) var sealedByteCount = 0
   /// How many of them there are.
   public internal(set) var sealedObjectCount = 0
-  /// Chunks and nodes that the archive lacked, and got.
-  public internal(set) var sentByteCount = 0
+  /// Those of them that the archive lacked, each once, however often it had to be sent.
+  public internal(set) var lackedByteCount = 0
   /// How many of them there are.
+  public internal(set) var lackedObjectCount = 0
+  /// Chunks and nodes that went out; what was sent again after a connection broke counts again.
+  public internal(set) var sentByteCount = 0
+  /// How many of them there are, counted in the same way.
   public internal(set) var sentObjectCount = 0
   /// Since the push began.
   public internal(set) var elapsed = Duration.zero
 
-  /// Which share of what was sealed needed not be sent, from 0 to 1.
+  /// Which share of what was sealed the archive had already, or got once for all its repeats, from 0 to 1.
   public var deduplicatedShare: Double {
-    sealedByteCount == 0 ? 0 : 1 - Double(sentByteCount) / Double(sealedByteCount)
+    sealedByteCount == 0 ? 0 : 1 - Double(lackedByteCount) / Double(sealedByteCount)
   }
 
   /// How fast the state is read.

@@ -60,6 +60,36 @@ struct PushPlan: Sendable {
       charter: application.charterDigest, opensNext: options.opensNextGeneration)
   }
 
+  /// Why a push is in another generation than the newest epoch's; nil where it goes on in that one.
+  ///
+  /// - Parameters:
+  ///   - number: the generation that it is in.
+  ///   - holding: what the state folder had before.
+  func opening(of number: UInt64, instead holding: GenerationChoice.Holding?) -> GenerationOpening? {
+    let newest = application.epoch?.fields
+    guard number != newest?.generation else { return nil }
+    return GenerationOpening(
+      holding: holding, newest: newest.map { .init($0) }, charter: application.charterDigest,
+      opensNext: options.opensNextGeneration)
+  }
+
+  /// The newest epoch, where this push would only say it again; nil where it says something new.
+  ///
+  /// Whoever gives no state version means the next one: that is how an application whose state stays as it is shows
+  /// that it lives.
+  ///
+  /// - Parameters:
+  ///   - root: the dump's root, which no other generation's dump can have.
+  ///   - uploader: who pushes.
+  func repeated(root: Digest, by uploader: VerificationKey) -> VerifiedEpoch? {
+    guard let newest = application.epoch, let stateVersion = options.stateVersion, !options.opensNextGeneration,
+      newest.fields.root == root, newest.fields.stateVersion == stateVersion,
+      newest.fields.commitment == options.commitment, newest.fields.charter == application.charterDigest,
+      newest.record.author.key == uploader
+    else { return nil }
+    return newest
+  }
+
   /// What makes the epoch once its dump is at the archive.
   var sealer: EpochSealer {
     EpochSealer(

@@ -11,7 +11,8 @@ public enum Pusher {
   ///
   /// Secrets of a new generation are on this machine's disk before the first upload, and the signed record before
   /// it is sent. A push that was cut off is simply run again: it sends what the archive lacks, and one that had
-  /// been admitted gets its receipt.
+  /// been admitted gets its receipt. One that was finished, run again with the same state version, publishes nothing
+  /// and gets the receipt that it got.
   ///
   /// - Parameters:
   ///   - options: what is pushed, and how.
@@ -24,7 +25,7 @@ public enum Pusher {
     progress: @escaping @Sendable (PushProgress) -> Void = { _ in }
   ) async throws -> PushReport {
     let folder = try StateFolder.open(at: options.statePath, app: options.app, key: key)
-    let input = try StateInput(options.input)
+    let input = try StateInput(options.input, expectedByteCount: options.expectedByteCount)
     let meter = PushMeter(totalByteCount: input.byteCount, report: progress)
     let signing = try key.signingKey()
     var application = try await archive.verified(app: options.app, memory: folder.memory)
@@ -34,29 +35,32 @@ public enum Pusher {
     if settled != nil { application = try await archive.verified(app: options.app, memory: folder.memory) }
     let plan = try PushPlan(options, application: application)
     let generation = try generation(for: plan, in: folder)
-    let push = try await plan.begin(generation: generation.number, input, archive, signedBy: key.signingKey())
-    let root = try await send(input, of: generation, application, as: push, over: archive, meter)
+    let push = try await plan.begin(generation: generation.held.number, input, archive, signedBy: key.signingKey())
+    let root = try await send(input, of: generation.held, application, as: push, over: archive, meter)
 
-    if let settled, settled.isRepeated(by: options, root: root.id) {
-      try await push.withToken { try await archive.abandon($0) }
-      meter.update { $0.phase = .done }
-      return settled.report(meter.progress, isRepeat: true)
+    var repeated = settled.flatMap { $0.isRepeated(by: options, root: root.id) ? $0 : nil }
+    if repeated == nil, let newest = plan.repeated(root: root.id, by: signing.verificationKey) {
+      repeated = try again(newest, of: application, in: folder)
     }
-    meter.update { $0.phase = .sealing }
-    let pending = try plan.sealer.seal(root: root, in: generation, signedBy: signing)
+    if let repeated {
+      try await push.withToken { try await archive.abandon($0) }
+      meter.enter(.done)
+      return repeated.report(meter.progress, isRepeat: true)
+    }
+    meter.enter(.sealing)
+    let pending = try plan.sealer.seal(root: root, in: generation.held, signedBy: signing)
     try folder.keep(pending)
     let remembered = try folder.memory.newest(of: application.charter.home)
     let receipt = try await handIn(pending, of: push, over: archive) {
       guard try input.rewind() else { throw PosternError.unrepeatablePush }
       meter.rewind()
-      let again = try await send(input, of: generation, application, as: push, over: archive, meter)
+      let again = try await send(input, of: generation.held, application, as: push, over: archive, meter)
       guard again.id == root.id else { throw input.changed }
-      meter.update { $0.phase = .sealing }
+      meter.enter(.sealing)
     }
-    let opened = generation.number != application.epoch?.fields.generation
     let admitted = try await accept(
-      receipt, of: pending, in: folder, over: archive, application, remembered, openedGeneration: opened)
-    meter.update { $0.phase = .done }
+      receipt, of: pending, in: folder, over: archive, application, remembered, opening: generation.opening)
+    meter.enter(.done)
     return admitted.report(meter.progress)
   }
 
@@ -69,7 +73,7 @@ public enum Pusher {
     let sender = DumpSender(
       input: input, secret: generation.secret, chunker: application.charter.chunker, uploader: uploader, meter: meter)
     let root = try await sender.send()
-    try input.requireUnchanged()
+    try input.requireWhole()
     return root
   }
 
@@ -100,20 +104,43 @@ public enum Pusher {
     let remembered = try folder.memory.newest(of: application.charter.home)
     let receipt: Receipt
     do {
-      receipt = try await Retry.whileUnavailable { try await archive.seal(pending, of: nil) }
+      receipt = try await archive.retry.whileUnavailable { try await archive.seal(pending, of: nil) }
     } catch let error as PosternError where error.provesAbsence {
       try folder.forgetPending()
       return nil
     }
     return try await accept(
-      receipt, of: pending, in: folder, over: archive, application, remembered, openedGeneration: false)
+      receipt, of: pending, in: folder, over: archive, application, remembered, opening: nil)
+  }
+
+  /// An epoch that this push would only say again, with the receipt that the folder keeps.
+  ///
+  /// Where that is gone, or is damaged, what the archive shows of the epoch is a receipt as good.
+  private static func again(
+    _ newest: VerifiedEpoch, of application: VerifiedApplication, in folder: borrowing StateFolder
+  ) throws(PosternError) -> AdmittedEpoch {
+    let number = newest.fields.number
+    let home = application.charter.home
+    let path: String
+    let receipt: Receipt
+    if let kept = folder.receipt(ofEpoch: number), kept.proven.leaf == newest.proven.leaf,
+      (try? kept.verify(log: home)) != nil
+    {
+      (path, receipt) = (folder.receiptPath(ofEpoch: number), kept)
+    } else {
+      receipt = try newest.receipt(under: application.checkpoint)
+      path = try folder.keep(receipt, ofEpoch: number)
+    }
+    return AdmittedEpoch(
+      app: folder.app, fields: newest.fields, leafIndex: receipt.proven.index,
+      checkpointSize: try receipt.verify(log: home).checkpoint.size, receiptPath: path, opening: nil)
   }
 
   /// Verifies an epoch's receipt and keeps it.
   private static func accept(
     _ receipt: Receipt, of pending: PendingEpoch, in folder: borrowing StateFolder,
     over archive: ArchiveConnection, _ application: VerifiedApplication, _ remembered: SignedCheckpoint?,
-    openedGeneration: Bool
+    opening: GenerationOpening?
   ) async throws -> AdmittedEpoch {
     let home = application.charter.home
     let checkpoint = try receipt.verify(log: home)
@@ -125,24 +152,33 @@ public enum Pusher {
     try folder.forgetPending()
     return AdmittedEpoch(
       app: folder.app, fields: fields, leafIndex: receipt.proven.index, checkpointSize: checkpoint.checkpoint.size,
-      receiptPath: path, openedGeneration: openedGeneration)
+      receiptPath: path, opening: opening)
   }
 
   /// The generation to push in; a new one's secrets are on the disk when this returns.
   private static func generation(
     for plan: PushPlan, in folder: borrowing StateFolder
-  ) throws(PosternError) -> HeldGeneration {
+  ) throws(PosternError) -> PushGeneration {
     var number = plan.nextGeneration
+    var holding: GenerationChoice.Holding?
     if let held = try folder.generation() {
-      switch plan.choose(GenerationChoice.Holding(held)) {
-      case .held: return held
-      case .opening(let next): number = next
+      let known = GenerationChoice.Holding(held)
+      switch plan.choose(known) {
+      case .held: return PushGeneration(opening: plan.opening(of: held.number, instead: known), held: held)
+      case .opening(let next): (number, holding) = (next, known)
       }
     }
     let opened = HeldGeneration(opening: number, app: folder.app, charter: plan.application.charter)
     try folder.keep(opened)
-    return opened
+    return PushGeneration(opening: plan.opening(of: number, instead: holding), held: opened)
   }
+}
+
+/// The generation that a push is in.
+private struct PushGeneration: ~Copyable {
+  /// Why it is another than the newest epoch's; nil where it is not.
+  let opening: GenerationOpening?
+  let held: HeldGeneration
 }
 
 extension PosternError {

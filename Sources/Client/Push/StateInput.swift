@@ -44,14 +44,20 @@ public final class StateInput: Sendable {
   private let ownsFile: Bool
   /// Nil for what is no regular file: a pipe has no length.
   private let condition: Condition?
+  private let expectedByteCount: Int?
   private let readByteCount = Atomic(0)
   private let isCancelled = Atomic(false)
   private let queue = DispatchQueue(label: "postern.state-input")
 
   /// Opens a state.
   ///
-  /// - Throws: `push.input` for what is neither a file nor a pipe, or cannot be read.
-  public init(_ origin: Origin) throws(PosternError) {
+  /// - Parameters:
+  ///   - origin: where it is read.
+  ///   - expectedByteCount: how many bytes it has to have; nil where any number will do.
+  /// - Throws: `push.input` for what is neither a file nor a pipe, or cannot be read; `push.length` for a file of
+  ///   another length than is expected.
+  public init(_ origin: Origin, expectedByteCount: Int? = nil) throws(PosternError) {
+    self.expectedByteCount = expectedByteCount
     switch origin {
     case .standardInput:
       (name, file, ownsFile) = ("standard input", STDIN_FILENO, false)
@@ -66,6 +72,9 @@ public final class StateInput: Sendable {
     case S_IFREG where ownsFile: condition = Condition(status)
     case S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR: condition = nil
     default: throw .unreadableState(name, EISDIR)
+    }
+    if let condition, let expectedByteCount, condition.byteCount != expectedByteCount {
+      throw .unexpectedLength(name, "\(condition.byteCount)", expected: expectedByteCount)
     }
   }
 
@@ -82,7 +91,7 @@ public final class StateInput: Sendable {
   ///   - buffer: where they go.
   ///   - offset: where in the buffer they begin.
   /// - Returns: how many there are; fewer than the buffer has room for only at the state's end.
-  /// - Throws: `push.input`, `push.changed`.
+  /// - Throws: `push.input`, `push.changed`, `push.length`.
   func read(into buffer: PieceBuffer, after offset: Int = 0) async throws -> Int {
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
@@ -107,15 +116,22 @@ public final class StateInput: Sendable {
   /// Says that what was read is no state that the file ever had.
   var changed: PosternError { .stateChanged(name) }
 
-  /// Says that the file is as it was when it was opened, and was read whole.
+  /// Says that what was read is the whole state: of the length that is expected, and a file as it was when it was
+  /// opened.
   ///
-  /// - Throws: `push.changed`.
-  func requireUnchanged() throws(PosternError) {
-    guard let condition else { return }
+  /// - Throws: `push.length`, `push.changed`.
+  func requireWhole() throws(PosternError) {
+    let byteCount = readByteCount.load(ordering: .relaxed)
+    guard let condition else {
+      if let expectedByteCount, byteCount != expectedByteCount {
+        throw .unexpectedLength(name, "\(byteCount)", expected: expectedByteCount)
+      }
+      return
+    }
     var status = stat()
-    guard fstat(file, &status) == 0, Condition(status) == condition,
-      readByteCount.load(ordering: .relaxed) == condition.byteCount
-    else { throw changed }
+    guard fstat(file, &status) == 0, Condition(status) == condition, byteCount == condition.byteCount else {
+      throw changed
+    }
   }
 
   private func fill(_ memory: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -132,6 +148,10 @@ public final class StateInput: Sendable {
     let total = readByteCount.wrappingAdd(count, ordering: .relaxed).newValue
     // A file that grows as fast as it is read would never end.
     if let condition, total > condition.byteCount { throw changed }
+    // Nor need more of a pipe be sent than anybody wants.
+    if let expectedByteCount, total > expectedByteCount {
+      throw PosternError.unexpectedLength(name, "more than \(expectedByteCount)", expected: expectedByteCount)
+    }
     return count
   }
 

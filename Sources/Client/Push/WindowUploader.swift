@@ -6,11 +6,18 @@ import Wire
 /// Sends windows of sealed objects: asks which ones the archive lacks, and uploads those.
 struct WindowUploader: Sendable {
   /// Bytes of objects in one message, unless one object alone is longer.
-  static let messageByteCount = 512 << 10
+  static let messageByteCount = 128 << 10
   let archive: ArchiveConnection
   let push: OpenPush
   let meter: PushMeter
   let claims = UploadClaims()
+  private let turns = Turns()
+
+  init(archive: ArchiveConnection, push: OpenPush, meter: PushMeter) {
+    self.archive = archive
+    self.push = push
+    self.meter = meter
+  }
 
   /// Sends what the archive lacks of a window, whose objects are sorted.
   ///
@@ -22,35 +29,40 @@ struct WindowUploader: Sendable {
     try await push.withToken { token in
       let isMissing = try await archive.missing(entries.map(\.id), of: token)
       let lacking = claims.claim(zip(entries, isMissing).filter(\.1).map(\.0), for: number)
+      meter.archiveLacks(PushMeter.Amount(lacking[...]), ofWindow: number)
       try await send(lacking, of: window, token)
     }
-    meter.update { progress in
-      progress.sealedByteCount += window.sealedByteCount
-      progress.sealedObjectCount += window.sealedObjectCount
-    }
+    meter.arrived(
+      PushMeter.Amount(objectCount: window.sealedObjectCount, byteCount: window.sealedByteCount), ofWindow: number)
   }
 
-  /// Sends objects over one stream; the stream of the window before may still be under way beside it.
+  /// Sends objects over one stream, once the window before has nothing left to send.
+  ///
+  /// The archive's word that it has stored them may still be out: it is under way while the next window is sent.
   private func send(
     _ entries: [PushWindow.Entry], of window: PushWindow, _ token: PushToken
   ) async throws {
     let messages = WindowUploader.messages(entries)
     guard !messages.isEmpty else { return }
+    await turns.take()
+    let turn = SendingTurn(turns)
+    defer { turn.pass() }
     try await archive.upload { number in
-      messages.indices.contains(number) ? try batch(entries[messages[number]], of: window, token) : nil
+      guard messages.indices.contains(number) else {
+        turn.pass()
+        return nil
+      }
+      return try batch(entries[messages[number]], of: window, token)
     }
   }
 
   private func batch(
     _ entries: ArraySlice<PushWindow.Entry>, of window: PushWindow, _ token: PushToken
   ) throws -> ObjectBatch {
-    let byteCount = entries.reduce(0) { $0 + $1.byteCount }
-    var data = ByteBufferAllocator().buffer(capacity: byteCount)
+    let amount = PushMeter.Amount(entries)
+    var data = ByteBufferAllocator().buffer(capacity: amount.byteCount)
     for entry in entries { window.write(entry, to: &data) }
-    meter.update { progress in
-      progress.sentByteCount += byteCount
-      progress.sentObjectCount += entries.count
-    }
+    meter.sent(amount)
     let objects = entries.map { ObjectBatch.Object(id: $0.id, kind: $0.kind.rawValue, byteCount: $0.byteCount) }
     return try ObjectBatch(token: token.bytes, objects: objects, data: data)
   }
@@ -69,6 +81,28 @@ struct WindowUploader: Sendable {
     }
     if start < entries.count { messages.append(start..<entries.count) }
     return messages
+  }
+}
+
+/// A turn to send, which is passed once: when everything went out, or when that failed.
+private final class SendingTurn: Sendable {
+  private let turns: Turns
+  private let isPassed = Atomic(false)
+
+  /// A turn that was taken.
+  init(_ turns: Turns) {
+    self.turns = turns
+  }
+
+  func pass() {
+    if !isPassed.exchange(true, ordering: .relaxed) { turns.pass() }
+  }
+}
+
+extension PushMeter.Amount {
+  /// How much some of a window's objects are.
+  fileprivate init(_ entries: ArraySlice<PushWindow.Entry>) {
+    self.init(objectCount: entries.count, byteCount: entries.reduce(0) { $0 + $1.byteCount })
   }
 }
 

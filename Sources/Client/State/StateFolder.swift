@@ -1,4 +1,5 @@
 public import Core
+import Merkle
 import Sodium
 public import Trust
 
@@ -103,8 +104,18 @@ public struct StateFolder: ~Copyable, Sendable {
   /// - Returns: where it lies.
   /// - Throws: `storage.*`.
   public borrowing func keep(_ receipt: Receipt, ofEpoch number: UInt64) throws(PosternError) -> String {
-    let path = "\(path)/receipts/\(number).tlog-proof"
+    let path = receiptPath(ofEpoch: number)
     try StateFiles.replace(path, with: receipt.bytes)
     return path
   }
+
+  /// An epoch's receipt, unverified; nil where none was kept, or what is there is none.
+  public borrowing func receipt(ofEpoch number: UInt64) -> Receipt? {
+    let limit = TlogProof.maximumByteCount
+    guard let bytes = try? StateFiles.read(receiptPath(ofEpoch: number), byteCountLimit: limit) else { return nil }
+    return try? Receipt(parsing: bytes)
+  }
+
+  /// Where an epoch's receipt lies.
+  borrowing func receiptPath(ofEpoch number: UInt64) -> String { "\(path)/receipts/\(number).tlog-proof" }
 }

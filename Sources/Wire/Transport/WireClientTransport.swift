@@ -188,8 +188,10 @@ public final class WireClientTransport: ClientTransport {
   }
 
   private func unavailable(_ error: any Error) -> RPCError {
-    if let error = error as? RPCError { return error }
-    return RPCError(code: .unavailable, message: "\(host):\(port) cannot be reached: \(error)", cause: error)
+    if let error = error as? RPCError, error.code != .unavailable { return error }
+    return RPCError(
+      code: .unavailable, message: "\(host):\(port) cannot be reached: \(NetworkReason.words(of: error)).", cause: error
+    )
   }
 }
 

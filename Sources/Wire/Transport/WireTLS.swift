@@ -22,7 +22,8 @@ public struct WireServerTLS: Sendable {
       context = try NIOSSLContext(configuration: configuration)
     } catch {
       throw PosternError(
-        .wireTLS, "The TLS certificate \(certificateChainFile) or its key \(privateKeyFile) cannot be used: \(error).",
+        .wireTLS,
+        "The TLS certificate \(certificateChainFile) or its key \(privateKeyFile) cannot be used: \(NetworkReason.words(of: error)).",
         advice: "Give a PEM certificate chain, leaf first, and the PEM private key that belongs to it.")
     }
   }
@@ -51,7 +52,8 @@ public struct WireClientTLS: Sendable {
       context = try NIOSSLContext(configuration: configuration)
     } catch {
       throw PosternError(
-        .wireTLS, "The trusted certificates \(trustRootsFile ?? "of the system") cannot be used: \(error).",
+        .wireTLS,
+        "The trusted certificates \(trustRootsFile ?? "of the system") cannot be used: \(NetworkReason.words(of: error)).",
         advice: "Give a PEM file of certificates.")
     }
     self.serverName = serverName

@@ -6,7 +6,14 @@ import Core
 struct Push: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "push", abstract: "Seal a state and publish it as the next epoch.",
-    discussion: "A push that was cut off is simply run again: it sends only what the archive lacks.")
+    discussion: """
+      A push that was cut off is simply run again: it sends only what the archive lacks. A finished push that is run \
+      again with the same --state-version publishes nothing, and gives the receipt that it gave; without \
+      --state-version it is a new epoch, one version further, even of an unchanged state.
+
+      A pipe ends in the same way whether its writer was done or died, and what came until then is pushed: give \
+      --expect-bytes, or write a file first and push it if that went well.
+      """)
 
   @Argument(help: ArgumentHelp("The state; - is standard input.", valueName: "state"))
   var input: String
@@ -25,6 +32,10 @@ struct Push: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The application's public commitment to the state: 64 hex digits.", valueName: "hex"))
   var stateCommitment: Digest?
 
+  @Option(
+    help: ArgumentHelp("Publish nothing unless the state has exactly this many bytes.", valueName: "n"))
+  var expectBytes: Int?
+
   @Flag(help: "Open the next generation although the current one could go on.")
   var nextGeneration = false
 
@@ -40,6 +51,7 @@ struct Push: AsyncParsableCommand {
     guard input != InputFile.standardInput || key != InputFile.standardInput else {
       throw ValidationError("State and key cannot both come from standard input.")
     }
+    guard expectBytes.map({ $0 >= 0 }) ?? true else { throw ValidationError("--expect-bytes is a number from 0 on.") }
   }
 
   private struct Output: Encodable {
@@ -47,6 +59,9 @@ struct Push: AsyncParsableCommand {
     let epoch: UInt64
     let generation: UInt64
     let openedGeneration: Bool
+    /// Why it was opened.
+    let openedBecause: String?
+    let hint: String?
     let stateVersion: UInt64
     let commitment: String?
     let root: String
@@ -57,8 +72,10 @@ struct Push: AsyncParsableCommand {
     let readByteCount: Int
     let sealedByteCount: Int
     let sentByteCount: Int
+    let lackedByteCount: Int
     let sealedObjectCount: Int
     let sentObjectCount: Int
+    let lackedObjectCount: Int
     let deduplicatedShare: Double
     let seconds: Double
   }
@@ -67,6 +84,7 @@ struct Push: AsyncParsableCommand {
     var options = PushOptions(app: app, input: StateInput.Origin(argument: input), statePath: try state.path(app))
     options.stateVersion = stateVersion
     options.commitment = stateCommitment
+    options.expectedByteCount = expectBytes
     options.opensNextGeneration = nextGeneration
     let key = try KeyFile.read(key, as: .uploader, passphrase)
     let line = ProgressLine(isShown: !json)
@@ -83,7 +101,8 @@ struct Push: AsyncParsableCommand {
     _ options: PushOptions, _ key: consuming KeyFile, _ line: ProgressLine
   ) async throws -> PushReport {
     let key = SharedKey(key)
-    return try await ArchiveConnection.open(archive.address()) { connection in
+    let address = try archive.address()
+    return try await ArchiveConnection.open(address, whenBroken: line.tellBroken(address)) { connection in
       try await Pusher.push(options, key: key.file, over: connection) { progress in line.draw { progress.line } }
     }
   }
@@ -92,13 +111,15 @@ struct Push: AsyncParsableCommand {
     let traffic = report.traffic
     return Output(
       app: report.app.hex, epoch: report.epoch, generation: report.generation,
-      openedGeneration: report.openedGeneration, stateVersion: report.stateVersion,
+      openedGeneration: report.openedGeneration, openedBecause: report.opening?.rawValue,
+      hint: report.opening?.hint, stateVersion: report.stateVersion,
       commitment: report.commitment?.hex, root: report.root.hex, leafIndex: report.leafIndex,
       checkpointSize: report.checkpointSize,
       receiptPath: report.receiptPath, isRepeat: report.isRepeat, readByteCount: traffic.readByteCount,
       sealedByteCount: traffic.sealedByteCount, sentByteCount: traffic.sentByteCount,
-      sealedObjectCount: traffic.sealedObjectCount,
-      sentObjectCount: traffic.sentObjectCount, deduplicatedShare: traffic.deduplicatedShare,
+      lackedByteCount: traffic.lackedByteCount, sealedObjectCount: traffic.sealedObjectCount,
+      sentObjectCount: traffic.sentObjectCount, lackedObjectCount: traffic.lackedObjectCount,
+      deduplicatedShare: traffic.deduplicatedShare,
       seconds: traffic.elapsed / .seconds(1))
   }
 
@@ -108,14 +129,35 @@ struct Push: AsyncParsableCommand {
       report.isRepeat
       ? "Epoch \(report.epoch) was admitted before; nothing new was published."
       : "Epoch \(report.epoch) is accepted, as entry \(report.leafIndex) of the log."
-    let generation = report.openedGeneration ? "\(report.generation), opened by this epoch" : "\(report.generation)"
+    let generation = report.opening.map { "\(report.generation), opened by this epoch: \($0.words)" }
     return title + "\n"
       + Table.text([
-        ("state version", "\(report.stateVersion)"), ("generation", generation),
+        ("state version", "\(report.stateVersion)"), ("generation", generation ?? "\(report.generation)"),
         ("read", Words.bytes(traffic.readByteCount)),
         ("sent", "\(Words.bytes(traffic.sentByteCount)), \(Words.share(traffic.deduplicatedShare)) deduplicated"),
         ("took", Words.seconds(traffic.elapsed / .seconds(1))), ("receipt", report.receiptPath),
-      ])
+      ]) + (report.opening?.hint.map { "\n\($0)" } ?? "")
+  }
+}
+
+extension GenerationOpening {
+  /// The reason in words.
+  fileprivate var words: String {
+    switch self {
+    case .first: "it is the first"
+    case .asked: "--next-generation"
+    case .charter: "the charter in force is another than before"
+    case .notHeld: "the state folder does not hold the one before"
+    }
+  }
+
+  /// What a person can do so that the next push deduplicates, where that is not so by itself.
+  fileprivate var hint: String? {
+    guard case .notHeld = self else { return nil }
+    return
+      "Everything was sent anew, since this state folder does not hold the generation of the newest epoch: another "
+      + "folder or another uploader opened it. Push with one folder, or take a generation over before pushing: recover "
+      + "with “--uploader KEY”, and --state where you name a folder."
   }
 }
 

@@ -55,7 +55,7 @@ struct Serve: AsyncParsableCommand {
       try await group.run()
     } catch let error as RuntimeError where !(error.cause is PosternError) {
       throw PosternError(
-        .serveFailed, "The archive cannot be served on \(listen): \(error.cause ?? error).",
+        .serveFailed, "The archive cannot be served on \(listen): \(NetworkReason.words(of: error.cause ?? error)).",
         advice: "Choose another address with --listen, or end what holds it.")
     }
     Console.note("Stopped.")

@@ -31,6 +31,21 @@ final class ProgressLine: Sendable {
     if isDue { Console.redraw(line()) }
   }
 
+  /// Says something that stays, above the line; where nobody reads along, too.
+  func note(_ text: String) {
+    clear()
+    Console.note(text)
+  }
+
+  /// What says that an archive is away, once each time.
+  func tellBroken(_ address: ArchiveAddress) -> @Sendable (PosternError) -> Void {
+    let seconds = ArchiveConnection.patience.components.seconds
+    return { error in
+      self.note(
+        "The archive \(address.host):\(address.port) is away; trying again for \(seconds) s. \(error.message)")
+    }
+  }
+
   /// Takes the line away.
   func clear() {
     guard isShown, drawn.withLock({ $0 != nil }) else { return }

@@ -45,7 +45,8 @@ struct RecoveryOptions: ParsableArguments {
     let options = RecoverOptions(output: RecoverOptions.Output(argument: out), expectedVersion: expectVersion)
     let memory = try state.memory(app)
     let statePath = try state.path(app)
-    let report = try await ArchiveConnection.open(archive.address()) { connection in
+    let address = try archive.address()
+    let report = try await ArchiveConnection.open(address, whenBroken: line.tellBroken(address)) { connection in
       let application = try await connection.verified(app: app, epoch: epoch.number, memory: memory)
       guard application.epoch?.leafHash == opening.opening.epochLeafHash else {
         throw PosternError(
@@ -77,6 +78,8 @@ struct RecoveryOptions: ParsableArguments {
     let fetchedByteCount: Int
     let seconds: Double
     let out: String
+    /// Whether the uploader's state folder holds the generation now, so that its next push deduplicates.
+    let keptGeneration: Bool
   }
 
   private func show(_ report: RecoverReport, isGoingOn: Bool) throws {
@@ -86,7 +89,8 @@ struct RecoveryOptions: ParsableArguments {
       text = try Output(
         app: report.app.hex, epoch: report.epoch, generation: report.generation, stateVersion: report.stateVersion,
         commitment: report.commitment?.hex, byteCount: report.traffic.writtenByteCount,
-        fetchedByteCount: report.traffic.fetchedByteCount, seconds: report.traffic.elapsed / .seconds(1), out: out
+        fetchedByteCount: report.traffic.fetchedByteCount, seconds: report.traffic.elapsed / .seconds(1), out: out,
+        keptGeneration: isGoingOn
       ).json
     } else {
       text =

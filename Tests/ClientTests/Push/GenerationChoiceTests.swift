@@ -40,4 +40,22 @@ import Testing
     #expect(choose((1, veil), 1, opensNext: true) == .opening(2))
     #expect(choose((2, .zero), 1, opensNext: true) == .held)
   }
+
+  @Test func saysWhyItOpenedOne() {
+    func why(
+      _ holding: (number: UInt64, veil: Digest)?, _ newest: UInt64?, opensNext: Bool = false, charter: Digest? = nil
+    ) -> GenerationOpening {
+      GenerationOpening(
+        holding: holding.map { .init(number: $0.number, charter: self.charter, veil: $0.veil) },
+        newest: newest.map { .init(number: $0, veil: veil) }, charter: charter ?? self.charter, opensNext: opensNext)
+    }
+    #expect(why(nil, nil) == .first)
+    #expect(why(nil, nil, opensNext: true) == .first)
+    #expect(why((1, veil), 1, opensNext: true) == .asked)
+    #expect(why((1, veil), 1, charter: .zero) == .charter)
+    #expect(why(nil, 1) == .notHeld)
+    #expect(why((1, .zero), 1) == .notHeld)
+    #expect(why((1, veil), 2) == .notHeld)
+    #expect(why((1, .zero), 1, charter: .zero) == .notHeld)
+  }
 }

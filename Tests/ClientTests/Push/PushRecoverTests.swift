@@ -122,6 +122,56 @@ import Trust
     }
   }
 
+  /// A push that says nothing new publishes nothing; whatever differs makes an epoch.
+  @Test func aRepeatIsNoEpoch() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let path = fixture.file("state")
+      try Data(sampleState(byteCount: 100_000)).write(to: URL(filePath: path))
+      var options = fixture.options(.file(path: path))
+      options.stateVersion = 5
+      options.commitment = Digest(randomBytes(32))
+      let stated = options
+      let first = try await Pusher.push(stated, key: fixture.uploader(), over: archive)
+      let bytes = try Data(contentsOf: URL(filePath: first.receiptPath))
+      let again = try await Pusher.push(stated, key: fixture.uploader(), over: archive)
+      #expect(again.isRepeat && again.epoch == 1 && again.leafIndex == first.leafIndex && !again.openedGeneration)
+      #expect(again.receiptPath == first.receiptPath && again.checkpointSize == first.checkpointSize)
+      #expect(try Data(contentsOf: URL(filePath: again.receiptPath)) == bytes)
+
+      // A receipt that is damaged or gone is made anew of what the archive shows.
+      for damage in [Data([1]), nil] {
+        try FileManager.default.removeItem(atPath: first.receiptPath)
+        if let damage { try damage.write(to: URL(filePath: first.receiptPath)) }
+        let repeated = try await Pusher.push(stated, key: fixture.uploader(), over: archive)
+        #expect(repeated.isRepeat && repeated.epoch == 1)
+        let receipt = try Receipt(parsing: Array(try Data(contentsOf: URL(filePath: repeated.receiptPath))))
+        _ = try receipt.verify(log: fixture.charter.home)
+      }
+
+      var epoch: UInt64 = 1
+      let changes: [(inout PushOptions) -> Void] = [
+        { $0.commitment = nil }, { $0.stateVersion = nil }, { $0.stateVersion = 7 }, { $0.opensNextGeneration = true },
+      ]
+      for change in changes {
+        change(&options)
+        let other = options
+        let report = try await Pusher.push(other, key: fixture.uploader(), over: archive)
+        epoch += 1
+        #expect(!report.isRepeat && report.epoch == epoch)
+      }
+      // Another uploader's epoch is its own, even of the same dump.
+      let (sealed, door) = try await fixture.open(over: archive)
+      try Recoverer.proceed(
+        from: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
+        statePath: fixture.statePath + "-spare")
+      options.opensNextGeneration = false
+      options.statePath += "-spare"
+      let spare = options
+      let report = try await Pusher.push(spare, key: fixture.key(.uploader, "spare"), over: archive)
+      #expect(!report.isRepeat && report.epoch == epoch + 1 && report.traffic.sentByteCount == 0)
+    }
+  }
+
   @Test func versionsAreKept() async throws {
     try await ArchiveFixture.run { fixture, archive in
       let path = fixture.file("state")

@@ -1,0 +1,68 @@
+import Client
+import Core
+import Synchronization
+import Testing
+
+/// Patience with an archive that is away: once told, never endless, and none where nothing ever was.
+@Suite struct RetryTests {
+  private static let away = PosternError("wire.unavailable", "It is away.", advice: "")
+
+  /// What a connection tells, and how often it is asked.
+  private final class Watch: Sendable {
+    let told = Atomic(0)
+    let asked = Atomic(0)
+  }
+
+  @Test func tellsOnceAndGoesOn() async throws {
+    let watch = Watch()
+    let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
+    try await retry.once {}
+    #expect(retry.isReached)
+    for _ in 0..<2 {
+      watch.asked.store(0, ordering: .relaxed)
+      let answer = try await retry.whileUnavailable {
+        try await retry.once {
+          guard watch.asked.add(1, ordering: .relaxed).newValue > 3 else { throw Self.away }
+          return 7
+        }
+      }
+      #expect(answer == 7 && watch.asked.load(ordering: .relaxed) == 4)
+    }
+    // Once each time that it went away, and not once an attempt.
+    #expect(watch.told.load(ordering: .relaxed) == 2)
+  }
+
+  /// A refusal is an answer: it comes at once, and shows that the archive is there.
+  @Test func aRefusalIsNotTriedAgain() async throws {
+    let watch = Watch()
+    let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
+    let refusal = PosternError("epoch.taken", "It is taken.", advice: "")
+    await #expect(throws: refusal) {
+      try await retry.whileUnavailable {
+        try await retry.once {
+          watch.asked.add(1, ordering: .relaxed)
+          throw refusal
+        }
+      }
+    }
+    #expect(watch.asked.load(ordering: .relaxed) == 1 && retry.isReached)
+  }
+
+  /// Where nothing ever answered, it is a few seconds until that is said, and nothing is told meanwhile.
+  @Test func whatNeverWasThereIsGivenUpSoon() async throws {
+    let watch = Watch()
+    let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
+    let start = ContinuousClock.now
+    await #expect(throws: Self.away) {
+      try await retry.whileUnavailable {
+        try await retry.once {
+          watch.asked.add(1, ordering: .relaxed)
+          throw Self.away
+        }
+      }
+    }
+    let seconds = start.duration(to: .now) / .seconds(1)
+    #expect(seconds < 10 && watch.asked.load(ordering: .relaxed) > 1)
+    #expect(watch.told.load(ordering: .relaxed) == 0 && !retry.isReached)
+  }
+}
