@@ -36,3 +36,7 @@ void clinux_keep_freed_memory(size_t byte_count) {
   mallopt(M_MMAP_THRESHOLD, limit);
   mallopt(M_TRIM_THRESHOLD, limit);
 }
+
+void clinux_share_freed_memory(void) {
+  mallopt(M_ARENA_MAX, 1);
+}

@@ -5,7 +5,7 @@ extension ProcessTests {
   /// Memory does not grow with the state, on either side.
   @Suite struct Memory {
     private static let mebibyteCount = 512
-    private static let clientLimit = 128 << 20
+    private static let clientLimit = 118 << 20
     private static let serverLimit = 256 << 20
 
     @Test func aLargeStateNeedsLittleMemory() async throws {

@@ -34,3 +34,8 @@ int clinux_name(int descriptor, const char *path);
 /// Buffers of a megabyte are otherwise mapped and unmapped each time, and clearing their pages costs more
 /// than the copy into them. Called once, at the start of a process that moves bulk bytes.
 void clinux_keep_freed_memory(size_t byte_count);
+
+/// Gives all threads one store of freed blocks, so that each does not keep some of its own.
+///
+/// For a process whose memory counts for more than how many threads allocate at once. Called once, at its start.
+void clinux_share_freed_memory(void);

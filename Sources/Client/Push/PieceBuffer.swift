@@ -1,3 +1,4 @@
+import Glibc
 import Sodium
 import Synchronization
 
@@ -9,13 +10,16 @@ final class PieceBuffer: @unchecked Sendable {
   let memory: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) {
-    memory = .allocate(byteCount: byteCount, alignment: 4_096)
+    // Pages of its own: among the allocator's blocks of other sizes they would leave holes that nobody else fits in.
+    let pages = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let pages, pages != MAP_FAILED else { fatalError("The system has no memory left.") }
+    memory = UnsafeMutableRawBufferPointer(start: pages, count: byteCount)
   }
 
   deinit {
     // It may hold state, which nobody is to find in memory afterwards.
     wipe(memory)
-    memory.deallocate()
+    munmap(memory.baseAddress, memory.count)
   }
 }
 
