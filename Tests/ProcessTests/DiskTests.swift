@@ -1,5 +1,6 @@
 import Fixtures
 import Foundation
+import Glibc
 import Testing
 
 extension ProcessTests {
@@ -17,7 +18,8 @@ extension ProcessTests {
       try disk.fill("filler", byteCount: 6 << 20)
       let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "\(disk.path)/out"]
       let full = try await machine.inside(disk.prefix).run(recover)
-      #expect(full.isRefused("storage.full"), "\(full.errors)")
+      #expect(full.isRefused("recover.no-room"), "\(full.errors)")
+      #expect(full.errors.contains("8388608 bytes") && full.errors.contains("6291456 left"), "\(full.errors)")
       #expect(try disk.names() == ["filler"])
       try disk.remove("filler")
       #expect(try await machine.inside(disk.prefix).run(recover).status == 0)
@@ -29,6 +31,39 @@ extension ProcessTests {
       try disk.remove("filler")
       let done = try await machine.inside(disk.prefix).run(push + ["--json"])
       #expect(done.status == 0 && done.output.contains("\"epoch\":2"), "\(done.errors)")
+    }
+
+    /// A small dump may be of a state that no disk holds; and a disk may fill up while a state is written.
+    @Test func aStateThatOutgrowsTheDiskLeavesNothing() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      let file = try Descriptor.output(machine.path("zeros.bin"))
+      #expect(ftruncate(file.number, 512 << 20) == 0)
+      let bomb: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "zeros.bin")
+      #expect(bomb.sentByteCount < 1 << 20)
+      let disk = try await SmallDisk(mebibyteCount: 600)
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "\(disk.path)/out"]
+      try disk.fill("filler", byteCount: 100 << 20)
+      #expect(try await machine.inside(disk.prefix).run(recover).isRefused("recover.no-room"))
+      try disk.remove("filler")
+
+      let errors = machine.path("errors")
+      let child = try machine.inside(disk.prefix).start(
+        recover, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output(errors))
+      while try disk.freeByteCount() == 600 << 20 {
+        try #require(child.poll() == nil)
+        usleep(200)
+      }
+      child.signal(SIGSTOP)
+      try disk.fill("filler")
+      child.signal(SIGCONT)
+      #expect(try await child.wait() == 1)
+      let said = try String(contentsOfFile: errors, encoding: .utf8)
+      #expect(said.contains("storage.full"), "\(said)")
+      #expect(try disk.names() == ["filler"])
     }
 
     @Test func anArchiveOnAFullDiskRefusesAndGoesOn() async throws {

@@ -1,5 +1,6 @@
 import Fixtures
 import Foundation
+import Glibc
 import Testing
 
 extension ProcessTests {
@@ -35,6 +36,53 @@ extension ProcessTests {
       try FileManager.default.createSymbolicLink(atPath: machine.path("out/link"), withDestinationPath: "nowhere")
       #expect(try await machine.run(recover + ["out/link"]).isRefused("recover.exists"))
       #expect(try machine.names(in: "out") == ["0", "6", "7", "link", "taken"])
+    }
+
+    /// A recovery that is killed midway leaves no plaintext, under whatever name.
+    @Test(.enabled("the file system has no files without a name") { Recoveries.hasUnnamedFiles })
+    func aKilledRecoveryLeavesNothing() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: 256)
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      try FileManager.default.createDirectory(atPath: machine.path("out"), withIntermediateDirectories: false)
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out/state"]
+      let child = try machine.start(
+        recover, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output("/dev/null"))
+      // Its file has no name, and is found among those that it has open.
+      while Recoveries.unnamedByteCount(of: child, in: machine.path("out")) < 16 << 20 {
+        try #require(child.poll() == nil, "it was done before it was killed")
+        usleep(200)
+      }
+      child.signal(SIGKILL)
+      #expect(try await child.wait() == -SIGKILL)
+      #expect(try machine.names(in: "out").isEmpty)
+      #expect(try await machine.run(recover).status == 0)
+      #expect(try machine.sameBytes("state.bin", "out/state"))
+    }
+
+    /// Whether the tests' folder is on a file system with `O_TMPFILE`.
+    private static var hasUnnamedFiles: Bool {
+      let unnamed = 0o20_200_000
+      let file = open(FileManager.default.temporaryDirectory.path, Int32(unnamed) | O_RDWR | O_CLOEXEC, 0o600)
+      if file >= 0 { close(file) }
+      return file >= 0
+    }
+
+    /// How long the longest file is that a process has open in a folder and that has no name.
+    private static func unnamedByteCount(of child: Child, in folder: String) -> Int {
+      let files = "/proc/\(child.pid)/fd"
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: files)) ?? []
+      return names.map { name in
+        let path = "\(files)/\(name)"
+        let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) ?? ""
+        var status = stat()
+        guard target.hasPrefix(folder), target.hasSuffix("(deleted)"), stat(path, &status) == 0 else { return 0 }
+        return Int(status.st_size)
+      }.max() ?? 0
     }
 
     /// A node that recovered goes on where the lost one was: in the same generation, sending only what changed.

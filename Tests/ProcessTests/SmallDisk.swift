@@ -77,6 +77,13 @@ final class SmallDisk: Sendable {
     }
   }
 
+  /// How many bytes are free.
+  func freeByteCount() throws -> Int {
+    var status = statvfs()
+    guard statvfs(outside(""), &status) == 0 else { throw Child.Failure(description: "the small file system is gone") }
+    return Int(status.f_bavail) * Int(status.f_frsize)
+  }
+
   /// Takes a file away.
   func remove(_ name: String) throws {
     try FileManager.default.removeItem(atPath: outside(name))

@@ -22,6 +22,11 @@ public struct RecoveryTally: ~Copyable, Sendable {
   private var liars: [Int: Verdict] = [:]
   private var releases: [VerifiedRelease] = []
   private var veilSecret: VeilSecret?
+  /// Members whose answers hold a false copy of the veil secret, by number.
+  ///
+  /// An honest member whose own copy does not open sends none. To nobody else can it be proven: the copies of all are
+  /// sealed to one key, which opens the true one as well. Their releases count as if the copy were not there.
+  public private(set) var falseVeilSecrets: Set<Int> = []
 
   /// A tally without answers yet.
   ///
@@ -66,13 +71,17 @@ public struct RecoveryTally: ~Copyable, Sendable {
     return .honest(member: number)
   }
 
-  /// Takes the veil secret from the first answer whose copy is the one that the veil commits to.
+  /// Takes the veil secret from an answer whose copy is the one that the veil commits to, and notes one that is not.
   private mutating func keepVeilSecret(of answer: RecoveryAnswer) {
-    guard veilSecret == nil, !answer.sealedVeilSecret.isEmpty else { return }
+    guard !answer.sealedVeilSecret.isEmpty else { return }
     let statement = recovery.statement
-    veilSecret = try? SealedVeil.open(
-      answer.sealedVeilSecret, app: statement.app, generation: statement.epoch.generation,
-      commit: statement.request.veilCommit, recovery: statement.recovery, with: secret.veilKey())
+    do throws(PosternError) {
+      veilSecret = try SealedVeil.open(
+        answer.sealedVeilSecret, app: statement.app, generation: statement.epoch.generation,
+        commit: statement.request.veilCommit, recovery: statement.recovery, with: secret.veilKey())
+    } catch {
+      falseVeilSecrets.insert(Int(answer.member))
+    }
   }
 
   /// Whether the good answers satisfy the recovery policy.
@@ -109,7 +118,7 @@ public struct RecoveryTally: ~Copyable, Sendable {
     guard let veil = copyVeilSecret() else {
       throw PosternError(
         .recoveryNoVeil, "Enough members released their shares, and no answer holds the generation's veil secret.",
-        advice: "Ask another member, or open the veil through the KMS.")
+        advice: falseVeilAdvice() + "Ask another member, or open the veil through the KMS.")
     }
     let door = try statement.envelope.combine(releases)
     return DoorOpening(
@@ -123,6 +132,13 @@ public struct RecoveryTally: ~Copyable, Sendable {
     case .some(let secret): secret.copy()
     case .none: nil
     }
+  }
+
+  /// Who sent a false copy, where anyone did.
+  private borrowing func falseVeilAdvice() -> String {
+    let members = recovery.statement.charter.members
+    let names = falseVeilSecrets.sorted().map { "“\(members[$0].name)”" }
+    return names.isEmpty ? "" : "False copies came from \(names.joined(separator: ", ")), which cannot be proven. "
   }
 
   private borrowing func notEnough() -> PosternError {

@@ -8,6 +8,8 @@ extension PosternError.Code {
   public static let recoverExists: Self = "recover.exists"
   /// The recovered state cannot be written.
   public static let recoverOutput: Self = "recover.output"
+  /// The state is longer than its file system has room for.
+  public static let recoverNoRoom: Self = "recover.no-room"
   /// The capsule at hand is not the epoch's.
   public static let recoverCapsule: Self = "recover.capsule"
 }
@@ -17,6 +19,12 @@ extension PosternError {
     PosternError(
       .recoverOutput, "Standard output cannot be written: \(String(cString: strerror(number))).",
       advice: "Check what reads it; what it got so far is not the whole state.")
+  }
+
+  static func noRoom(_ path: String, free: UInt64, needed: Int) -> PosternError {
+    PosternError(
+      .recoverNoRoom, "The state has \(needed) bytes, and the file system of “\(path)” has \(free) left.",
+      advice: "Free space, or write to another disk or to a pipe (--out -); nothing was written.")
   }
 
   static func unnameableOutput(_ path: String, _ number: Int32) -> PosternError {

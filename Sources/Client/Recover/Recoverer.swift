@@ -30,7 +30,7 @@ public enum Recoverer {
         advice: "Ask another archive for a newer epoch; this one may be hiding it.")
     }
     let opened = try opening.open(capsule)
-    let output = try StateOutput.open(options.output)
+    let output = try StateOutput.open(options.output, byteCount: opened.root.plainByteCount)
     let app = opening.app
     let fetcher = StateFetcher(
       root: opened.root, chunker: opened.chunker, app: app, generation: epoch.generation, from: source,

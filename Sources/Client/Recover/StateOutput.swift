@@ -24,8 +24,11 @@ struct StateOutput: ~Copyable, Sendable {
 
   /// Opens an output, of mode 0600 where it is a file.
   ///
-  /// - Throws: `recover.exists`, `storage.*`.
-  static func open(_ output: RecoverOptions.Output) throws(PosternError) -> StateOutput {
+  /// - Parameters:
+  ///   - output: where the state goes.
+  ///   - byteCount: how long the state is, as its dump says: a small dump may be of a state that fills any disk.
+  /// - Throws: `recover.exists`, `recover.no-room`, `storage.*`.
+  static func open(_ output: RecoverOptions.Output, byteCount: Int) throws(PosternError) -> StateOutput {
     switch output {
     case .standardOutput:
       return StateOutput(path: "", temporaryPath: nil, file: nil)
@@ -35,6 +38,7 @@ struct StateOutput: ~Copyable, Sendable {
       let folder = slash.map { path[...$0] } ?? ""
       let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
       guard !name.isEmpty else { throw .noOutputName(path) }
+      try requireRoom(in: folder.isEmpty ? "." : String(folder), for: byteCount, path)
       if let file = OpenFile(unnamedIn: folder.isEmpty ? "." : String(folder), permissions: permissions) {
         return StateOutput(path: path, temporaryPath: nil, file: file)
       }
@@ -42,6 +46,17 @@ struct StateOutput: ~Copyable, Sendable {
       let file = try OpenFile(temporary, .create, permissions: permissions)
       return StateOutput(path: path, temporaryPath: temporary, file: file)
     }
+  }
+
+  /// Says that a folder's file system has room for a state, as far as it tells.
+  ///
+  /// - Throws: `recover.no-room`.
+  private static func requireRoom(in folder: String, for byteCount: Int, _ path: String) throws(PosternError) {
+    var status = statvfs()
+    // One that cannot be asked, or counts no blocks, is left to say so when it is full.
+    guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return }
+    let (free, isTooLarge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    guard isTooLarge || free >= UInt64(byteCount) else { throw .noRoom(path, free: free, needed: byteCount) }
   }
 
   private init(path: String, temporaryPath: String?, file: consuming OpenFile?) {

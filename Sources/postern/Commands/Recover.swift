@@ -7,8 +7,10 @@ struct Recover: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recover", abstract: "Recover a state through the KMS door.",
     discussion: """
-      What comes out is byte for byte what was pushed, or nothing stands under the final name. Through the council \
-      door: postern recovery request, then postern recovery open.
+      What comes out is byte for byte what was pushed, or nothing stands under the final name. A state that the disk \
+      has no room for is refused before anything is written. With --uploader the next push goes on in the same \
+      generation and sends only what changed. Through the council door: postern recovery request, then postern \
+      recovery open.
       """)
 
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))

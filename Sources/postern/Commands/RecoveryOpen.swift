@@ -84,6 +84,11 @@ struct RecoveryOpen: AsyncParsableCommand {
         RecoveryOpen.write(proof.text, to: blameCount == 1 ? blame : "\(blame).\(blameCount)")
       }
     }
+    for number in tally.falseVeilSecrets.sorted() {
+      Console.note(
+        "“\(members[number].name)” sent a false copy of the veil secret; any other member's will do. This cannot be "
+          + "proven to others.")
+    }
   }
 
   /// Writes a proof, or says why not: a proof that is there from an earlier try does not stand in a recovery's way.

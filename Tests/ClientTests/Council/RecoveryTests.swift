@@ -65,6 +65,36 @@ import Testing
     }
   }
 
+  /// Good releases with a false copy of the veil secret count, and any other member's copy opens.
+  @Test func aFalseVeilSecretIsNamedAndPassedOver() async throws {
+    let fixture = try await CouncilFixture()
+    let asked = try await fixture.ask()
+    func falsely(_ name: String) throws -> ReleaseFile {
+      let truth = try RecoveryAnswer(parsing: asked.recovery.answer(with: fixture.member(name)).answerBody)
+      var copy = truth.sealedVeilSecret
+      copy[copy.count - 1] ^= 1
+      let answer = RecoveryAnswer(
+        recovery: truth.recovery, member: truth.member, envelope: truth.envelope,
+        sealedReleases: truth.sealedReleases, sealedVeilSecret: copy)
+      return try asked.recovery.statement.sign(answer, with: fixture.member(name))
+    }
+    var tally = try CouncilFixture.tally(asked)
+    for (number, name) in ["ana", "bo", "cy"].enumerated() {
+      #expect(tally.add(try falsely(name)) == .honest(member: number))
+    }
+    do throws(PosternError) {
+      _ = try tally.open()
+      Issue.record("it opened without a veil secret")
+    } catch {
+      #expect(error.code == .recoveryNoVeil && error.advice.contains("“ana”, “bo”, “cy”"))
+    }
+    #expect(tally.add(try asked.recovery.answer(with: fixture.member("dee"))) == .honest(member: 3))
+    let names = tally.falseVeilSecrets
+    #expect(names == [0, 1, 2])
+    #expect(tally.blame(member: 0) == nil)
+    #expect(try tally.open().capsuleKey.withUnsafeBytes { Array($0) } == fixture.capsuleKey)
+  }
+
   private static func blame(_ number: Int, in tally: borrowing RecoveryTally) throws -> BlameFile {
     guard let blame = tally.blame(member: number) else {
       throw PosternError("test.blame", "There is no blame.", advice: "")
