@@ -13,7 +13,7 @@ public enum NetworkReason {
     switch error {
     case let error as RPCError: error.cause.map { words(of: $0) } ?? sentenceless(error.message)
     case let error as NIOConnectionError: error.connectionErrors.last.map { words(of: $0.error) } ?? unknownName
-    case is SocketAddressError: unknownName
+    case is SocketAddressError, is SocketAddressError.UnknownHost: unknownName
     case ChannelError.connectTimeout(let time): "no answer within \(time.nanoseconds / 1_000_000_000) s"
     case let error as IOError: words(ofNumber: error.errnoCode)
     case let error as NIOSSLError: words(of: error)
@@ -42,8 +42,8 @@ public enum NetworkReason {
   private static func words(of error: NIOSSLError) -> String {
     switch error {
     case .noSuchFilesystemObject: return "there is no such file"
-    case .failedToLoadCertificate: return "it holds no certificate in PEM form"
-    case .failedToLoadPrivateKey: return "it holds no private key in PEM form"
+    case .failedToLoadCertificate: return "there is no such file, or no certificate in PEM form in it"
+    case .failedToLoadPrivateKey: return "the private key is not in PEM form, or not the certificate's"
     case .uncleanShutdown: return "the other side closed the connection"
     case .unableToValidateCertificate, .noCertificateToValidate: return "its certificate is not trusted"
     case .handshakeFailed(let cause):

@@ -189,9 +189,9 @@ public final class WireClientTransport: ClientTransport {
 
   private func unavailable(_ error: any Error) -> RPCError {
     if let error = error as? RPCError, error.code != .unavailable { return error }
-    return RPCError(
-      code: .unavailable, message: "\(host):\(port) cannot be reached: \(NetworkReason.words(of: error)).", cause: error
-    )
+    // Without the cause, whose message would be added to this one.
+    let reason = NetworkReason.words(of: error)
+    return RPCError(code: .unavailable, message: "\(host):\(port) cannot be reached: \(reason).")
   }
 }
 
