@@ -27,7 +27,10 @@ struct EntryTable: Sendable {
   /// The slot that holds the id, or the empty one where it goes.
   private func slot(_ id: Digest) -> Int {
     let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: id.prefix) & mask
+    // Under the process's own key: senders choose ids, and could have them all meet in one place.
+    var hasher = Hasher()
+    hasher.combine(id.prefix)
+    var slot = hasher.finalize() & mask
     while slots[slot] != 0, entries[Int(slots[slot]) - 1].id != id { slot = (slot + 1) & mask }
     return slot
   }

@@ -67,12 +67,6 @@ public struct ApplicationState: Hashable, Sendable {
     self.epoch = epoch
     self.generation = generation
   }
-
-  /// The number that the next epoch has to have.
-  public var nextEpoch: UInt64 { (epoch?.number ?? 0) + 1 }
-
-  /// What the next epoch has to name as the one before.
-  public var nextPrevious: Digest { epoch?.leafHash ?? .zero }
 }
 
 /// What makes two epoch records the same push: a repeat gets the receipt of the first.

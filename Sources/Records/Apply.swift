@@ -65,24 +65,46 @@ private func apply(_ checked: CheckedEpoch, to facts: AdmissionFacts) throws(Pos
   guard var application = facts.application else { throw .unknownApplication }
   let fields = checked.fields
   guard application.charter.digest == fields.charter else { throw .superseded }
-  try judge(epoch: fields.number, previous: fields.previous, after: application)
-  guard fields.stateVersion >= (application.epoch?.stateVersion ?? 0) else {
-    throw PosternError(
-      .epochVersion, "State version \(fields.stateVersion) is lower than the newest epoch's.",
-      advice: "Push the newer state, or recover the newest epoch first.")
-  }
-  let opened = try judge(generation: checked, after: application, facts)
+  let generation = application.generation.map { (number: $0.number, veil: $0.veil) }
+  try judge(fields, after: application.epoch, in: generation)
+  let opened = try openedGeneration(checked, after: application, facts)
   application.epoch = ApplicationState.EpochLine(
     number: fields.number, leafHash: checked.leafHash, stateVersion: fields.stateVersion)
   if let opened { application.generation = opened }
   return Effects(application: application, openedGeneration: opened)
 }
 
+/// Whether an epoch can stand behind another: its number and link, its state version, its generation and veil.
+///
+/// A part of `apply`, for whoever reads two epochs one after the other and not the whole log.
+///
+/// - Parameters:
+///   - fields: the epoch's fields.
+///   - newest: the epoch before it; nil where it is to be the first.
+///   - generation: the number and the veil of the generation of the epoch before it; nil where there is none.
+/// - Throws: `epoch.*` with the rule that is broken.
+public func judge(
+  _ fields: EpochFields, after newest: ApplicationState.EpochLine?, in generation: (number: UInt64, veil: Digest)?
+) throws(PosternError) {
+  try judge(epoch: fields.number, previous: fields.previous, after: newest)
+  guard fields.stateVersion >= (newest?.stateVersion ?? 0) else {
+    throw PosternError(
+      .epochVersion, "State version \(fields.stateVersion) is lower than the newest epoch's.",
+      advice: "Push the newer state, or recover the newest epoch first.")
+  }
+  try judge(generation: fields.generation, after: generation?.number)
+  if let generation, generation.number == fields.generation, generation.veil != fields.veil {
+    throw PosternError(
+      .epochVeil, "The epoch names another veil than its generation opened with.",
+      advice: "Push with the generation's own secrets, or open the next generation.")
+  }
+}
+
 /// Whether an epoch is the next one.
 private func judge(
-  epoch number: UInt64, previous: Digest, after application: ApplicationState
+  epoch number: UInt64, previous: Digest, after newest: ApplicationState.EpochLine?
 ) throws(PosternError) {
-  let next = application.nextEpoch
+  let next = (newest?.number ?? 0) + 1
   guard number >= next else {
     throw PosternError(
       .epochTaken, "Epoch \(number) is taken: the newest is \(next - 1).",
@@ -93,27 +115,19 @@ private func judge(
       .epochSkipped, "Epoch \(number) would skip: the newest is \(next - 1).",
       advice: "Push epoch \(next); if this node has pushed it already, this archive's log may have lost it.")
   }
-  guard previous == application.nextPrevious else {
+  guard previous == newest?.leafHash ?? .zero else {
     throw PosternError(
       .epochPrevious, "Epoch \(number) does not follow the newest epoch that this log has.",
       advice: "Recover the newest epoch and go on from there: this node continues another history.")
   }
 }
 
-/// Whether a generation is the current one with its own veil, or the next one with a fresh veil, which is returned.
-private func judge(
-  generation checked: CheckedEpoch, after application: ApplicationState, _ facts: AdmissionFacts
+/// The generation that an epoch opens, which has to have a fresh veil; nil where it goes on in the current one.
+private func openedGeneration(
+  _ checked: CheckedEpoch, after application: ApplicationState, _ facts: AdmissionFacts
 ) throws(PosternError) -> ApplicationState.GenerationLine? {
   let fields = checked.fields
-  try judge(generation: fields.generation, after: application)
-  if let current = application.generation, current.number == fields.generation {
-    guard current.veil == fields.veil else {
-      throw PosternError(
-        .epochVeil, "The epoch names another veil than its generation opened with.",
-        advice: "Push with the generation's own secrets, or open the next generation.")
-    }
-    return nil
-  }
+  guard application.generation?.number != fields.generation else { return nil }
   guard facts.veilCommitGeneration == nil else {
     throw PosternError(
       .epochVeil, "The new generation's veil commitment is not fresh.",
@@ -123,8 +137,8 @@ private func judge(
     number: fields.generation, veil: fields.veil, veilCommit: checked.veilCommit)
 }
 
-private func judge(generation number: UInt64, after application: ApplicationState) throws(PosternError) {
-  let current = application.generation?.number ?? 0
+private func judge(generation number: UInt64, after newest: UInt64?) throws(PosternError) {
+  let current = newest ?? 0
   guard number == current + 1 || number == current && current > 0 else {
     throw PosternError(
       .epochGeneration, "Generation \(number) is neither the current one, \(current), nor the next.",
@@ -142,8 +156,8 @@ public func judge(
 ) throws(PosternError) {
   guard let charter, let application else { throw .unknownApplication }
   try charter.requireUploader(begin.uploader)
-  try judge(epoch: begin.epoch, previous: begin.previous, after: application)
-  try judge(generation: begin.generation, after: application)
+  try judge(epoch: begin.epoch, previous: begin.previous, after: application.epoch)
+  try judge(generation: begin.generation, after: application.generation?.number)
 }
 
 extension PosternError {

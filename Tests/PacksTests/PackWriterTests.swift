@@ -56,6 +56,33 @@ import Testing
     }
   }
 
+  /// Whoever sends chooses ids: by trying, all of them can end in the same bits.
+  @Test func chosenIdsCostNoMoreThanOthers() throws {
+    let folder = TemporaryFolder()
+    let bytes = [UInt8](repeating: 1, count: 16)
+    func secondsToAppend(_ name: String, _ id: (UInt64) -> [UInt8]) throws -> Double {
+      var writer = try PackWriter(
+        creating: "\(folder.path)/\(name)", app: app, generation: 1, files: FaultyFiles(failing: 0))
+      let start = ContinuousClock.now
+      for number in 0..<UInt64(40_000) {
+        let digest = try #require(Digest(id(number) + [UInt8](repeating: 0, count: 24)))
+        _ = try bytes.withUnsafeBytes { bytes throws(PosternError) in
+          try writer.append(id: digest, kind: .chunk, bytes)
+        }
+      }
+      return start.duration(to: .now) / .seconds(1)
+    }
+    func word(_ number: UInt64) -> [UInt8] {
+      var bytes: [UInt8] = []
+      bytes.append(bigEndian: number)
+      return bytes
+    }
+    let spread = try secondsToAppend("spread") { word($0 &* 0x9e37_79b9_7f4a_7c15) }
+    let chosen = try secondsToAppend("chosen") { word($0 << 32) }
+    print("seconds: spread \(spread), chosen \(chosen)")
+    #expect(chosen < 8 * spread)
+  }
+
   @Test func whatAPackCannotHoldIsRefusedAndChangesNothing() throws {
     let folder = TemporaryFolder()
     var writer = try PackWriter(creating: "\(folder.path)/pack", app: app, generation: 1)

@@ -61,7 +61,7 @@ import Testing
     let effects = try apply(registration, to: facts(nil))
     #expect(effects.openedGeneration == nil)
     #expect(effects.application.charter.digest == setting.app && effects.application.charter.version == 1)
-    #expect(effects.application.nextEpoch == 1 && effects.application.nextPrevious == .zero)
+    #expect(effects.application.epoch == nil && effects.application.generation == nil)
 
     #expect(refusalOf(registration, facts(effects.application)) == .charterRegistered)
     for other in [try logSigner(seed: 2).verifier, try logSigner("example.org/other").verifier] {
@@ -79,7 +79,7 @@ import Testing
     let effects = try apply(checked, to: facts(application(epoch: nil)))
     guard case .epoch(let passed) = checked else { return }
     #expect(effects.application.epoch?.number == 1 && effects.application.epoch?.stateVersion == 0)
-    #expect(effects.application.nextPrevious == passed.leafHash && effects.application.nextEpoch == 2)
+    #expect(effects.application.epoch?.leafHash == passed.leafHash && effects.application.epoch?.number == 1)
     #expect(effects.openedGeneration == effects.application.generation)
     #expect(effects.openedGeneration?.number == 1 && effects.openedGeneration?.veilCommit == generation.veil.commit)
   }
@@ -153,7 +153,7 @@ import Testing
     #expect(try code(epoch: 5) == .epochSkipped && code(epoch: .max) == .epochSkipped)
     #expect(try code(previous: .zero) == .epochPrevious)
     #expect(try code(generation: 1) == .epochGeneration && code(generation: 4) == .epochGeneration)
-    #expect(application.nextEpoch == 4)
+    #expect(application.epoch?.number == 3)
     let begin = Begin(
       app: setting.app, epoch: 4, previous: previous, generation: 2, budgetByteCount: 1, nonce: .zero,
       signedBy: try setting.council.uploader())

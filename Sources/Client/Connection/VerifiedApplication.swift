@@ -92,6 +92,18 @@ public struct VerifiedEpoch: Sendable {
   /// The epoch as a memory keeps it.
   var seen: SeenEpoch { SeenEpoch(number: fields.number, leafHash: leafHash) }
 
+  /// Refuses an epoch that cannot stand behind another, which no log admits.
+  ///
+  /// - Parameter previous: the epoch before it; nil for the first.
+  /// - Throws: `epoch.*`.
+  public func requireSuccessor(of previous: VerifiedEpoch?) throws(PosternError) {
+    let line = previous.map {
+      ApplicationState.EpochLine(
+        number: $0.fields.number, leafHash: $0.leafHash, stateVersion: $0.fields.stateVersion)
+    }
+    try judge(fields, after: line, in: previous.map { (number: $0.fields.generation, veil: $0.fields.veil) })
+  }
+
   /// The epoch's receipt: its record, with the checkpoint that covers it.
   ///
   /// - Throws: `log.proof`, `receipt.leaf` for a record that fits no receipt.

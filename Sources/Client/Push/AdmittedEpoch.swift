@@ -1,6 +1,6 @@
-import Core
-import Records
-import Trust
+package import Core
+package import Records
+package import Trust
 
 /// An epoch whose receipt was verified and kept.
 struct AdmittedEpoch: Sendable {
@@ -31,11 +31,13 @@ extension PendingEpoch {
   /// then the archive had admitted it before, with another envelope for the same dump.
   ///
   /// - Throws: `push.receipt`; `record.*` for a record that is none.
-  func admittedFields(in receipt: Receipt) throws(PosternError) -> EpochFields {
+  package func admittedFields(in receipt: Receipt) throws(PosternError) -> EpochFields {
     guard receipt.proven.leaf != leaf else { return fields }
     let other = try Record(parsing: receipt.proven.leaf)
     try other.verifySignature()
-    guard case .epoch(let fields) = other.fields, other.epochIdentity == record.epochIdentity else {
+    guard case .epoch(let fields) = other.fields, other.epochIdentity == record.epochIdentity,
+      fields.commitment == self.fields.commitment, fields.generation == self.fields.generation
+    else {
       throw PosternError(
         .pushReceipt, "The archive gave a receipt for another record than the one that was sent.",
         advice: "Do not rely on it: run the push again, and tell the archive's operator.")

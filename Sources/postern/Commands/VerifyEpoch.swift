@@ -11,8 +11,8 @@ struct VerifyEpoch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "epoch", abstract: "Check an epoch and both of its doors, without a key.",
     discussion: """
-      Fetches the charter, the epoch's record with its proof, and the envelope, and trusts the archive with none of \
-      them: the application's id is all that is taken for granted. A false envelope is refused with the gate or the \
+      Fetches the charter, the records of the epoch and of the one before it with their proofs, and the envelope, and \
+      trusts the archive with none of them: the application's id is all that is taken for granted. A false envelope is refused with the gate or the \
       leaf that is wrong, counted from 0 (Schema/envelope.md).
       """)
 
@@ -32,7 +32,15 @@ struct VerifyEpoch: AsyncParsableCommand {
   func run() async throws {
     let memory = try state.memory(app)
     let sealed = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))
+      let application = try await connection.verified(app: app, epoch: epoch, memory: memory)
+      let sealed = try await connection.sealedEpoch(of: application)
+      var previous: VerifiedEpoch?
+      if sealed.epoch.fields.number > 1 {
+        let number = sealed.epoch.fields.number - 1
+        previous = try await connection.verified(app: app, epoch: number, memory: memory).epoch
+      }
+      try sealed.epoch.requireSuccessor(of: previous)
+      return sealed
     }
     let check = EpochCheck(sealed)
     try Console.say(json ? try check.json : check.text)
@@ -91,6 +99,7 @@ struct EpochCheck: Encodable {
       ("application", app),
       ("charter", memberCount == 1 ? "signed by its one member" : "signed by all of its \(memberCount) members"),
       ("record", "of state version \(stateVersion), signed by the uploader “\(uploader)”"),
+      ("follows", epoch == 1 ? "nothing: it is the first" : "epoch \(epoch - 1), by its rules and its link"),
       ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
       ("envelope", "\(envelope), \(Words.bytes(envelopeByteCount))"),
     ]
@@ -109,8 +118,9 @@ struct EpochCheck: Encodable {
       ))
     return "Good: epoch \(epoch) of “\(name)”, checked without a key.\n" + Table.text(rows) + "\n"
       + """
-      Not checked, since only its holder can: each holder's sealed copy of the veil secret. Nor is the state itself: \
-      it is what the uploader pushed.
+      Not checked, since only its holder can: each holder's sealed copy of the veil secret. Nor are the epochs before \
+      the one before, whether the log shows others another epoch \(epoch) (that takes mirrors), whether the archive \
+      still has the dump, and the state itself, which is what the uploader pushed.
       """
   }
 }

@@ -14,6 +14,7 @@ struct CouncilFixture {
 
   private let secrets: [[UInt8]]
   private let requesterSecret: [UInt8]
+  private let uploaderSecret: [UInt8]
   let charterFile: CharterFile
   let evidence: EpochEvidence
   /// What both doors have to give.
@@ -29,7 +30,8 @@ struct CouncilFixture {
   init(epochNumber: UInt64 = 1, spoil: (inout [UInt8]) -> Void = { _ in }) async throws {
     let secrets = Self.names.map { _ in randomBytes(32) }
     let requesterSecret = randomBytes(32)
-    let uploader = try KeyFile.random(role: .uploader, name: "tee")
+    let uploaderSecret = randomBytes(32)
+    let uploader = try Self.key(.uploader, "tee", uploaderSecret)
     let kms = try KeyFile.random(role: .kms, name: "kms")
     let signer = try NoteSigner(name: "example.org/log", key: SigningKey(seed: .random(count: 32)))
     let charter = try Self.charter(secrets, requesterSecret, uploader, kms, home: signer.verifier)
@@ -56,6 +58,7 @@ struct CouncilFixture {
 
     self.secrets = secrets
     self.requesterSecret = requesterSecret
+    self.uploaderSecret = uploaderSecret
     charterFile = file
     capsuleKey = dealing.secret.capsuleKey(veil: veilSecret, envelope: dealing.digest).withUnsafeBytes { Array($0) }
     veilSecretBytes = veilSecret.withUnsafeBytes { Array($0) }
@@ -103,6 +106,8 @@ struct CouncilFixture {
   func member(_ name: String) throws -> KeyFile {
     try Self.key(.member, name, secrets[Self.names.firstIndex(of: name) ?? 0])
   }
+
+  func uploader() throws -> KeyFile { try Self.key(.uploader, "tee", uploaderSecret) }
 
   func requester() throws -> KeyFile { try Self.key(.requester, "ops", requesterSecret) }
 
