@@ -1,6 +1,6 @@
-public import ArgumentParser
-public import Client
-public import Core
+import ArgumentParser
+import Client
+import Core
 import Foundation
 
 /// Which archive to ask.
@@ -31,41 +31,3 @@ struct ArchiveOptions: ParsableArguments {
     return try ArchiveAddress(parsing: text, security: security)
   }
 }
-
-/// What every command takes.
-struct CommonOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Take options from this TOML file; flags win. A table for each command, such as: [push] key = \"node.key\"",
-      valueName: "file"))
-  var config: String?
-}
-
-/// Where a client remembers what it saw.
-struct StateOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("The state folder ($XDG_STATE_HOME/postern/APP where none is given).", valueName: "folder"))
-  var state: String?
-
-  /// The state folder of an application.
-  ///
-  /// - Throws: `state.location`.
-  func path(_ app: Digest) throws(PosternError) -> String {
-    if let state { return state }
-    return try StateLocation.path(app: app, environment: ProcessInfo.processInfo.environment)
-  }
-
-  /// What was seen of logs.
-  func memory(_ app: Digest) throws(PosternError) -> CheckpointMemory {
-    CheckpointMemory(folder: try path(app))
-  }
-}
-
-extension Digest: ExpressibleByArgument {
-  /// A digest as a command takes it: 64 hexadecimal digits.
-  public init?(argument: String) {
-    self.init(hex: argument)
-  }
-}
-
-extension HolderRole: ExpressibleByArgument {}

@@ -1,16 +1,4 @@
-import Core
 import Foundation
-
-/// Labels and values under each other.
-enum Table {
-  /// Two columns, the labels as wide as the widest of them.
-  static func text(_ rows: [(label: String, value: String)]) -> String {
-    let width = rows.map(\.label.count).max() ?? 0
-    return rows.map { row in
-      "  " + row.label + String(repeating: " ", count: width - row.label.count + 2) + row.value
-    }.joined(separator: "\n")
-  }
-}
 
 /// Numbers for people.
 enum Words {
@@ -34,16 +22,5 @@ enum Words {
     guard seconds >= 60 else { return String(format: "%.1f s", seconds) }
     let whole = Int(seconds.rounded())
     return "\(whole / 60) min \(whole % 60) s"
-  }
-}
-
-extension Encodable {
-  /// One JSON object, its keys sorted, for programs.
-  var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
   }
 }
