@@ -15,7 +15,11 @@ extension Sequence<UInt8> {
 extension [UInt8] {
   /// The bytes that hexadecimal digits of either case spell; nil where a digit is none or one is missing.
   public init?(hex: String) {
-    let digits = Array(hex.utf8)
+    self.init(hexDigits: Array(hex.utf8))
+  }
+
+  /// The same of digits in ASCII, of which no copy is made: where they spell a secret.
+  public init?(hexDigits digits: [UInt8]) {
     guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(digits.count / 2)

@@ -44,12 +44,14 @@ public func wipe(_ memory: UnsafeMutableRawBufferPointer) {
   sodium_memzero(base, memory.count)
 }
 
-/// Overwrites an array's bytes with zeros and empties it.
+/// Overwrites all memory of an array with zeros, also where bytes lay that were removed from its end, and empties it.
 ///
 /// Copies that were made of the array before are other memory and stay; keep secrets in ``SecretBytes``.
 public func wipe(_ bytes: inout [UInt8]) {
+  // So many zeros more fit in where the array is.
+  bytes.append(contentsOf: repeatElement(0, count: bytes.capacity - bytes.count))
   bytes.withUnsafeMutableBytes { wipe($0) }
-  bytes.removeAll()
+  bytes.removeAll(keepingCapacity: true)
 }
 
 extension UnsafeRawBufferPointer {

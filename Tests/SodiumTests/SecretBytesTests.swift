@@ -28,6 +28,22 @@ import Testing
     #expect(!repeated)
   }
 
+  /// What was removed from an array's end is still in its memory, which is looked at as a whole.
+  @Test func whatWasRemovedIsWipedToo() {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(256)
+    bytes += [UInt8](repeating: 7, count: 200)
+    bytes.removeLast(150)
+    func memory() -> [UInt8] {
+      let capacity = bytes.capacity
+      return bytes.withUnsafeBytes { Array(UnsafeRawBufferPointer(start: $0.baseAddress, count: capacity)) }
+    }
+    #expect(memory().count { $0 == 7 } == 200)
+    wipe(&bytes)
+    #expect(bytes.isEmpty && bytes.capacity >= 256)
+    #expect(memory().allSatisfy { $0 == 0 })
+  }
+
   @Test func bytesAreWipedAndCompared() {
     var bytes: [UInt8] = [1, 2]
     wipe(&bytes)

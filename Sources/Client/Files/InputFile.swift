@@ -25,6 +25,18 @@ public enum InputFile {
     return try read(file, path, byteCountLimit)
   }
 
+  /// Appends to bytes that may be a secret: where they have to move, nothing of them stays behind.
+  private static func append(_ piece: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+    if bytes.capacity - bytes.count < piece.count {
+      var moved: [UInt8] = []
+      moved.reserveCapacity(max(bytes.count * 2, bytes.count + piece.count))
+      moved += bytes
+      swap(&bytes, &moved)
+      wipe(&moved)
+    }
+    bytes += piece
+  }
+
   private static func read(
     _ file: FileDescriptor, _ path: String, _ limit: Int
   ) throws(PosternError) -> [UInt8] {
@@ -40,7 +52,7 @@ public enum InputFile {
         throw .unreadable(path, error)
       }
       guard count > 0 else { return bytes }
-      bytes += piece[..<count]
+      append(piece[..<count], to: &bytes)
     }
     let name = path == standardInput ? "Standard input" : "“\(path)”"
     throw PosternError(

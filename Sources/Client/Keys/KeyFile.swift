@@ -52,7 +52,7 @@ public struct KeyFile: ~Copyable, Sendable {
         advice: "Leave --import out.")
     }
     if bytes.count > MasterSecret.byteCount, bytes.last == newline { bytes.removeLast() }
-    if bytes.count == MasterSecret.byteCount * 2, let decoded = [UInt8](hex: String(decoding: bytes, as: UTF8.self)) {
+    if bytes.count == MasterSecret.byteCount * 2, let decoded = [UInt8](hexDigits: bytes) {
       wipe(&bytes)
       bytes = decoded
     }
