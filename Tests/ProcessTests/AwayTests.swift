@@ -70,6 +70,39 @@ extension ProcessTests {
       try await server.end()
     }
 
+    /// An archive that is back after a while is found within seconds, however long it was away.
+    @Test func anArchiveThatIsBackIsFoundSoon() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let address = server.address
+      machine = machine.asking(server)
+      let app = try await machine.registerSolo()
+      var generator = SeededGenerator.printing()
+      let state = generator.bytes(34 << 20)
+      var pipe: (reading: Descriptor, writing: Descriptor)? = try Descriptor.pipe(in: machine.folder)
+      let errors = machine.path("errors")
+      let child = try machine.start(
+        ["push", "--app", app, "--key", "solo/uploader.key", "-"], input: try #require(pipe).reading,
+        output: .output("/dev/null"), errors: .output(errors))
+      // Less than a window, so that nothing was sent when the archive goes.
+      try await pipe?.writing.write(state.prefix(1 << 20))
+      try await server.end()
+      try await pipe?.writing.write(state.dropFirst(1 << 20))
+      pipe = nil
+      try await waitUntil("the push says something") { try !Data(contentsOf: URL(filePath: errors)).isEmpty }
+      try await Task.sleep(for: .seconds(20))
+      #expect(child.poll() == nil)
+      server = try await Server.start(on: machine, address: address)
+      let start = ContinuousClock.now
+      let status = try await child.wait()
+      let said = try String(contentsOfFile: errors, encoding: .utf8)
+      #expect(status == 0, "\(said)")
+      // A pause of four seconds, and the push itself.
+      #expect(start.duration(to: .now) < .seconds(10))
+      try await server.end()
+    }
+
     private func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
       for _ in 0..<3_000 {
         if try condition() { return }

@@ -29,6 +29,18 @@ import Wire
     }
   }
 
+  /// Whoever calls decides how long to wait; the transport adds nothing to that.
+  @Test func everyCallConnectsAtOnce() async throws {
+    let listener = try await RawPeer.listen { _ in }
+    let port = listener.localAddress?.port ?? 0
+    try await listener.close()
+    try await withGRPCClient(transport: WireClientTransport(host: "127.0.0.1", port: port, logger: quiet)) { client in
+      let start = ContinuousClock.now
+      for _ in 0..<50 { await #expect(throws: RPCError.self) { try await client.call("Echo", []) } }
+      #expect(ContinuousClock.now - start < .seconds(5))
+    }
+  }
+
   @Test func aServerThatSaysNothingIsUnavailable() async throws {
     var limits = WireLimits()
     limits.handshakeTimeoutSeconds = 0.2

@@ -156,14 +156,4 @@ import Wire
         theirs.data == Data(batch.data.readableBytesView) && theirs.ids == Data(batch.objects.flatMap(\.id.bytes)))
     }
   }
-
-  @Test func objectsAreSlicesInOrder() throws {
-    let batch = try batch([3, 0, 2])
-    var seen: [[UInt8]] = []
-    batch.forEach { object, bytes in
-      #expect(bytes.readableBytes == object.byteCount)
-      seen.append(Array(bytes.readableBytesView))
-    }
-    #expect(seen == [[0, 0, 0], [], [2, 2]])
-  }
 }

@@ -6,14 +6,16 @@ import Wire
 ///
 /// The calls of one connection share it: what one of them learns of the archive, that it is away or that it is back,
 /// holds for all. An archive that is restarted knows no open pushes any more: what a push does about that is
-/// ``OpenPush``'s affair.
+/// ``RenewingPush``'s affair.
 package final class Retry: Sendable {
   /// How long an archive that answered before may be away.
   package static let patience = Duration.seconds(60)
   /// How long an archive that never answered is tried: where nothing listens, nothing will.
   package static let firstPatience = Duration.seconds(3)
-  /// How often one call is tried, however often the archive comes back meanwhile.
-  private static let attemptLimit = 20
+  /// How often one call is tried where the archive answers others meanwhile and breaks off this one each time.
+  ///
+  /// An archive that is away is given up by the clock: so many pauses take three times as long on average.
+  private static let attemptLimit = 100
   private static let firstPauseMilliseconds = 250.0
   private static let longestPauseMilliseconds = 4_000.0
 
@@ -35,13 +37,15 @@ package final class Retry: Sendable {
   /// Whether the archive has ever answered.
   package var isReached: Bool { state.withLock { $0.isReached } }
 
-  /// One call, whose answer, be it a refusal, shows that the archive is there.
+  /// One call, whose answer shows that the archive is there, be it a refusal.
+  ///
+  /// A code of the wire's own is none: a deadline, for one, passes on this side, whatever became of the other.
   package func once<Result>(_ call: () async throws -> Result) async throws -> Result {
     do {
       let result = try await call()
       isThere()
       return result
-    } catch let error as PosternError where error.code != .wireUnavailable {
+    } catch let error as PosternError where !error.code.rawValue.hasPrefix("wire.") {
       isThere()
       throw error
     }

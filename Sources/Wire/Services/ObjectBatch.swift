@@ -58,21 +58,6 @@ public struct ObjectBatch: Sendable, Hashable {
     self.data = data
   }
 
-  /// Calls `body` for every object in order, with its bytes as a slice of ``data``: nothing is copied, and a slice
-  /// that is kept keeps the whole batch in memory.
-  public func forEach<Failure: Error>(
-    _ body: (_ object: Object, _ bytes: ByteBuffer) throws(Failure) -> Void
-  ) throws(Failure) {
-    var rest = data
-    for object in objects {
-      // The lengths were added up when the batch was made.
-      guard let bytes = rest.readSlice(length: object.byteCount) else {
-        return assertionFailure("A batch was made whose lengths exceed its data.")
-      }
-      try body(object, bytes)
-    }
-  }
-
   /// What is thrown beyond a limit.
   static var tooLarge: PosternError {
     PosternError(

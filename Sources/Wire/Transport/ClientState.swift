@@ -15,19 +15,12 @@ final class ClientState: Sendable {
     case shutDown
   }
 
-  fileprivate struct Pending {
-    var waiter: Waiter
-    var waitsForReady: Bool
-  }
-
   fileprivate struct State {
     var phase = Phase.created
-    var pending: [UInt64: Pending] = [:]
+    var pending: [UInt64: Waiter] = [:]
     var nextWaiter: UInt64 = 0
     /// The channels of an attempt that is under way: one for each address that is tried.
     var attempts: [any Channel] = []
-    /// The pause before the next attempt.
-    var pause: Task<Void, Never>?
     /// All connections that have not closed: the current one and those that drain.
     var connections: [ObjectIdentifier: ClientConnection] = [:]
   }
@@ -48,10 +41,9 @@ final class ClientState: Sendable {
 
   /// The connection, once there is one.
   ///
-  /// - Parameter waitsForReady: whether to go on waiting when an attempt fails.
   /// - Throws: `RPCError` with `unavailable` when an attempt fails, `failedPrecondition` after a shutdown;
   ///   `CancellationError`.
-  func connection(waitsForReady: Bool) async throws -> ClientConnection {
+  func connection() async throws -> ClientConnection {
     let id = state.withLock { state in
       defer { state.nextWaiter += 1 }
       return state.nextWaiter
@@ -64,14 +56,14 @@ final class ClientState: Sendable {
           case .shutDown: return .failure(ClientState.closedError)
           case .created, .unconnected:
             guard !Task.isCancelled else { return .failure(CancellationError()) }
-            state.pending[id] = Pending(waiter: waiter, waitsForReady: waitsForReady)
+            state.pending[id] = waiter
             return nil
           }
         }
         if let result { waiter.resume(with: result) } else { wantedContinuation.yield() }
       }
     } onCancel: {
-      state.withLock { $0.pending.removeValue(forKey: id) }?.waiter.resume(throwing: CancellationError())
+      state.withLock { $0.pending.removeValue(forKey: id) }?.resume(throwing: CancellationError())
     }
   }
 
@@ -105,19 +97,9 @@ final class ClientState: Sendable {
     }
   }
 
-  /// Notes the pause before an attempt, so that a shutdown can end it.
-  func pauses(_ pause: Task<Void, Never>) {
-    let isOver = state.withLock { state in
-      state.pause = pause
-      guard case .shutDown = state.phase else { return false }
-      return true
-    }
-    if isOver { pause.cancel() }
-  }
-
   /// Hands out a connection; false after a shutdown.
   func connected(_ connection: ClientConnection) -> Bool {
-    let waiters = state.withLock { state -> [Pending]? in
+    let waiters = state.withLock { state -> [Waiter]? in
       state.attempts.removeAll()
       guard case .unconnected = state.phase else { return nil }
       state.phase = .connected(connection)
@@ -126,20 +108,18 @@ final class ClientState: Sendable {
       return Array(state.pending.values)
     }
     guard let waiters else { return false }
-    for pending in waiters { pending.waiter.resume(returning: connection) }
+    for waiter in waiters { waiter.resume(returning: connection) }
     return true
   }
 
-  /// An attempt failed: those who do not wait for success learn of it.
+  /// An attempt failed: those who wait learn of it.
   func failed(_ error: RPCError) {
-    let (failed, isWanted) = state.withLock { state in
+    let waiters = state.withLock { state in
       state.attempts.removeAll()
-      let failed = state.pending.filter { !$0.value.waitsForReady }
-      for id in failed.keys { state.pending[id] = nil }
-      return (failed, !state.pending.isEmpty)
+      defer { state.pending.removeAll() }
+      return Array(state.pending.values)
     }
-    for pending in failed.values { pending.waiter.resume(throwing: error) }
-    if isWanted { wantedContinuation.yield() }
+    for waiter in waiters { waiter.resume(throwing: error) }
   }
 
   /// No more streams on that connection.
@@ -171,15 +151,14 @@ final class ClientState: Sendable {
   }
 
   private func stop() -> [ClientConnection] {
-    let (pending, attempts, pause, connections) = state.withLock { state in
+    let (waiters, attempts, connections) = state.withLock { state in
       state.phase = .shutDown
       defer { state.pending.removeAll() }
-      return (Array(state.pending.values), state.attempts, state.pause, Array(state.connections.values))
+      return (Array(state.pending.values), state.attempts, Array(state.connections.values))
     }
     wantedContinuation.finish()
-    for entry in pending { entry.waiter.resume(throwing: ClientState.closedError) }
+    for waiter in waiters { waiter.resume(throwing: ClientState.closedError) }
     for channel in attempts { channel.close(promise: nil) }
-    pause?.cancel()
     return connections
   }
 }

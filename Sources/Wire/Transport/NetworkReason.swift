@@ -24,6 +24,7 @@ public enum NetworkReason {
   }
 
   private static let unknownName = "the name is unknown"
+  private static let untrusted = "its certificate is not trusted, or not valid today"
 
   private static func words(ofNumber number: CInt) -> String {
     switch number {
@@ -45,11 +46,11 @@ public enum NetworkReason {
     case .failedToLoadCertificate: return "there is no such file, or no certificate in PEM form in it"
     case .failedToLoadPrivateKey: return "the private key is not in PEM form, or not the certificate's"
     case .uncleanShutdown: return "the other side closed the connection"
-    case .unableToValidateCertificate, .noCertificateToValidate: return "its certificate is not trusted"
+    case .unableToValidateCertificate, .noCertificateToValidate: return untrusted
     case .handshakeFailed(let cause):
       // The library's own names; there are no others to tell the cases apart by.
       let text = "\(cause)"
-      if text.contains("CERTIFICATE_VERIFY_FAILED") { return "its certificate is not trusted" }
+      if text.contains("CERTIFICATE_VERIFY_FAILED") { return untrusted }
       if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS" }
       return "the TLS handshake failed"
     default: return "TLS failed"

@@ -6,7 +6,8 @@ import NIOPosix
 /// The client's end of the Postern wire, for a `GRPCClient`.
 ///
 /// It keeps one connection, which carries all streams. When that breaks, its streams fail with `unavailable`, and
-/// the next call makes a new one, after a pause that grows with every attempt that fails.
+/// the next call makes a new one at once: how long to wait before a call is tried again is its caller's affair, and
+/// `waitForReady` is not honoured.
 public final class WireClientTransport: ClientTransport {
   /// What messages are made of.
   public typealias Bytes = WireBytes
@@ -76,7 +77,7 @@ public final class WireClientTransport: ClientTransport {
       _ context: ClientContext
     ) async throws -> T
   ) async throws -> T {
-    let (connection, stream) = try await open(descriptor, waitsForReady: options.waitForReady ?? false)
+    let (connection, stream) = try await open(descriptor)
     // Releasing a stream that has its status is silent; any other tells the server that nobody waits any more.
     defer { stream.release() }
     return try await closure(
@@ -87,16 +88,14 @@ public final class WireClientTransport: ClientTransport {
         descriptor: descriptor, remotePeer: connection.remotePeer, localPeer: connection.localPeer))
   }
 
-  private func open(
-    _ descriptor: MethodDescriptor, waitsForReady: Bool
-  ) async throws -> (ClientConnection, WireStream) {
-    let connection = try await state.connection(waitsForReady: waitsForReady)
+  private func open(_ descriptor: MethodDescriptor) async throws -> (ClientConnection, WireStream) {
+    let connection = try await state.connection()
     do {
       return (connection, try await connection.open(descriptor.fullyQualifiedMethod))
     } catch let error as RPCError where error.code == .unavailable {
       // It ended between being handed out and being used; nothing was sent, so another one may serve.
       state.spent(connection)
-      let other = try await state.connection(waitsForReady: waitsForReady)
+      let other = try await state.connection()
       return (other, try await other.open(descriptor.fullyQualifiedMethod))
     }
   }
@@ -104,20 +103,16 @@ public final class WireClientTransport: ClientTransport {
   // MARK: Connecting
 
   private func run() async {
-    var backoff = Backoff()
     var isFirst = true
     await withDiscardingTaskGroup { group in
       for await _ in state.wanted where state.isWanted(isFirst: isFirst) {
         isFirst = false
-        await pause(backoff.delay)
-        guard state.isWanted(isFirst: true) else { continue }
         do {
           let connection = try await attempt()
           guard state.connected(connection) else {
             connection.abort()
             continue
           }
-          backoff = Backoff()
           group.addTask {
             await connection.untilClosed()
             self.state.closed(connection)
@@ -125,18 +120,10 @@ public final class WireClientTransport: ClientTransport {
           await connection.untilSpent()
           state.spent(connection)
         } catch {
-          backoff.fail()
           state.failed(unavailable(error))
         }
       }
     }
-  }
-
-  private func pause(_ delay: Duration) async {
-    guard delay > .zero else { return }
-    let pause = Task { _ = try? await Task.sleep(for: delay) }
-    state.pauses(pause)
-    await pause.value
   }
 
   private func attempt() async throws -> ClientConnection {
@@ -192,21 +179,5 @@ public final class WireClientTransport: ClientTransport {
     // Without the cause, whose message would be added to this one.
     let reason = NetworkReason.words(of: error)
     return RPCError(code: .unavailable, message: "\(host):\(port) cannot be reached: \(reason).")
-  }
-}
-
-/// The pause before an attempt to connect: none at first, then half a second and more, up to half a minute.
-private struct Backoff {
-  private var failureCount = 0
-
-  /// How long to wait now: between half and all of the step, at random, so that clients do not return together.
-  var delay: Duration {
-    guard failureCount > 0 else { return .zero }
-    let step = min(0.5 * Double(1 << min(failureCount - 1, 10)), 30)
-    return .seconds(Double.random(in: step / 2...step))
-  }
-
-  mutating func fail() {
-    failureCount += 1
   }
 }

@@ -48,6 +48,18 @@ import Testing
     #expect(watch.asked.load(ordering: .relaxed) == 1 && retry.isReached)
   }
 
+  /// A deadline that passes on this side is no sign of life, nor is anything else that the wire says by itself.
+  @Test func aDeadlineIsNoAnswer() async throws {
+    let retry = Retry { _ in }
+    for code in ["wire.deadline", "wire.unavailable", "wire.internal"] as [PosternError.Code] {
+      let error = PosternError(code, "It is late.", advice: "")
+      await #expect(throws: error) { try await retry.once { throw error } }
+      #expect(!retry.isReached, "\(code)")
+    }
+    try? await retry.once { throw PosternError("archive.not-found", "It is not there.", advice: "") }
+    #expect(retry.isReached)
+  }
+
   /// Where nothing ever answered, it is a few seconds until that is said, and nothing is told meanwhile.
   @Test func whatNeverWasThereIsGivenUpSoon() async throws {
     let watch = Watch()
