@@ -11,12 +11,6 @@ struct AdmittedEpoch: Sendable {
   let receiptPath: String
   let opening: GenerationOpening?
 
-  /// Whether a push that is run again would say the same.
-  func isRepeated(by options: PushOptions, root: Digest) -> Bool {
-    fields.root == root && fields.commitment == options.commitment
-      && (options.stateVersion ?? fields.stateVersion) == fields.stateVersion
-  }
-
   /// What the push did.
   func report(_ traffic: PushProgress, isRepeat: Bool = false) -> PushReport {
     PushReport(

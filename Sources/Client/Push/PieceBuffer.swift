@@ -12,7 +12,11 @@ final class PieceBuffer: @unchecked Sendable {
   init(byteCount: Int) {
     // Pages of its own: among the allocator's blocks of other sizes they would leave holes that nobody else fits in.
     let pages = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let pages, pages != MAP_FAILED else { fatalError("The system has no memory left.") }
+    guard let pages, pages != MAP_FAILED else {
+      // As where any other allocation fails, there is nothing to go on with.
+      let reason = String(cString: strerror(errno))
+      fatalError("There is no memory for a buffer of \(byteCount) bytes of a state: \(reason).")
+    }
     memory = UnsafeMutableRawBufferPointer(start: pages, count: byteCount)
   }
 

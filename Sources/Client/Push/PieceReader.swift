@@ -2,7 +2,8 @@ import Dump
 
 /// Reads a state in pieces and cuts them into chunks; what a piece leaves over begins the next one.
 ///
-/// One piece is read at a time: whoever asks waits for the one before.
+/// One piece is read at a time: whoever asks for the next one has the one before, of which it is what is left over.
+/// An actor alone would not see to that, since it takes up another call wherever one of its own waits.
 actor PieceReader {
   private let input: StateInput
   private var chunker: Chunker
@@ -10,6 +11,7 @@ actor PieceReader {
   private let rest: PieceBuffer
   private var restByteCount = 0
   private var number = 0
+  private var isReading = false
 
   init(_ input: StateInput, chunker: ChunkerParameters) {
     self.input = input
@@ -19,8 +21,12 @@ actor PieceReader {
 
   /// The next piece, in a buffer that is longer than a chunk.
   ///
+  /// - Precondition: no other piece is being read.
   /// - Throws: `push.input`, `push.changed`.
   func next(in buffer: PieceBuffer) async throws -> PlainPiece {
+    precondition(!isReading, "one piece is read at a time")
+    isReading = true
+    defer { isReading = false }
     buffer.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.memory[..<restByteCount]))
     let readByteCount = try await input.read(into: buffer, after: restByteCount)
     let byteCount = restByteCount + readByteCount

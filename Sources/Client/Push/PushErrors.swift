@@ -1,4 +1,5 @@
 public import Core
+import Dump
 import Glibc
 
 extension PosternError.Code {
@@ -21,6 +22,12 @@ extension PosternError {
       advice: "Push a copy or a snapshot of it that nobody writes to; nothing was published.")
   }
 
+  static func stateTooLarge(_ path: String, _ byteCount: Int) -> PosternError {
+    PosternError(
+      .dumpTooLarge, "“\(path)” has \(byteCount) bytes, and a dump holds at most \(DumpLimits.stateByteCount), 1 PiB.",
+      advice: "Check that it is the state: a file with holes may be far longer than what was written to it.")
+  }
+
   static func unexpectedLength(_ path: String, _ byteCount: String, expected: Int) -> PosternError {
     PosternError(
       .pushLength, "“\(path)” has \(byteCount) bytes, and \(expected) were expected.",
@@ -30,6 +37,6 @@ extension PosternError {
   static func unreadableState(_ path: String, _ number: Int32) -> PosternError {
     PosternError(
       .pushInput, "“\(path)” cannot be read: \(String(cString: strerror(number))).",
-      advice: "Give a file that you may read, or - for a pipe.")
+      advice: "Give a file or a block device that you may read, or - for a pipe.")
   }
 }

@@ -76,16 +76,18 @@ struct PushPlan: Sendable {
   /// The newest epoch, where this push would only say it again; nil where it says something new.
   ///
   /// Whoever gives no state version means the next one: that is how an application whose state stays as it is shows
-  /// that it lives.
+  /// that it lives. Only where the push before was cut off is the same state still the same push.
   ///
   /// - Parameters:
   ///   - root: the dump's root, which no other generation's dump can have.
   ///   - uploader: who pushes.
-  func repeated(root: Digest, by uploader: VerificationKey) -> VerifiedEpoch? {
-    guard let newest = application.epoch, let stateVersion = options.stateVersion, !options.opensNextGeneration,
-      newest.fields.root == root, newest.fields.stateVersion == stateVersion,
-      newest.fields.commitment == options.commitment, newest.fields.charter == application.charterDigest,
-      newest.record.author.key == uploader
+  ///   - settled: the epoch of a push that was cut off, and whose receipt came just now; nil where there was none.
+  func repeated(root: Digest, by uploader: VerificationKey, settled: UInt64?) -> VerifiedEpoch? {
+    guard let newest = application.epoch, !options.opensNextGeneration else { return nil }
+    let fields = newest.fields
+    let saysItsVersion = options.stateVersion.map { $0 == fields.stateVersion } ?? (settled == fields.number)
+    guard saysItsVersion, fields.root == root, fields.commitment == options.commitment,
+      fields.charter == application.charterDigest, newest.record.author.key == uploader
     else { return nil }
     return newest
   }
@@ -102,7 +104,7 @@ struct PushPlan: Sendable {
   /// - Throws: `push.too-large`; what the archive refuses a begin with.
   func begin(
     generation: UInt64, _ input: StateInput, _ archive: ArchiveConnection, signedBy key: consuming SigningKey
-  ) async throws -> OpenPush {
+  ) async throws -> RenewingPush {
     let limit = try await archive.describe().pushByteCountLimit
     let budget = input.byteCount.map { UInt64(sealedByteCountLimit(stateByteCount: $0)) } ?? limit
     guard budget <= limit else {
@@ -110,9 +112,9 @@ struct PushPlan: Sendable {
         .pushTooLarge, "The state may take \(budget) bytes, and the archive takes \(limit) in one push.",
         advice: "Ask its operator for more, or push to another archive.")
     }
-    let terms = OpenPush.Terms(
+    let terms = RenewingPush.Terms(
       app: application.app, epoch: number, previous: previous, generation: generation, budgetByteCount: budget)
-    return try await OpenPush(terms, over: archive, signedBy: key)
+    return try await RenewingPush(terms, over: archive, signedBy: key)
   }
 
   /// More than envelope, veil and capsule take together.

@@ -14,11 +14,21 @@ struct PushWindow: Sendable {
   /// One object and where its bytes lie.
   struct Entry: Sendable {
     let id: Digest
-    let kind: ObjectKind
-    /// Which piece or node.
-    fileprivate let place: UInt32
-    fileprivate let offset: UInt32
+    fileprivate let place: Place
     let byteCount: Int
+
+    var kind: ObjectKind {
+      switch place {
+      case .piece: .chunk
+      case .node: .node
+      }
+    }
+  }
+
+  /// Where an object's bytes lie.
+  fileprivate enum Place {
+    case piece(UInt32, offset: UInt32)
+    case node(UInt32)
   }
 
   private(set) var entries: [Entry] = []
@@ -34,21 +44,19 @@ struct PushWindow: Sendable {
 
   /// Takes a piece's chunks, and the buffer that they lie in.
   mutating func append(_ chunks: [SealedChunk], in buffer: PieceBuffer) {
-    let place = UInt32(pieces.count)
+    let number = UInt32(pieces.count)
     pieces.append(buffer)
     for chunk in chunks {
       append(
         Entry(
-          id: chunk.reference.id, kind: .chunk, place: place, offset: UInt32(chunk.offset),
+          id: chunk.reference.id, place: .piece(number, offset: UInt32(chunk.offset)),
           byteCount: chunk.reference.sealedByteCount))
     }
   }
 
   /// Takes a node.
   mutating func append(_ node: SealedNode) {
-    append(
-      Entry(
-        id: node.reference.id, kind: .node, place: UInt32(nodes.count), offset: 0, byteCount: node.bytes.count))
+    append(Entry(id: node.reference.id, place: .node(UInt32(nodes.count)), byteCount: node.bytes.count))
     nodes.append(node.bytes)
   }
 
@@ -70,13 +78,13 @@ struct PushWindow: Sendable {
 
   /// Appends an object's bytes to a message.
   func write(_ entry: Entry, to data: inout ByteBuffer) {
-    switch entry.kind {
-    case .node:
-      data.writeBytes(nodes[Int(entry.place)])
-    default:
-      let start = Int(entry.offset)
+    switch entry.place {
+    case .node(let number):
+      data.writeBytes(nodes[Int(number)])
+    case .piece(let number, let offset):
+      let start = Int(offset)
       let range = start..<start + entry.byteCount
-      data.writeBytes(UnsafeRawBufferPointer(rebasing: pieces[Int(entry.place)].memory[range]))
+      data.writeBytes(UnsafeRawBufferPointer(rebasing: pieces[Int(number)].memory[range]))
     }
   }
 
@@ -85,10 +93,4 @@ struct PushWindow: Sendable {
     for piece in pieces { pool.give(piece) }
     self = PushWindow()
   }
-}
-
-/// What an object is, as batches carry it.
-enum ObjectKind: UInt8, Sendable {
-  case chunk = 1
-  case node = 2
 }

@@ -38,12 +38,9 @@ public enum Pusher {
     let push = try await plan.begin(generation: generation.held.number, input, archive, signedBy: key.signingKey())
     let root = try await send(input, of: generation.held, application, as: push, over: archive, meter)
 
-    var repeated = settled.flatMap { $0.isRepeated(by: options, root: root.id) ? $0 : nil }
-    if repeated == nil, let newest = plan.repeated(root: root.id, by: signing.verificationKey) {
-      repeated = try again(newest, of: application, in: folder)
-    }
-    if let repeated {
-      try await push.withToken { try await archive.abandon($0) }
+    if let newest = plan.repeated(root: root.id, by: signing.verificationKey, settled: settled) {
+      let repeated = try again(newest, of: application, in: folder)
+      await push.abandon()
       meter.enter(.done)
       return repeated.report(meter.progress, isRepeat: true)
     }
@@ -67,7 +64,7 @@ public enum Pusher {
   /// Reads, seals and sends the state.
   private static func send(
     _ input: StateInput, of generation: borrowing HeldGeneration, _ application: VerifiedApplication,
-    as push: OpenPush, over archive: ArchiveConnection, _ meter: PushMeter
+    as push: RenewingPush, over archive: ArchiveConnection, _ meter: PushMeter
   ) async throws -> ObjectReference {
     let uploader = WindowUploader(archive: archive, push: push, meter: meter)
     let sender = DumpSender(
@@ -81,7 +78,7 @@ public enum Pusher {
   ///
   /// - Parameter sendAgain: called once where the archive lacks objects: a restart loses what it had not recorded yet.
   private static func handIn(
-    _ pending: PendingEpoch, of push: OpenPush, over archive: ArchiveConnection, sendAgain: () async throws -> Void
+    _ pending: PendingEpoch, of push: RenewingPush, over archive: ArchiveConnection, sendAgain: () async throws -> Void
   ) async throws -> Receipt {
     do {
       return try await push.withToken { try await archive.seal(pending, of: $0) }
@@ -93,24 +90,25 @@ public enum Pusher {
 
   /// Asks whether an epoch that was sent before, and whose receipt never came, was admitted.
   ///
-  /// It is forgotten only where the archive's answer proves that it never will be: another answer may come while
-  /// that very record is being sealed.
+  /// It is forgotten only where the archive says that it was not and never will be: another answer may come while that
+  /// very record is being sealed.
   ///
-  /// - Returns: what it became; nil where there is none, or it was not admitted.
+  /// - Returns: the epoch's number; nil where there is none, or it was not admitted.
   private static func settlePending(
     in folder: borrowing StateFolder, over archive: ArchiveConnection, _ application: VerifiedApplication
-  ) async throws -> AdmittedEpoch? {
+  ) async throws -> UInt64? {
     guard let pending = try folder.pending() else { return nil }
     let remembered = try folder.memory.newest(of: application.charter.home)
     let receipt: Receipt
     do {
       receipt = try await archive.retry.whileUnavailable { try await archive.seal(pending, of: nil) }
-    } catch let error as PosternError where error.provesAbsence {
+    } catch let error as PosternError where error.code == .epochNotAdmitted {
       try folder.forgetPending()
       return nil
     }
-    return try await accept(
+    let admitted = try await accept(
       receipt, of: pending, in: folder, over: archive, application, remembered, opening: nil)
+    return admitted.fields.number
   }
 
   /// An epoch that this push would only say again, with the receipt that the folder keeps.
@@ -182,13 +180,8 @@ private struct PushGeneration: ~Copyable {
 }
 
 extension PosternError {
-  /// Whether an archive's answer proves that the epoch it was asked after was not admitted and never will be.
-  fileprivate var provesAbsence: Bool {
-    [.epochNotAdmitted, .epochTaken, .epochPrevious, .epochVersion, .charterSuperseded].contains(code)
-  }
-
   /// The archive lost a part of a push whose state cannot be read again.
   fileprivate static let unrepeatablePush = PosternError(
     .pushIncomplete, "The archive was restarted and lost a part of what was sent, and a pipe is not read twice.",
-    advice: "Run the push again; what the archive still has is not sent again.")
+    advice: "Run the push again with the same state; what the archive still has is not sent again.")
 }

@@ -1,5 +1,6 @@
 public import Core
 import Dispatch
+import Dump
 import Glibc
 import Synchronization
 
@@ -28,10 +29,10 @@ public final class StateInput: Sendable {
     let modifiedSeconds: Int
     let modifiedNanoseconds: Int
 
-    init(_ status: stat) {
+    init(_ status: stat, byteCount: Int) {
       device = UInt64(status.st_dev)
       inode = UInt64(status.st_ino)
-      byteCount = Int(status.st_size)
+      self.byteCount = byteCount
       modifiedSeconds = status.st_mtim.tv_sec
       modifiedNanoseconds = status.st_mtim.tv_nsec
     }
@@ -40,9 +41,8 @@ public final class StateInput: Sendable {
   private static let pollMilliseconds: Int32 = 200
 
   private let name: String
-  private let file: Int32
-  private let ownsFile: Bool
-  /// Nil for what is no regular file: a pipe has no length.
+  private let file: StateDescriptor
+  /// Nil for a pipe and its like, which have no length.
   private let condition: Condition?
   private let expectedByteCount: Int?
   private let readByteCount = Atomic(0)
@@ -54,32 +54,51 @@ public final class StateInput: Sendable {
   /// - Parameters:
   ///   - origin: where it is read.
   ///   - expectedByteCount: how many bytes it has to have; nil where any number will do.
-  /// - Throws: `push.input` for what is neither a file nor a pipe, or cannot be read; `push.length` for a file of
-  ///   another length than is expected.
+  /// - Throws: `push.input` for what is neither a file, a block device nor a pipe, or cannot be read; `push.length`
+  ///   for a file of another length than is expected; `dump.too-large` for one that no dump can hold.
   public init(_ origin: Origin, expectedByteCount: Int? = nil) throws(PosternError) {
     self.expectedByteCount = expectedByteCount
     switch origin {
     case .standardInput:
-      (name, file, ownsFile) = ("standard input", STDIN_FILENO, false)
+      name = "standard input"
+      file = StateDescriptor(STDIN_FILENO, isOwned: false)
     case .file(let path):
       let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { throw .unreadableState(path, errno) }
-      (name, file, ownsFile) = (path, descriptor, true)
+      name = path
+      file = StateDescriptor(descriptor, isOwned: true)
     }
-    var status = stat()
-    guard fstat(file, &status) == 0 else { throw .unreadableState(name, errno) }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG where ownsFile: condition = Condition(status)
-    case S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR: condition = nil
-    default: throw .unreadableState(name, EISDIR)
-    }
-    if let condition, let expectedByteCount, condition.byteCount != expectedByteCount {
+    condition = try StateInput.condition(of: file, name)
+    guard let condition else { return }
+    guard condition.byteCount <= DumpLimits.stateByteCount else { throw .stateTooLarge(name, condition.byteCount) }
+    if let expectedByteCount, condition.byteCount != expectedByteCount {
       throw .unexpectedLength(name, "\(condition.byteCount)", expected: expectedByteCount)
     }
   }
 
-  deinit {
-    if ownsFile { close(file) }
+  /// What the state is like now, where it has a length: a file, or a block device such as a snapshot of a volume.
+  ///
+  /// Standard input has none, whatever it is: who gave it may have read from it before.
+  private static func condition(
+    of file: borrowing StateDescriptor, _ name: String
+  ) throws(PosternError) -> Condition? {
+    var status = stat()
+    guard fstat(file.number, &status) == 0 else { throw .unreadableState(name, errno) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG where file.isOwned: return Condition(status, byteCount: Int(status.st_size))
+    case S_IFBLK where file.isOwned: return Condition(status, byteCount: try deviceByteCount(file, name))
+    case S_IFREG, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFCHR: return nil
+    default: throw .unreadableState(name, EISDIR)
+    }
+  }
+
+  /// How many bytes a block device has, which its status does not say; it is read from its first byte on afterwards.
+  private static func deviceByteCount(
+    _ file: borrowing StateDescriptor, _ name: String
+  ) throws(PosternError) -> Int {
+    let byteCount = lseek(file.number, 0, SEEK_END)
+    guard byteCount >= 0, lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
+    return byteCount
   }
 
   /// The state's length in bytes, where it is known beforehand.
@@ -108,7 +127,7 @@ public final class StateInput: Sendable {
   /// - Throws: `push.input`.
   func rewind() throws(PosternError) -> Bool {
     guard condition != nil else { return false }
-    guard lseek(file, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
+    guard lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
     readByteCount.store(0, ordering: .relaxed)
     return true
   }
@@ -129,9 +148,10 @@ public final class StateInput: Sendable {
       return
     }
     var status = stat()
-    guard fstat(file, &status) == 0, Condition(status) == condition, byteCount == condition.byteCount else {
-      throw changed
-    }
+    // A device keeps its length for as long as it is open.
+    guard fstat(file.number, &status) == 0, byteCount == condition.byteCount,
+      status.st_mode & S_IFMT == S_IFBLK || Condition(status, byteCount: Int(status.st_size)) == condition
+    else { throw changed }
   }
 
   private func fill(_ memory: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -139,7 +159,7 @@ public final class StateInput: Sendable {
     while count < memory.count {
       try waitUntilReadable()
       let rest = UnsafeMutableRawBufferPointer(rebasing: memory[count...])
-      let readCount = Glibc.read(file, rest.baseAddress, rest.count)
+      let readCount = Glibc.read(file.number, rest.baseAddress, rest.count)
       if readCount < 0 && errno == EINTR { continue }
       guard readCount >= 0 else { throw PosternError.unreadableState(name, errno) }
       guard readCount > 0 else { break }
@@ -158,9 +178,24 @@ public final class StateInput: Sendable {
   /// Waits for a pipe's next bytes, as long as somebody waits for them.
   private func waitUntilReadable() throws {
     guard condition == nil else { return }
-    var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+    var waiting = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
     repeat {
       guard !isCancelled.load(ordering: .relaxed) else { throw CancellationError() }
     } while poll(&waiting, 1, StateInput.pollMilliseconds) == 0
+  }
+}
+
+/// A descriptor that is closed with its owner where it was opened for it.
+private struct StateDescriptor: ~Copyable {
+  let number: Int32
+  let isOwned: Bool
+
+  init(_ number: Int32, isOwned: Bool) {
+    self.number = number
+    self.isOwned = isOwned
+  }
+
+  deinit {
+    if isOwned { close(number) }
   }
 }

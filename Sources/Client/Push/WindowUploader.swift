@@ -8,12 +8,12 @@ struct WindowUploader: Sendable {
   /// Bytes of objects in one message, unless one object alone is longer.
   static let messageByteCount = 128 << 10
   let archive: ArchiveConnection
-  let push: OpenPush
+  let push: RenewingPush
   let meter: PushMeter
   let claims = UploadClaims()
   private let turns = Turns()
 
-  init(archive: ArchiveConnection, push: OpenPush, meter: PushMeter) {
+  init(archive: ArchiveConnection, push: RenewingPush, meter: PushMeter) {
     self.archive = archive
     self.push = push
     self.meter = meter

@@ -8,7 +8,7 @@ import Sodium
 /// over what the archive has recorded of the older push, so a push begins again and goes on where it was. Another
 /// begin of the same key, which fences this push, looks the same from here: so the times are counted, and two
 /// programs that share a key do not fence each other for ever.
-actor OpenPush {
+actor RenewingPush {
   /// How often one push begins again.
   static let renewalLimit = 3
 
@@ -58,11 +58,17 @@ actor OpenPush {
     }
   }
 
+  /// Gives the push up, which is tried once: the archive removes a push that nobody writes to by itself.
+  func abandon() async {
+    guard let token else { return }
+    try? await archive.abandon(token)
+  }
+
   /// The token to go on with, which is another one than the one that was lost.
   private func current(instead lost: (token: PushToken, error: PosternError)?) async throws -> PushToken {
     if let renewal { return try await renewal.value }
     if let token, token != lost?.token { return token }
-    if let lost, renewalCount >= OpenPush.renewalLimit { throw lost.error }
+    if let lost, renewalCount >= RenewingPush.renewalLimit { throw lost.error }
     renewalCount += 1
     let task = Task {
       try await Retry.pause(afterAttempt: renewalCount)

@@ -1,0 +1,93 @@
+import Client
+import Core
+import Fixtures
+import Foundation
+import Glibc
+import Testing
+
+@Suite struct StateInputTests {
+  /// A file of holes in memory, under a name that this process can open; it ends with the value.
+  private struct HollowFile: ~Copyable {
+    private let descriptor: Int32
+
+    init(byteCount: Int) throws {
+      let name = "/postern-\(UUID().uuidString)"
+      descriptor = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
+      shm_unlink(name)
+      try #require(descriptor >= 0 && ftruncate(descriptor, byteCount) == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    var path: String { "/proc/self/fd/\(descriptor)" }
+  }
+
+  @Test func whatIsLongerThanADumpIsRefused() throws {
+    for byteCount in [1 << 50 + 1, 9_100_000_000_000_000_000, Int.max] {
+      let file = try HollowFile(byteCount: byteCount)
+      let path = file.path
+      let error = #expect(throws: PosternError.self) { try StateInput(.file(path: path)) }
+      #expect(error?.code == "dump.too-large" && error?.message.contains("\(byteCount)") == true)
+    }
+    let longest = try HollowFile(byteCount: 1 << 50)
+    #expect(try StateInput(.file(path: longest.path)).byteCount == 1 << 50)
+  }
+
+  @Test func whatIsRefusedIsNotKeptOpen() throws {
+    let folder = try TemporaryFolder()
+    try Data([1, 2, 3]).write(to: URL(filePath: folder.path("state")))
+    let code = #expect(throws: PosternError.self) {
+      try StateInput(.file(path: folder.path("state")), expectedByteCount: 4)
+    }?.code
+    #expect(code == .pushLength)
+    #expect(throws: PosternError.self) { try StateInput(.file(path: folder.path)) }
+    #expect(try openFiles().allSatisfy { !$0.hasPrefix(folder.path) })
+    let input = try StateInput(.file(path: folder.path("state")))
+    #expect(try openFiles().contains { $0.hasPrefix(folder.path) })
+    _ = consume input
+    #expect(try openFiles().allSatisfy { !$0.hasPrefix(folder.path) })
+  }
+
+  /// A snapshot of a volume is a block device; here it is a file that looks like one.
+  @Test(.enabled(if: geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0))
+  func aBlockDeviceIsPushed() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 3 << 20)
+      try Data(state).write(to: URL(filePath: fixture.file("volume")))
+      let device = try run("losetup", "--find", "--show", "--read-only", fixture.file("volume"))
+      defer { _ = try? run("losetup", "--detach", device) }
+      let report = try await Pusher.push(
+        fixture.options(.file(path: device)), key: fixture.uploader(), over: archive)
+      #expect(report.epoch == 1 && report.traffic.readByteCount == state.count)
+      #expect(report.traffic.totalByteCount == state.count)
+      let (sealed, door) = try await fixture.open(over: archive)
+      let output = fixture.file("recovered")
+      let options = RecoverOptions(output: .file(path: output))
+      _ = try await Recoverer.recover(options, opening: door.opening, capsule: sealed.capsule, from: archive)
+      #expect(try Array(Data(contentsOf: URL(filePath: output))) == state)
+    }
+  }
+
+  /// What this process has open.
+  private func openFiles() throws -> [String] {
+    let files = FileManager.default
+    return try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+      try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+    }
+  }
+}
+
+/// Runs a program, and returns what it printed.
+private func run(_ words: String...) throws -> String {
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/env")
+  process.arguments = words
+  process.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+  let output = Pipe()
+  process.standardOutput = output
+  try process.run()
+  let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  process.waitUntilExit()
+  try #require(process.terminationStatus == 0)
+  return text.trimmingCharacters(in: .newlines)
+}
