@@ -67,7 +67,7 @@ import Testing
       for number in 0..<UInt64(40_000) {
         let digest = try #require(Digest(id(number) + [UInt8](repeating: 0, count: 24)))
         _ = try bytes.withUnsafeBytes { bytes throws(PosternError) in
-          try writer.append(id: digest, kind: .chunk, bytes)
+          try writer.append(id: digest, kind: .chunk, bytes: bytes)
         }
       }
       return start.duration(to: .now) / .seconds(1)

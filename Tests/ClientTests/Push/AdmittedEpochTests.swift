@@ -1,5 +1,6 @@
 import Client
 import Core
+import Fixtures
 import Records
 import Testing
 import Trust
