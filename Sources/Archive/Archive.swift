@@ -34,59 +34,13 @@ public final class Archive: Sendable {
     self.folder = folder
     self.index = index
     self.sequencer = sequencer
-    pushes = Pushes(folder: folder, index: index, limits: limits)
+    let sweeper = Sweeper(folder: folder, index: index, sequencer: sequencer)
+    pushes = Pushes(folder: folder, index: index, limits: limits, sweeper: sweeper)
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
     registrar = Registrar(folder: folder, index: index, limit: limits.registrationsPerAddressAndDay)
   }
 
   // MARK: Admission
-
-  /// Registers a genesis charter.
-  ///
-  /// - Parameters:
-  ///   - leaf: the charter record.
-  ///   - charter: the charter's body.
-  ///   - signatures: the body with every member's signature.
-  ///   - address: where the request came from, for the limit of registrations a day.
-  /// - Returns: the receipt: a C2SP tlog-proof whose extra line is the leaf.
-  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`, `archive.stopped`.
-  public func register(
-    leaf: [UInt8], charter: [UInt8], signatures: [UInt8], from address: String
-  ) async throws(PosternError) -> [UInt8] {
-    // Before anything that costs: a thousand members are a quarter of a second.
-    let app = try Record(parsing: leaf).app
-    if let first = try registered(app, leafHash: TreeHash.leaf(leaf)) { return try receipt(first) }
-    try await registrar.count(address, nowSeconds: Clock.nowSeconds)
-    let bodies = [charter, signatures].map { (SHA256.hash($0), $0) }.byDigest
-    let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
-    guard case .charter = checked else { throw .notARegistration }
-    // The sequencer judges again; but a charter of another log is refused before anything is written.
-    _ = try apply(checked, to: AdmissionFacts(home: home, application: nil, veilCommitGeneration: nil))
-    return try await stopping { () async throws(PosternError) in try await admit(checked, bodies, app) }
-  }
-
-  private func admit(
-    _ checked: Checked, _ bodies: [Digest: [UInt8]], _ app: Digest
-  ) async throws(PosternError) -> [UInt8] {
-    let pack = try await registrar.store(bodies, app: app)
-    do throws(PosternError) {
-      let admission = try await sequencer.admit(Submission(checked: checked, push: nil, packs: [pack]))
-      if admission.isRepeat { await registrar.remove(pack.pack.number) }
-      return try receipt(admission.index)
-    } catch {
-      // After a stop the pack may be the log's: the next start knows.
-      if error.code != .archiveStopped { await registrar.remove(pack.pack.number) }
-      throw error
-    }
-  }
-
-  /// The index of this very charter record, where it was admitted before.
-  private func registered(_ app: Digest, leafHash: Digest) throws(PosternError) -> UInt64? {
-    try index.read { (snapshot) throws(PosternError) in
-      guard let row = try snapshot.application(app), row.charterLeafHash == leafHash else { return nil }
-      return row.charterIndex
-    }
-  }
 
   /// A nonce that one begin of the application may carry.
   public func challenge(app: Digest) -> Digest {
@@ -132,8 +86,8 @@ public final class Archive: Sendable {
   ///
   /// Every object is hashed here, on the caller's task, before the push's own queue sees it.
   ///
-  /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.unknown`, `storage.*`; nothing of the batch
-  ///   is stored then.
+  /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.application-full`, `push.unknown`: nothing of
+  ///   the batch is stored then. `storage.*`: the push goes on with what was recorded before, once it is begun again.
   public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
     let session = try await pushes.session(token)
     try verifyShapes(of: batch, session.chunker)
@@ -194,7 +148,12 @@ public final class Archive: Sendable {
     do throws(PosternError) {
       let packs = try await session.seal(fields, bodies: bodies)
       let admission = try await sequencer.admit(Submission(checked: checked, push: session.token, packs: packs))
-      if admission.isRepeat { try await pushes.abandon(session) } else { await pushes.finish(session) }
+      if admission.isRepeat {
+        // The epoch has its receipt, whatever becomes of what came with the repeat.
+        try await unlessFatal { () async throws(PosternError) in try await pushes.abandon(session) }
+      } else {
+        await pushes.finish(session)
+      }
       return try receipt(admission.index)
     } catch let error where error.code != .archiveStopped {
       // Where that fails too, the client is told that objects are missing, and sends them again.
@@ -221,7 +180,7 @@ public final class Archive: Sendable {
   }
 
   /// Runs a step that writes, and stops the archive when nobody knows what came of it.
-  private func stopping<Value: Sendable>(
+  func stopping<Value: Sendable>(
     _ step: () async throws(PosternError) -> Value
   ) async throws(PosternError) -> Value {
     do throws(PosternError) {
@@ -306,9 +265,10 @@ public struct EpochBodies: Sendable {
   /// - Throws: `push.body` when one is another, or too long.
   func named(by fields: EpochFields) throws(PosternError) -> [Digest: [UInt8]] {
     for (body, digest) in [(envelope, fields.envelope), (veil, fields.veil), (capsule, fields.capsule)] {
-      guard capsule.count == Capsule.sealedByteCount, body.count <= ArchiveLimits.bodyByteCount,
-        SHA256.hash(body) == digest
-      else {
+      let isOfLength =
+        digest == fields.capsule
+        ? body.count == Capsule.sealedByteCount : body.count <= ArchiveLimits.bodyByteCount
+      guard isOfLength, SHA256.hash(body) == digest else {
         throw PosternError(
           .pushBody, "A body does not match the digest \(digest) in the record.",
           advice: "Send the envelope, veil and capsule that the record was signed over.")
@@ -320,7 +280,7 @@ public struct EpochBodies: Sendable {
 
 extension [(Digest, [UInt8])] {
   /// Bodies by their digests; two that are alike are one.
-  fileprivate var byDigest: [Digest: [UInt8]] {
+  var byDigest: [Digest: [UInt8]] {
     Dictionary(self, uniquingKeysWith: { first, _ in first })
   }
 }
@@ -334,9 +294,6 @@ extension Begin {
 }
 
 extension PosternError {
-  fileprivate static let notARegistration = PosternError(
-    .recordUnknown, "The record is no charter.", advice: "Register with “postern charter register”.")
-
   fileprivate static let notAnEpoch = PosternError(
     .recordUnknown, "The record is no epoch.", advice: "Seal with the epoch record that the push was begun for.")
 

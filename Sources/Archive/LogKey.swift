@@ -44,21 +44,33 @@ enum LogKey {
     do throws(PosternError) {
       guard try OpenFile(path, .read, files: files).isPrivate() else { throw .openLogKey(path) }
       text = try DurableFile.read(path, byteLimit: fileByteCountLimit, files: files)
-    } catch let error where [.storageMissing, .storageTooLong].contains(error.code) {
+    } catch let error where error.code == .storageMissing {
       throw .noLogKey(path)
+    } catch let error where error.code == .storageTooLong {
+      throw .damagedLogKey(path)
     }
     defer { wipe(&text) }
-    let line = String(decoding: text, as: UTF8.self).dropLast()
+    guard let signer = try signer(text) else { throw .damagedLogKey(path) }
+    return signer
+  }
+
+  /// The key that a file's text spells; nil when it spells none.
+  ///
+  /// What holds the secret is sliced where it lies, or wiped: no string is made of it.
+  private static func signer(_ text: [UInt8]) throws(PosternError) -> NoteSigner? {
+    guard text.starts(with: prefix.utf8), text.last == UInt8(ascii: "\n") else { return nil }
     // A name holds no plus, but base 64 does: what follows the id is one part.
-    let parts = line.split(separator: "+", maxSplits: 4, omittingEmptySubsequences: false)
-    guard parts.count == 5, parts[0] == "PRIVATE", parts[1] == "KEY",
-      var secret = Base64.decode(Array(parts[4].utf8)[...]),
-      secret.first == NoteVerifier.SignatureType.ed25519.rawValue, secret.count == 1 + SigningKey.seedByteCount
-    else { throw .noLogKey(path) }
-    var seed = Array(secret.dropFirst())
-    wipe(&secret)
-    let signer = try NoteSigner(name: String(parts[2]), key: SigningKey(seed: SecretBytes(consuming: &seed)))
-    guard keyId(signer.verifier) == parts[3] else { throw .noLogKey(path) }
+    let line = text.dropLast().dropFirst(prefix.utf8.count)
+    let parts = line.split(separator: UInt8(ascii: "+"), maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3, let name = String(validating: parts[0], as: UTF8.self),
+      var secret = Base64.decode(parts[2])
+    else { return nil }
+    defer { wipe(&secret) }
+    guard secret.first == NoteVerifier.SignatureType.ed25519.rawValue, secret.count == 1 + SigningKey.seedByteCount
+    else { return nil }
+    let seed = SecretBytes(count: SigningKey.seedByteCount) { $0.copyBytes(from: secret.dropFirst()) }
+    let signer = try NoteSigner(name: name, key: SigningKey(seed: seed))
+    guard parts[1].elementsEqual(keyId(signer.verifier).utf8) else { return nil }
     return signer
   }
 
@@ -74,6 +86,12 @@ extension PosternError {
       .archiveLogKey, "There is no log key in \(path).",
       advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on. "
         + "If `postern archive init` was broken off, run it again.")
+  }
+
+  fileprivate static func damagedLogKey(_ path: String) -> PosternError {
+    PosternError(
+      .archiveLogKey, "The log key in \(path) is damaged: the file does not hold one.",
+      advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on.")
   }
 
   fileprivate static func openLogKey(_ path: String) -> PosternError {

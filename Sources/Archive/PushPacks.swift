@@ -19,6 +19,7 @@ final class PushPacks {
   let app: Digest
   let generation: UInt64
   let token: PushToken
+  private let sweeper: Sweeper
 
   /// The pack that objects are appended to, with its number; nil before the first object and after a full pack.
   private(set) var writer: PackWriter?
@@ -34,20 +35,26 @@ final class PushPacks {
   /// A pack that has its footer, and whose rows the index has but for those listed.
   private struct Finished {
     var sealing: PackSealing
-    /// How many of its objects have a row, here or in the index.
-    var objectCount: Int
+    /// How many objects it holds.
+    let objectCount: Int
+
+    /// Whether the index has rows of it.
+    var isRecorded: Bool { objectCount > sealing.objects.count }
   }
 
   /// Rows that one commit may take along; more are written before it, so that a huge push stalls nobody.
   private static let rowsInCommit = 4_096
   /// Bytes after which what came is made durable and recorded, so that a crash loses no more of a long push.
   private static let recordByteCount: UInt64 = 64 << 20
+  /// Packs whose rows are in memory at once when they are taken up: 16 MB each at most.
+  private static let packsReadAtOnce = 8
 
   /// No pack yet.
-  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex) {
+  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex, sweeper: Sweeper) {
     self.folder = folder
     self.index = index
     self.token = token
+    self.sweeper = sweeper
     app = begin.app
     generation = begin.generation
   }
@@ -67,21 +74,41 @@ final class PushPacks {
   }
 
   /// Appends an object, unless the pack that is being written has it.
-  func append(id: Digest, kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) throws(PosternError) {
+  ///
+  /// - Returns: whether it was written.
+  func append(id: Digest, kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) throws(PosternError) -> Bool {
     if writer == nil {
       take(index.reservePack())
       writer = try folder.createPack(number: writerNumber, app: app, generation: generation)
       recordedByteCount = 0
     }
-    guard writer?.entry(id) == nil else { return }
-    _ = try writer?.append(id: id, kind: kind, bytes: bytes)
+    return try writer?.append(id: id, kind: kind, bytes: bytes) != nil
   }
 
-  /// Goes on in a pack that an earlier push of the same uploader left.
+  /// Goes on in packs that an earlier push of the same uploader left, oldest first.
   ///
-  /// - Throws: `pack.damaged`, `pack.wrong-space`, `storage.*`, `index.*`.
-  func adopt(_ pack: PackRow) throws(PosternError) {
-    let rows = try index.read { (snapshot) throws(PosternError) in try snapshot.objects(pack: pack.number) }
+  /// - Returns: those that cannot be gone on in, because the disk lost or changed them.
+  /// - Throws: `storage.*`, `index.*`.
+  func adopt(_ packs: [PackRow]) throws(PosternError) -> [PackRow] {
+    var lost: [PackRow] = []
+    var rest = packs[...]
+    while !rest.isEmpty {
+      // Each reading goes through the whole generation; and more packs at a time would take more memory.
+      let some = rest.prefix(PushPacks.packsReadAtOnce)
+      rest = rest.dropFirst(some.count)
+      let rows = try index.read { (snapshot) throws(PosternError) in try snapshot.objects(packs: some.map(\.number)) }
+      for pack in some {
+        do throws(PosternError) {
+          try adopt(pack, rows[pack.number] ?? [])
+        } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+          lost.append(pack)
+        }
+      }
+    }
+    return lost
+  }
+
+  private func adopt(_ pack: PackRow, _ rows: [ObjectRow]) throws(PosternError) {
     try finishWriter()
     take(pack.number)
     writer = try folder.adoptPack(
@@ -128,10 +155,13 @@ final class PushPacks {
   ///
   /// - Throws: `storage.*`, `index.*`; what was not entered has to be sent again.
   func recordFinished(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
-    for position in finished.indices where !finished[position].sealing.objects.isEmpty {
+    for position in finished.indices {
       let pack = finished[position].sealing
-      try await record(pack.objects, in: pack.pack, packByteCount: pack.byteCount)
-      finished[position].sealing.objects = []
+      while !finished[position].sealing.objects.isEmpty {
+        let rows = Array(finished[position].sealing.objects.prefix(Index.ObjectBatch.rowLimit))
+        try await record(rows, in: pack.pack, packByteCount: pack.byteCount)
+        finished[position].sealing.objects.removeFirst(rows.count)
+      }
     }
   }
 
@@ -149,18 +179,23 @@ final class PushPacks {
   /// Whether the push has a full pack, and its tree may be large.
   var isLarge: Bool { !finished.isEmpty }
 
-  /// Finishes the packs and takes what the push's tree does not reach out of them.
+  /// Finishes the packs, of which those that hold what the push's tree does not reach are written anew without it.
   ///
-  /// Rows that no commit takes along are entered before the last pack is finished.
+  /// What a sealed pack holds is what was admitted, no more: its footer lists its rows. Rows that no commit takes along
+  /// are entered before it.
   ///
   /// - Parameter reached: every object of the push that may stay.
   /// - Returns: the packs to commit.
+  /// - Throws: `storage.*`, `pack.*`, `index.*`; what the tree reaches is in one of the packs still.
   func seal(
     keeping reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) -> [PackSealing] {
     if unrecorded.count + (writer?.unsyncedCount ?? 0) > PushPacks.rowsInCommit { try await record() }
     try finishWriter()
-    for position in finished.indices { try await drop(from: position, allBut: reached) }
+    for pack in finished where reached.count(inPack: pack.sealing.pack.number) < pack.objectCount {
+      try await rewrite(pack, keeping: reached)
+    }
+    if finished.reduce(0, { $0 + $1.sealing.objects.count }) > PushPacks.rowsInCommit { try await recordFinished() }
     return finished.map(\.sealing)
   }
 
@@ -178,31 +213,39 @@ final class PushPacks {
     }
   }
 
-  /// Takes a finished pack's objects that are not reached out of the index.
+  /// Replaces a finished pack by one that holds of its objects those that are reached, if there are any.
   ///
-  /// Nobody admitted them, and nobody looked below those that are nodes. Where there are none, nothing is read.
-  private func drop(
-    from position: Int, allBut reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
+  /// Nobody admitted the others, and nobody looked below those that are nodes. A step that fails leaves the old pack, and
+  /// maybe the new one too: then nothing reaches one of the two at the next seal.
+  private func rewrite(
+    _ old: Finished, keeping reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
-    let pack = finished[position].sealing
-    let number = pack.pack.number
-    let kept = reached.count(inPack: number)
-    guard kept < finished[position].objectCount else { return }
-    finished[position].sealing.objects.removeAll { !reached.contains(ObjectPlace(pack: number, offset: $0.offset)) }
-    if finished[position].objectCount > pack.objects.count {
-      // The index does not find rows by their pack; the footer has them all.
-      let footer = try folder.finishedFooter(number: number, name: pack.name)
-      var unreached: [Digest] = []
-      for position in 0..<footer.count {
-        let entry = footer[position]
-        if !reached.contains(ObjectPlace(pack: number, offset: entry.offset)) { unreached.append(entry.id) }
-        if unreached.count == ArchiveIndex.idLimit || position == footer.count - 1 {
-          try await index.writer.dropObjects(unreached, from: pack.pack)
-          unreached.removeAll(keepingCapacity: true)
-        }
+    let number = old.sealing.pack.number
+    if reached.count(inPack: number) > 0 {
+      let pack = OpenPack(number: index.reservePack(), app: app, generation: generation, push: token)
+      numbers.insert(pack.number)
+      let done = try folder.copyPack(number: number, name: old.sealing.name, to: pack.number) { offset in
+        reached.contains(ObjectPlace(pack: number, offset: offset))
       }
+      let rows = done.entries.sorted { $0.offset < $1.offset }.map(ObjectRow.init)
+      let sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: rows)
+      finished.append(Finished(sealing: sealing, objectCount: rows.count))
+      // What a crash would have left to the uploader, it leaves from now on too.
+      if old.isRecorded { try await recordFinished() }
     }
-    finished[position].objectCount = kept
+    try await giveUp(old.sealing.pack)
+  }
+
+  /// Gives up a finished pack that the commit does not need.
+  private func giveUp(_ pack: OpenPack, isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
+    let known = try index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack.number) }
+    if let known {
+      try await index.writer.abandonPack(known.number)
+      sweeper.remove([known])
+    } else {
+      try? folder.removePack(number: pack.number)
+    }
+    finished.removeAll { $0.sealing.pack.number == pack.number }
   }
 
   /// Lets go of what is in memory, and removes the files that the index does not know.

@@ -23,7 +23,8 @@ actor PushSession {
 
   private let packs: PushPacks
   private let queue = SerialQueue(label: "postern.push")
-  private let room: ApplicationRoom?
+  /// What the application may still store, which all its pushes share; nil where it has no limit.
+  nonisolated let room: ApplicationRoom?
   private let largeWalks: Turns
   private var lastUsedSeconds = Clock.nowSeconds
   private var isOver = false
@@ -39,43 +40,64 @@ actor PushSession {
   ///   - folder: where its packs go.
   ///   - index: where its row stands.
   ///   - room: what the application may still store; nil where it has no limit.
+  ///   - sweeper: removes the packs that are written anew.
   ///   - largeWalks: taken by one large push at a time while its tree is looked through, because what is known of it
   ///     by then takes memory.
   init(
     begin: Begin, token: PushToken, chunker: ChunkerParameters, folder: DataFolder, index: ArchiveIndex,
-    room: ApplicationRoom?, largeWalks: Turns
+    room: ApplicationRoom?, sweeper: Sweeper, largeWalks: Turns
   ) {
     self.begin = begin
     self.chunker = chunker
     self.token = token
     self.room = room
     self.largeWalks = largeWalks
-    packs = PushPacks(begin: begin, token: token, folder: folder, index: index)
+    packs = PushPacks(begin: begin, token: token, folder: folder, index: index, sweeper: sweeper)
   }
 
   // MARK: Objects
 
   /// Appends objects whose ids and shapes were verified; those that the pack has are passed over.
   ///
-  /// - Throws: `push.budget`, `push.application-full` before anything of the batch is written; `push.unknown`, `storage.*`, `pack.*`.
+  /// - Throws: `push.budget`, `push.application-full` before anything of the batch is written; `push.unknown`,
+  ///   `storage.*`, `pack.*`.
   func append(_ batch: some IncomingBatch) async throws(PosternError) {
     await turns.take()
     defer { turns.pass() }
     try requireOpen()
-    let fresh = batch.objects.filter { packs.entry($0.id) == nil }
-    let byteCount = fresh.reduce(0) { $0 + $1.byteCount }
-    try charge(objectCount: fresh.count, byteCount: byteCount)
-    try await packs.makeRoom(objectCount: fresh.count, byteCount: byteCount)
-    let outcome = batch.withUnsafeBytes { bytes in
+    // From here to the last byte nothing else touches the packs, so that what is charged is what is written.
+    try await packs.makeRoom(objectCount: batch.objects.count, byteCount: batch.objects.reduce(0) { $0 + $1.byteCount })
+    let charged = try charge(for: batch.objects)
+    let written = batch.withUnsafeBytes { bytes in
       Result { () throws(PosternError) in try append(batch.objects, from: bytes) }
     }
-    try outcome.get()
+    // What a write that failed wrote is no longer the push's: its pack can only be taken up anew.
+    giveBack(charged - ((try? written.get()) ?? 0))
+    _ = try written.get()
     try await packs.recordIfDue()
   }
 
+  /// Charges the budget for a batch, all of it or, where that is too much, for what is not in the pack.
+  ///
+  /// - Returns: what was charged; the caller gives back what was not written.
+  private func charge(for objects: [IncomingObject]) throws(PosternError) -> UInt64 {
+    let cost = objects.reduce(0) { $0 + PushSession.cost($1.byteCount) }
+    do throws(PosternError) {
+      try charge(cost)
+      return cost
+    } catch {
+      let known = objects.filter { packs.entry($0.id) != nil }.reduce(0) { $0 + PushSession.cost($1.byteCount) }
+      guard known > 0 else { throw error }
+      try charge(cost - known)
+      return cost - known
+    }
+  }
+
+  /// What an object of a length counts.
+  private static func cost(_ byteCount: Int) -> UInt64 { UInt64(byteCount + Begin.objectOverheadByteCount) }
+
   /// Charges the budget for what is about to be stored.
-  private func charge(objectCount: Int, byteCount: Int) throws(PosternError) {
-    let cost = UInt64(byteCount + objectCount * Begin.objectOverheadByteCount)
+  private func charge(_ cost: UInt64) throws(PosternError) {
     guard packs.usedByteCount + cost <= begin.budgetByteCount else {
       throw PosternError(
         .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that its begin allows.",
@@ -85,20 +107,31 @@ actor PushSession {
     packs.usedByteCount += cost
   }
 
+  private func giveBack(_ cost: UInt64) {
+    room?.give(cost)
+    packs.usedByteCount -= min(cost, packs.usedByteCount)
+  }
+
   private func requireOpen() throws(PosternError) {
     guard !isOver else { throw .unknownPush }
     if let failure = packs.failure { throw failure }
     lastUsedSeconds = Clock.nowSeconds
   }
 
-  private func append(_ objects: [IncomingObject], from bytes: UnsafeRawBufferPointer) throws(PosternError) {
+  /// Appends objects, and says what those cost that were written.
+  private func append(
+    _ objects: [IncomingObject], from bytes: UnsafeRawBufferPointer
+  ) throws(PosternError) -> UInt64 {
+    var cost: UInt64 = 0
     var offset = 0
     for object in objects {
       let range = offset..<offset + object.byteCount
       offset = range.upperBound
       guard let kind = ObjectKind(rawValue: object.kind) else { throw .wrongShape(object) }
-      try packs.append(id: object.id, kind: kind, UnsafeRawBufferPointer(rebasing: bytes[range]))
+      let isWritten = try packs.append(id: object.id, kind: kind, UnsafeRawBufferPointer(rebasing: bytes[range]))
+      if isWritten { cost += PushSession.cost(object.byteCount) }
     }
+    return cost
   }
 
   /// Which of these objects neither the archive nor this push has: a bit each, as `MissingResponse` has them.
@@ -141,15 +174,16 @@ actor PushSession {
   private func append(_ bodies: [Digest: [UInt8]]) async throws(PosternError) {
     let digests = bodies.keys.sorted()
     let fresh = zip(digests, try packs.locate(digests)).filter { $0.1 == nil }.map(\.0)
-    let byteCount = fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) }
-    try charge(objectCount: fresh.count, byteCount: byteCount)
-    try await packs.makeRoom(objectCount: fresh.count, byteCount: byteCount)
+    try await packs.makeRoom(objectCount: fresh.count, byteCount: fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) })
     for digest in fresh {
       let body = bodies[digest] ?? []
+      let cost = PushSession.cost(body.count)
+      try charge(cost)
       let outcome = body.withUnsafeBytes { bytes in
         Result { () throws(PosternError) in try packs.append(id: digest, kind: .body, bytes) }
       }
-      try outcome.get()
+      if (try? outcome.get()) != true { giveBack(cost) }
+      _ = try outcome.get()
     }
   }
 
@@ -185,10 +219,11 @@ actor PushSession {
     packs.close()
   }
 
-  /// Goes on in a pack that an earlier push of the same uploader left.
+  /// Goes on in packs that an earlier push of the same uploader left.
   ///
-  /// - Throws: `pack.damaged`, `pack.wrong-space`, `storage.*`, `index.*`.
-  func adopt(_ pack: PackRow) throws(PosternError) { try packs.adopt(pack) }
+  /// - Returns: those that cannot be gone on in.
+  /// - Throws: `storage.*`, `index.*`.
+  func adopt(_ rows: [PackRow]) throws(PosternError) -> [PackRow] { try packs.adopt(rows) }
 }
 
 extension PosternError {

@@ -10,18 +10,12 @@ actor Pushes {
   private let folder: DataFolder
   private let index: ArchiveIndex
   private let limits: ArchiveLimits
+  private let sweeper: Sweeper
   private let largeWalks = Turns()
   private let queue = SerialQueue(label: "postern.pushes")
   private var sessions: [PushToken: PushSession] = [:]
-  /// What applications with open pushes may still store; empty where there is no limit.
-  private var rooms: [Digest: SharedRoom] = [:]
   /// Begins of one uploader, one after the other: two at once would adopt the same packs.
   private var begins: [Owner: Turns] = [:]
-
-  /// Room that is there as long as one of the application's pushes is.
-  private struct SharedRoom {
-    weak var room: ApplicationRoom?
-  }
 
   private struct Owner: Hashable {
     let app: Digest
@@ -38,10 +32,11 @@ actor Pushes {
   }
 
   /// No pushes yet: those that a stop of the process left open wait in the index for their uploaders.
-  init(folder: DataFolder, index: ArchiveIndex, limits: ArchiveLimits) {
+  init(folder: DataFolder, index: ArchiveIndex, limits: ArchiveLimits, sweeper: Sweeper) {
     self.folder = folder
     self.index = index
     self.limits = limits
+    self.sweeper = sweeper
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -74,27 +69,34 @@ actor Pushes {
       if turns.isFree { begins[owner] = nil }
     }
     let older = session(of: owner)
-    // Begins that are under way count: each may become a push while this one waits.
-    let ofApplication = sessions.values.count { $0.begin.app == begin.app } + begins.keys.count { $0.app == begin.app }
-    let isOneMore = older == nil
-    guard !isOneMore || ofApplication <= limits.openPushesPerApplication else {
+    if older == nil { try requirePlace(for: begin) }
+    let adoptableByteCount = try adoptableByteCount(begin)
+    // A begin that is refused changes nothing; and while it waited, another epoch may have been admitted.
+    try judge()
+    if let older {
+      defer { sessions[older.token] = nil }
+      try await older.handOver()
+      try judge()
+    }
+    return try await open(begin, chunker, adoptableByteCount)
+  }
+
+  /// Says that a push more may be open.
+  ///
+  /// Uploaders whose begins are under way count, this one too: each may have a push while others wait.
+  ///
+  /// - Throws: `push.too-many`.
+  private func requirePlace(for begin: Begin) throws(PosternError) {
+    let owners = Set(sessions.values.map { Owner($0.begin) }).union(begins.keys)
+    guard owners.count(where: { $0.app == begin.app }) <= limits.openPushesPerApplication else {
       throw PosternError(
         .pushTooMany, "The application has \(limits.openPushesPerApplication) open pushes, as many as it may.",
         advice: "Wait until one ends, or give one up.")
     }
-    guard !isOneMore || sessions.count + begins.count <= limits.openPushes else {
+    guard owners.count <= limits.openPushes else {
       throw PosternError(
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
-    _ = try adoptableByteCount(begin)
-    // A begin that is refused changes nothing; and while it waited, another epoch may have been admitted.
-    try judge()
-    if let older {
-      try await older.handOver()
-      sessions[older.token] = nil
-      try judge()
-    }
-    return try await open(begin, chunker)
   }
 
   /// How much of an older push's packs may be taken over, so that they do not take the room of what is to come; nil
@@ -116,43 +118,42 @@ actor Pushes {
   /// - Parameter abandoned: packs of the older push that were just given up.
   private func room(of app: Digest, without abandoned: [PackRow]) throws(PosternError) -> ApplicationRoom? {
     guard let limit = limits.applicationByteCount else { return nil }
-    rooms = rooms.filter { $0.value.room != nil }
-    if let room = rooms[app]?.room {
+    if let room = sessions.values.first(where: { $0.begin.app == app })?.room {
       room.give(abandoned.reduce(0) { $0 + $1.byteCount })
       return room
     }
     let byteCount = try index.read { (snapshot) throws(PosternError) in
       try snapshot.storedByteCount(app: app, includingOpen: true)
     }
-    let room = ApplicationRoom(limit: limit, storedByteCount: byteCount)
-    rooms[app] = SharedRoom(room: room)
-    return room
+    return ApplicationRoom(limit: limit, storedByteCount: byteCount)
   }
 
-  private func open(_ begin: Begin, _ chunker: ChunkerParameters) async throws(PosternError) -> PushToken {
+  private func open(
+    _ begin: Begin, _ chunker: ChunkerParameters, _ adoptableByteCount: UInt64?
+  ) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
     let opened = try await index.writer.openPush(
-      NewPush(begin, token: token, adoptableByteCount: try adoptableByteCount(begin)))
-    let room = try room(of: begin.app, without: opened.abandoned)
+      NewPush(begin, token: token, adoptableByteCount: adoptableByteCount))
+    sweeper.remove(opened.abandoned)
     let session = PushSession(
-      begin: begin, token: token, chunker: chunker, folder: folder, index: index, room: room, largeWalks: largeWalks)
-    for pack in opened.adopted { try await adopt(pack, for: session) }
+      begin: begin, token: token, chunker: chunker, folder: folder, index: index,
+      room: try room(of: begin.app, without: opened.abandoned), sweeper: sweeper, largeWalks: largeWalks)
+    // Before anything else is waited for: the next push of the application finds its room here.
     sessions[token] = session
-    // The push is open; what cannot be removed now is removed at the next start.
-    try await unlessFatal { () async throws(PosternError) in
-      try await removePacks(opened.abandoned, folder: folder, index: index)
+    do throws(PosternError) {
+      try await adopt(opened.adopted, for: session)
+    } catch {
+      await finish(session)
+      throw error
     }
     return token
   }
 
-  /// Goes on in an older push's pack; one that cannot be gone on in may not stand in the way of every begin.
-  private func adopt(_ pack: PackRow, for session: PushSession) async throws(PosternError) {
-    do throws(PosternError) {
-      try await session.adopt(pack)
-    } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
-      try await index.writer.abandonPack(pack.number)
-      try await removePacks([pack], folder: folder, index: index)
-    }
+  /// Goes on in an older push's packs; one that cannot be gone on in may not stand in the way of every begin.
+  private func adopt(_ packs: [PackRow], for session: PushSession) async throws(PosternError) {
+    let lost = try await session.adopt(packs)
+    for pack in lost { try await index.writer.abandonPack(pack.number) }
+    sweeper.remove(lost)
   }
 
   /// The open push that a token names.

@@ -15,6 +15,8 @@ actor Registrar {
   private var counts: [String: Int] = [:]
 
   /// Addresses that are counted in a day; beyond, all others share one count.
+  ///
+  /// Each of them has registered an application, which is in the log.
   private static let addressLimit = 65_536
   private static let daySeconds: UInt64 = 86_400
 
@@ -30,20 +32,29 @@ actor Registrar {
   /// Counts a registration.
   ///
   /// - Parameters:
-  ///   - address: where it came from.
+  ///   - address: whom it came from.
   ///   - nowSeconds: the time.
-  /// - Throws: `charter.too-many`.
+  /// - Throws: `charter.too-many`; nothing is counted then.
   func count(_ address: String, nowSeconds: UInt64) throws(PosternError) {
+    try requireRoom(for: address, nowSeconds: nowSeconds)
+    counts[name(of: address), default: 0] += 1
+  }
+
+  /// Says that an address may register one application more today.
+  ///
+  /// - Throws: `charter.too-many`.
+  func requireRoom(for address: String, nowSeconds: UInt64) throws(PosternError) {
     let today = nowSeconds / Registrar.daySeconds
     if today != day { (day, counts) = (today, [:]) }
-    let isKnown = counts[address] != nil || counts.count < Registrar.addressLimit
-    let name = isKnown ? address : ""
-    guard counts[name, default: 0] < limit else {
+    guard counts[name(of: address), default: 0] < limit else {
       throw PosternError(
         .charterTooMany, "So many applications were registered from this address today that it may register no more.",
         advice: "Try again tomorrow, or ask the archive's operator.")
     }
-    counts[name, default: 0] += 1
+  }
+
+  private func name(of address: String) -> String {
+    counts[address] != nil || counts.count < Registrar.addressLimit ? address : ""
   }
 
   /// Stores bodies that no push brings, durably, in a pack of their own.

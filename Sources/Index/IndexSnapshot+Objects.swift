@@ -45,23 +45,32 @@ extension IndexSnapshot {
     return bitmap
   }
 
-  /// The rows of a pack, sorted by id.
+  /// The rows of packs of one generation, those of each sorted by id.
   ///
   /// Rows are not filed by pack, which would double what an object costs; so this reads through the whole
-  /// generation. It is for taking up an unfinished pack after a crash, and memory is bounded by what one pack
-  /// holds.
-  public borrowing func objects(pack number: UInt64) throws(PosternError) -> [ObjectRow] {
-    try Query(
+  /// generation, once. It is for taking up unfinished packs, and memory is bounded by what they hold.
+  ///
+  /// - Parameter numbers: the packs' numbers; all are of the first one's generation.
+  public borrowing func objects(packs numbers: [UInt64]) throws(PosternError) -> [UInt64: [ObjectRow]] {
+    guard let first = numbers.min(), let last = numbers.max() else { return [:] }
+    let asked = Set(numbers)
+    let query = try Query(
       database,
       """
-      SELECT id, kind, offset, length FROM object
-      WHERE space = (SELECT space FROM pack WHERE id = ?1) AND pack = ?1 ORDER BY id
-      """
-    ).all(number) { (query) throws(PosternError) in
-      ObjectRow(
-        id: try query.digest(0), kind: try ObjectKind(column: 1, of: query), offset: query.number(2),
-        length: try query.number(3, as: UInt32.self))
+      SELECT pack, id, kind, offset, length FROM object
+      WHERE space = (SELECT space FROM pack WHERE id = ?1) AND pack BETWEEN ?1 AND ?2 ORDER BY id
+      """)
+    query.bind(first, last)
+    var rows: [UInt64: [ObjectRow]] = [:]
+    while try query.step() {
+      let pack = query.number(0)
+      guard asked.contains(pack) else { continue }
+      rows[pack, default: []].append(
+        ObjectRow(
+          id: try query.digest(1), kind: try ObjectKind(column: 2, of: query), offset: query.number(3),
+          length: try query.number(4, as: UInt32.self)))
     }
+    return rows
   }
 
   /// Calls `body` with the position and the place of each id that is visible.

@@ -24,28 +24,6 @@ extension IndexWriter {
     }
   }
 
-  /// Takes objects out of an open pack: nobody will find them there, though their bytes stay in its file.
-  ///
-  /// For what a push brought and its tree does not reach: of a node nobody has looked below, and in the index it
-  /// would pass for complete in the next epoch; a chunk would be served that nothing admitted.
-  ///
-  /// - Parameters:
-  ///   - ids: at most ``ArchiveIndex/idLimit``; those that have no row in the pack are passed over.
-  ///   - pack: the pack, which its push still writes.
-  /// - Throws: `push.ended`; `index.group` when the pack is not the push's open one; `index.limit`; `storage.full`,
-  ///   `storage.failed`, `index.unknown-outcome`.
-  public func dropObjects(_ ids: [Digest], from pack: OpenPack) async throws(PosternError) {
-    try await transaction { (database) throws(PosternError) in
-      try IndexSnapshot(database: database).check(ids.count, limit: ArchiveIndex.idLimit)
-      let push = try pushId(of: pack, database)
-      let space = try Query(database, "SELECT space FROM pack WHERE id = ?1 AND state = 0 AND push IS ?2")
-        .first(pack.number, push) { $0.number(0) }
-      guard let space else { throw CommitGroup.refused("objects are dropped from a pack that is not the push's") }
-      let delete = try Query(database, "DELETE FROM object WHERE space = ?1 AND id = ?2 AND pack = ?3")
-      for id in ids.sorted() { try delete.run(space, id, pack.number) }
-    }
-  }
-
   /// Gives up an open pack.
   ///
   /// - Throws: `index.group` when it is not open; `storage.full`, `storage.failed`, `index.unknown-outcome`.

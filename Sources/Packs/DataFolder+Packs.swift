@@ -69,11 +69,37 @@ extension DataFolder {
     return try PackFile(placed, app: app, generation: generation, files: files)
   }
 
-  /// The footer of a finished pack that lies in `incoming/`, checked as a whole.
+  /// Writes some objects of a finished pack in `incoming/` into a new one beside it, in the order in which they lie.
   ///
-  /// - Throws: as ``PackReader/init(_:name:files:)``.
-  public func finishedFooter(number: UInt64, name: Digest) throws(PosternError) -> PackFooter {
-    try PackReader(layout.incomingPack(number), name: name, files: files).footer
+  /// The new pack is finished and durable when it returns; the old one stays as it is.
+  ///
+  /// - Parameters:
+  ///   - number: the finished pack's number.
+  ///   - name: its name.
+  ///   - newNumber: the new pack's number.
+  ///   - isKept: whether an object goes into the new pack, by its first byte's place in the old one.
+  /// - Throws: as ``PackReader/init(_:name:files:)`` and ``PackReader/read(_:)``; `storage.exists`, `storage.full`,
+  ///   `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
+  public func copyPack(
+    number: UInt64, name: Digest, to newNumber: UInt64, keeping isKept: (_ offset: UInt64) -> Bool
+  ) throws(PosternError) -> FinishedPack {
+    let reader = try PackReader(layout.incomingPack(number), name: name, files: files)
+    let footer = reader.footer
+    let kept = (0..<footer.count).map { footer[$0] }.filter { isKept($0.offset) }.sorted { $0.offset < $1.offset }
+    do throws(PosternError) {
+      var writer = try createPack(number: newNumber, app: footer.app, generation: footer.generation)
+      for entry in kept {
+        guard let bytes = try reader.read(entry.id) else { continue }
+        let outcome = bytes.withUnsafeBytes { bytes in
+          Result { () throws(PosternError) in try writer.append(id: entry.id, kind: entry.kind, bytes: bytes) }
+        }
+        _ = try outcome.get()
+      }
+      return try writer.finish()
+    } catch {
+      if error.code != .storageExists { try? removePack(number: newNumber) }
+      throw error
+    }
   }
 
   /// Gives committed packs their names in `packs/`, and syncs each folder once.

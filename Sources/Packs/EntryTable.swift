@@ -17,11 +17,17 @@ struct EntryTable: Sendable {
     return slot == 0 ? nil : entries[Int(slot) - 1]
   }
 
-  /// Appends an entry whose id is not there yet.
-  mutating func append(_ entry: PackEntry) {
+  /// The slot where an id goes, until anything else is appended; nil when the id is there already.
+  mutating func vacancy(for id: Digest) -> Int? {
     if entries.count * 2 >= slots.count { grow() }
+    let slot = slot(id)
+    return slots[slot] == 0 ? slot : nil
+  }
+
+  /// Appends an entry, whose slot is what ``vacancy(for:)`` answered last.
+  mutating func append(_ entry: PackEntry, at slot: Int) {
     entries.append(entry)
-    slots[slot(entry.id)] = UInt32(entries.count)
+    slots[slot] = UInt32(entries.count)
   }
 
   /// The slot that holds the id, or the empty one where it goes.

@@ -73,8 +73,8 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
     try PackHeader.check(file, app: app, generation: generation)
     var table = EntryTable()
     for entry in entries.sorted(by: { $0.offset < $1.offset }) {
-      guard table[entry.id] == nil else { throw PackFormat.damaged(path, "it holds an id twice") }
-      table.append(entry)
+      guard let slot = table.vacancy(for: entry.id) else { throw PackFormat.damaged(path, "it holds an id twice") }
+      table.append(entry, at: slot)
     }
     let start = UInt64(PackFormat.headerByteCount)
     let end = entries.reduce(start) { max($0, $1.end) }
@@ -114,34 +114,30 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   /// How many entries no ``sync()`` has made durable yet.
   public var unsyncedCount: Int { table.entries.count - syncedCount }
 
-  /// Appends an object whose bytes the caller has checked against the id.
+  /// Appends an object whose bytes the caller has checked against the id, unless the pack holds it.
   ///
   /// - Parameters:
   ///   - id: SHA-256 of the bytes.
   ///   - kind: what the object is.
   ///   - bytes: 1 to ``PackFormat/objectByteLimit`` bytes, copied.
-  /// - Returns: where it lies.
-  /// - Throws: with the pack as it was: `pack.duplicate`, `pack.full`, `pack.object-length`. Else
-  ///   `storage.full`, `storage.failed`.
+  /// - Returns: where it lies now; nil when the pack held it before, and nothing was written.
+  /// - Throws: with the pack as it was: `pack.full`, `pack.object-length`. Else `storage.full`, `storage.failed`.
   @discardableResult
   public mutating func append(
     id: Digest, kind: ObjectKind, bytes: UnsafeRawBufferPointer
-  ) throws(PosternError) -> PackEntry {
+  ) throws(PosternError) -> PackEntry? {
     guard (1...PackFormat.objectByteLimit).contains(bytes.count) else {
       throw PosternError(
         .packObjectLength, "An object has \(bytes.count) bytes; 1 to \(PackFormat.objectByteLimit) are allowed.",
         advice: "Send it in smaller pieces.")
     }
-    guard table[id] == nil else {
-      throw PosternError(
-        .packDuplicate, "The object \(id) is in the pack already.", advice: "Send each object once.")
-    }
+    guard let slot = table.vacancy(for: id) else { return nil }
     guard fits(objectCount: 1, byteCount: bytes.count) else {
       throw PosternError(.packFull, "The pack takes no more objects.", advice: "Finish it and start another.")
     }
     let entry = PackEntry(id: id, kind: kind, offset: byteCount, length: UInt32(bytes.count))
     try orFail { (writer) throws(PosternError) in try writer.write(bytes) }
-    table.append(entry)
+    table.append(entry, at: slot)
     return entry
   }
 

@@ -19,8 +19,6 @@ extension PosternError.Code {
   public static let packFull: Self = "pack.full"
   /// An object has no bytes or more than a pack takes.
   public static let packObjectLength: Self = "pack.object-length"
-  /// A pack would hold an id twice.
-  public static let packDuplicate: Self = "pack.duplicate"
   /// A pack's file is cut short, or its parts do not fit each other.
   public static let packDamaged: Self = "pack.damaged"
   /// A pack's footer is not the one that its name names.

@@ -1,4 +1,5 @@
 import Archive
+import Bulk
 import Core
 import Fixtures
 import Foundation
@@ -68,6 +69,11 @@ import Trust
     } catch  where error.code != .epochNotAdmitted {
       throw error
     } catch {}
+    // What the tree does not reach is in the index by the second begin, so that the pack is written anew.
+    let stray = StoredObject(kind: 1, bytes: [UInt8](repeating: 7, count: 533))
+    let first = try await application.begin(epoch, in: archive)
+    try await archive.upload(MemoryBatch([stray]), to: first)
+    _ = try await archive.send(Array(epoch.state.objects.prefix(3)), in: first)
     return try await application.push(epoch, to: archive).receipt
   }
 
@@ -112,6 +118,9 @@ import Trust
     try expectHistory(archive, at: path, answers)
     try archive.expectWhole(next, of: application)
     try archive.expectWhole(before[1], of: application)
+    let stray = SHA256.hash([UInt8](repeating: 7, count: 533))
+    let error = refusal { try archive.storedObjects([stray], app: application.app, generation: 1) }
+    #expect(error?.code == .archiveNotFound)
     #expect(try files(in: "\(path)/incoming").isEmpty)
     #expect(try files(in: "\(path)/packs").count == 5)
   }

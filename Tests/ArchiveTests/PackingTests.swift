@@ -53,6 +53,21 @@ import Testing
     try await archive.abandon(token)
   }
 
+  /// Says that the footers of all published packs list what the archive serves, and nothing else.
+  private func expectFootersAreRows(in archive: Archive, at path: String) throws {
+    let root = "\(path)/packs"
+    for file in try FileManager.default.subpathsOfDirectory(atPath: root) where file.hasSuffix(".pack") {
+      let parts = file.dropLast(5).split(separator: "/").map(String.init)
+      let (app, generation, name) = (Digest(hex: parts[0]), UInt64(parts[1]), Digest(hex: parts[2]))
+      let footer = try PackReader("\(root)/\(file)", name: try #require(name)).footer
+      for start in stride(from: 0, to: footer.count, by: ArchiveLimits.requestedIds) {
+        let ids = (start..<min(footer.count, start + ArchiveLimits.requestedIds)).map { footer[$0].id }
+        let error = refusal { _ = try archive.objects(ids, app: app ?? .zero, generation: generation ?? 0) }
+        #expect(error == nil)
+      }
+    }
+  }
+
   /// More rows than a commit takes along are entered before it.
   @Test func manyObjectsAreAllFound() async throws {
     let archive = new.archive
@@ -76,7 +91,9 @@ import Testing
     try await upload(epoch.state.objects, in: token)
     _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     try archive.expectWhole(epoch, of: application)
+    try expectFootersAreRows(in: archive, at: new.path)
     try await expectGone(objects, after: epoch, in: archive)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
     #expect(try files(in: "\(new.path)/packs").count == 2)
   }
 
@@ -96,6 +113,7 @@ import Testing
     try await upload(third.state.objects, in: token)
     _ = try await archive.seal(leaf: third.leaf, bodies: third.epochBodies, token: token)
     try archive.expectWhole(third, of: application)
+    try expectFootersAreRows(in: archive, at: new.path)
     let kept = Set(third.state.objects.map(\.id)).union(epoch.state.objects.map(\.id))
     try await expectGone(second.state.objects.filter { !kept.contains($0.id) }, after: third, in: archive)
     for (digest, _) in stale.bodies where third.bodies[digest] == nil && epoch.bodies[digest] == nil {
@@ -156,5 +174,39 @@ import Testing
     for epoch in [epoch, second, next] { try archive.expectWhole(epoch, of: application) }
     #expect(try files(in: "\(new.path)/incoming").isEmpty)
     #expect(try files(in: "\(new.path)/packs").count == 4)
+  }
+
+  /// An uploader seals what another has finished before it, and its tree reaches nothing of it: whoever needs it, and
+  /// has a receipt, gets it.
+  @Test func whatOneTreeDoesNotReachAnotherKeeps() async throws {
+    let archive = new.archive
+    try await application.push(epoch, to: archive)
+    let second = try application.epoch(2, after: epoch.leafHash, state: Application.state(1))
+    let third = try application.epoch(2, after: epoch.leafHash, state: Application.state(9), uploader: 1)
+    let stale = second.with(
+      second.fields.changing(stateVersion: 0, root: third.fields.root, rootByteCount: third.fields.rootByteCount),
+      signedBy: try application.council.uploader(1))
+    let otherToken = try await application.begin(stale, in: archive, uploader: 1)
+    let sent = try await archive.send(third.state.objects, in: otherToken)
+    let error = await refusal {
+      try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: otherToken)
+    }
+    #expect(error?.code == .epochVersion && !sent.isEmpty)
+    let token = try await application.begin(second, in: archive)
+    #expect(try await archive.send(third.state.objects, in: token) == sent)
+    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+
+    var state = Application.state(9)
+    var random = SeededGenerator(seed: 4_242)
+    state.replaceSubrange(20 * 4_096..<21 * 4_096, with: random.bytes(4_096))
+    let next = try application.epoch(3, after: second.leafHash, state: state, uploader: 1)
+    _ = try await archive.send(next.state.objects, in: otherToken)
+    let pushed = try await application.push(next, to: archive, uploader: 1)
+    try archive.expectGood(pushed.receipt, of: next.leaf)
+    let honest = try application.epoch(4, after: next.leafHash, state: state)
+    try archive.expectGood(try await application.push(honest, to: archive).receipt, of: honest.leaf)
+    for epoch in [epoch, second, next, honest] { try archive.expectWhole(epoch, of: application) }
+    try expectFootersAreRows(in: archive, at: new.path)
+    #expect(try files(in: "\(new.path)/incoming").isEmpty)
   }
 }

@@ -98,4 +98,26 @@ import Trust
     #expect(try files(in: "\(new.path)/packs").isEmpty)
     try archive.expectGood(try await application.register(in: archive), of: registration.record.leaf)
   }
+
+  /// What is no registration counts against nobody; and who may register no more still gets its receipts.
+  @Test func onlyRegistrationsCount() async throws {
+    var limits = ArchiveLimits()
+    limits.registrationsPerAddressAndDay = 1
+    let archive = try await NewArchive(limits: limits)
+    let applications = try (1...3).map { try Application(home: archive.archive.home, seed: UInt64($0)) }
+    func register(_ application: Application, body: [UInt8]? = nil, from address: String) async -> PosternError? {
+      let registration = application.registration
+      return await refusal {
+        try await archive.archive.register(
+          leaf: registration.record.leaf, charter: body ?? registration.charter, signatures: registration.signatures,
+          from: address)
+      }
+    }
+    for _ in 0..<3 { #expect(await register(applications[0], body: [], from: "one")?.code == .bodyDigest) }
+    #expect(await register(applications[0], from: "one") == nil)
+    #expect(await register(applications[1], from: "one")?.code == .charterTooMany)
+    #expect(await register(applications[0], from: "one") == nil)
+    #expect(await register(applications[1], from: "two") == nil)
+    #expect(try archive.archive.size() == 2)
+  }
 }

@@ -111,7 +111,36 @@ import Testing
     #expect(found.objects[0]?.pack == numbers[0])
     #expect(try await index.writer.sweep(pack: numbers[1], after: nil) == nil)
     #expect(try index.ask { (s) throws(PosternError) in try s.pack(numbers[1]) } == nil)
-    #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: numbers[0]) }.count == 2)
+    #expect(try index.ask { (s) throws(PosternError) in try s.objects(packs: [numbers[0]]) }.values.joined().count == 2)
+  }
+
+  /// A pack is not given up for one that lacks what it holds, or has it elsewhere: nothing is changed then.
+  @Test func aTwinThatLacksAnObjectIsRefused() async throws {
+    let folder = TemporaryFolder()
+    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
+    var history = History()
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token, uploader: digest("one")))
+    let sealed = try await index.add([digest("a"), digest("b")], push: token)
+    var group = history.group()
+    group.packs = [PackSealing(pack: sealed, name: digest("name"), byteCount: 300)]
+    group.pushes = [token]
+    try await index.commit(group)
+    history.follow(group)
+    for ids in [["a", "b", "c"], ["b", "a"]] {
+      let token = PushToken.random()
+      _ = try await index.writer.openPush(newPush(token, uploader: digest("two")))
+      let pack = try await index.add(ids.map { digest($0) }, push: token)
+      var group = history.group()
+      group.packs = [PackSealing(pack: pack, name: digest("name"), byteCount: 300)]
+      group.pushes = [token]
+      let before = try index.everything()
+      let refused = group
+      let error = await refusal { () async throws(PosternError) in try await index.commit(refused) }
+      #expect(error?.code == .indexGroup)
+      #expect(try index.everything() == before)
+      _ = try await index.writer.closePush(token)
+    }
   }
 
   @Test func whatDoesNotFitIsRefused() async throws {
@@ -154,35 +183,6 @@ import Testing
     #expect(try await adding { _ in } == nil)
   }
 
-  @Test func droppedObjectsAreMissingAgain() async throws {
-    let folder = TemporaryFolder()
-    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let (mine, other) = (PushToken.random(), PushToken.random())
-    _ = try await index.writer.openPush(newPush(mine))
-    _ = try await index.writer.openPush(newPush(other, uploader: digest("another")))
-    let ids = [digest("a"), digest("b"), digest("c")]
-    let pack = try await index.add(ids, push: mine)
-    let again = try await index.add([digest("c")], push: mine)
-    let foreign = try await index.add(ids, push: other)
-    try await index.writer.dropObjects([digest("b"), digest("c"), digest("z")], from: pack)
-    let bitmaps = try [mine, other].map { token in
-      try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1, push: token) }
-    }
-    #expect(bitmaps == [[0b010], [0]])
-    // The copy of “c” in the push's other pack is still there.
-    #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: again.number) }.count == 1)
-    let tooMany = [Digest](repeating: app, count: ArchiveIndex.idLimit + 1)
-    let error = await refusal { () async throws(PosternError) in
-      try await index.writer.dropObjects(tooMany, from: pack)
-    }
-    #expect(error?.code == .indexLimit)
-    let taken = OpenPack(number: foreign.number, app: app, generation: 1, push: mine)
-    let wrong = await refusal { () async throws(PosternError) in
-      try await index.writer.dropObjects(ids, from: taken)
-    }
-    #expect(wrong?.code == .indexGroup)
-  }
-
   @Test func anAbandonedPackIsSweptInSteps() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
@@ -208,7 +208,7 @@ import Testing
       #expect(steps >= 12)
     }
     #expect(try index.ask { (s) throws(PosternError) in try s.pack(gone.number) } == nil)
-    #expect(try index.ask { (s) throws(PosternError) in try s.objects(pack: kept.number) }.count == 80)
+    #expect(try index.ask { (s) throws(PosternError) in try s.objects(packs: [kept.number]) }.values.joined().count == 80)
     #expect(try index.ask { (s) throws(PosternError) in try s.packs(in: .abandoned) }.isEmpty)
   }
 

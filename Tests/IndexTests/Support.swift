@@ -105,7 +105,7 @@ extension ArchiveIndex {
       for state in [PackState.open, .sealed, .placed, .abandoned] {
         let packs = try snapshot.packs(in: state)
         everything.packs += packs
-        for pack in packs { everything.objects += try snapshot.objects(pack: pack.number) }
+        for pack in packs { everything.objects += try snapshot.objects(packs: [pack.number])[pack.number] ?? [] }
       }
       everything.tile = try snapshot.tile(level: 0, number: 0)
       return everything

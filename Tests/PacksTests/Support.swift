@@ -172,7 +172,7 @@ func code<Value>(_ body: () throws(PosternError) -> Value) -> PosternError.Code?
 extension PackWriter {
   /// Appends bytes under their own id.
   @discardableResult
-  mutating func append(_ bytes: [UInt8], kind: ObjectKind = .chunk) throws(PosternError) -> PackEntry {
+  mutating func append(_ bytes: [UInt8], kind: ObjectKind = .chunk) throws(PosternError) -> PackEntry? {
     let id = SHA256.hash(bytes)
     return try bytes.withUnsafeBufferPointer { (buffer) throws(PosternError) in
       try append(id: id, kind: kind, bytes: UnsafeRawBufferPointer(buffer))
