@@ -22,6 +22,11 @@ public final class SerialQueue: SerialExecutor, @unchecked Sendable {
     queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
   }
 
+  /// Runs a piece of code behind the jobs that wait already; it is told on which queue.
+  func run(_ body: @escaping @Sendable (SerialQueue) -> Void) {
+    queue.async { body(self) }
+  }
+
   /// The queue as an actor names it.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     UnownedSerialExecutor(ordinary: self)

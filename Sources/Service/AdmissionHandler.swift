@@ -15,7 +15,7 @@ struct AdmissionHandler: AdmissionService {
   ) async throws -> Postern_V1_RegisterResponse {
     let receipt = try await archive.register(
       leaf: Array(request.leaf), charter: Array(request.charter), signatures: Array(request.signatures),
-      from: context.remoteAddress)
+      from: PeerAddress(describing: context.remotePeer).key)
     var response = Postern_V1_RegisterResponse()
     response.receipt = Data(receipt)
     return response
@@ -93,13 +93,5 @@ private struct ReceivedBatch: IncomingBatch {
 
   func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try data.withUnsafeReadableBytes(body)
-  }
-}
-
-extension ServerContext {
-  /// The peer's address without its port: what limits by address count.
-  fileprivate var remoteAddress: String {
-    guard let colon = remotePeer.lastIndex(of: ":") else { return remotePeer }
-    return String(remotePeer[..<colon])
   }
 }

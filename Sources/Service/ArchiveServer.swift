@@ -2,6 +2,7 @@ public import Archive
 import Core
 public import GRPCCore
 public import Logging
+import NIOCore
 import Wire
 
 /// An archive on the network: its services over a transport, and the chores that run beside them.
@@ -13,6 +14,8 @@ public struct ArchiveServer: Sendable {
   private static let chorePeriod = Duration.seconds(60)
   /// How many requests read from the disk at the same time.
   private static let readerCount = 8
+  /// How many begins, questions and seals wait for the disk, or prove an envelope, at the same time, beside the readers.
+  private static let admitterCount = max(4, System.coreCount)
 
   /// A server of an open archive.
   ///
@@ -34,6 +37,7 @@ public struct ArchiveServer: Sendable {
         log: LogHandler(archive: archive, version: version), catalog: CatalogHandler(archive: archive),
         admission: AdmissionHandler(archive: archive),
         readers: QueuePool(label: "postern.reader", width: ArchiveServer.readerCount),
+        admitters: QueuePool(label: "postern.admission", width: ArchiveServer.admitterCount),
         refusal: { error in error.forPeers(logger) })
     ]
   }

@@ -20,6 +20,11 @@ import Wire
       let (first, second) = (try peer(first), try peer(second))
       #expect(first != second)
     }
+    for (description, address) in [
+      ("ipv4:192.0.2.1:50", "192.0.2.1"), ("ipv6:[2001:db8::1]:50", "2001:db8::2"),
+      ("ipv6:[::ffff:192.0.2.1]:7", "192.0.2.1"),
+    ] { #expect(PeerAddress(describing: description).key == (try peer(address).key)) }
+    #expect(PeerAddress(describing: "unix:/a").key.isEmpty && PeerAddress(describing: "unknown") == PeerAddress(nil))
     #expect(PeerAddress(nil) == PeerAddress(try SocketAddress(unixDomainSocketPath: "/a")))
   }
 }

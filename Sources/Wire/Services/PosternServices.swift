@@ -67,6 +67,7 @@ public struct PosternServices: RegistrableRPCService {
   private let catalog: any CatalogService
   private let admission: any AdmissionService
   private let answering: Answering
+  private let admitting: Answering
 
   /// Services that answer by these handlers.
   ///
@@ -75,15 +76,18 @@ public struct PosternServices: RegistrableRPCService {
   ///   - catalog: answers for what the archive holds.
   ///   - admission: takes what comes in.
   ///   - readers: where `log` and `catalog`, which wait for a disk, run; nil for the threads that all tasks share.
+  ///   - admitters: where `admission` runs, all but uploads, which hash and leave the disk to others; nil as above.
   ///   - refusal: what a peer is told in the place of an error: it may say more than peers are to know.
   public init(
     log: any LogService, catalog: any CatalogService, admission: any AdmissionService,
-    readers: (any TaskExecutor)? = nil, refusal: @escaping @Sendable (PosternError) -> PosternError = { $0 }
+    readers: (any TaskExecutor)? = nil, admitters: (any TaskExecutor)? = nil,
+    refusal: @escaping @Sendable (PosternError) -> PosternError = { $0 }
   ) {
     self.log = log
     self.catalog = catalog
     self.admission = admission
-    answering = Answering(readers: readers, refusal: refusal)
+    answering = Answering(executor: readers, refusal: refusal)
+    admitting = Answering(executor: admitters, refusal: refusal)
   }
 
   /// Every method that takes one message; an upload takes many.
@@ -122,7 +126,7 @@ public struct PosternServices: RegistrableRPCService {
   }
 
   private func registerAdmission<Transport: ServerTransport>(_ router: inout RPCRouter<Transport>) {
-    let (admission, answering) = (admission, answering.here)
+    let (admission, answering, uploading) = (admission, admitting, admitting.here)
     router.unary(Postern_V1_Admission.Method.Register.descriptor, answering, admission.register)
     router.unary(Postern_V1_Admission.Method.Challenge.descriptor, answering, admission.challenge)
     router.unary(Postern_V1_Admission.Method.Begin.descriptor, answering, admission.begin)
@@ -133,7 +137,7 @@ public struct PosternServices: RegistrableRPCService {
       forMethod: Postern_V1_Admission.Method.Upload.descriptor, deserializer: ObjectBatchDeserializer(),
       serializer: ProtobufSerializer<Postern_V1_UploadResponse>()
     ) { request, context in
-      let response = try await answering { try await admission.upload(request.messages, context: context) }
+      let response = try await uploading { try await admission.upload(request.messages, context: context) }
       return StreamingServerResponse(single: ServerResponse(message: response))
     }
   }
@@ -141,15 +145,15 @@ public struct PosternServices: RegistrableRPCService {
 
 /// Where handlers run, and what becomes of their errors.
 private struct Answering: Sendable {
-  let readers: (any TaskExecutor)?
+  let executor: (any TaskExecutor)?
   let refusal: @Sendable (PosternError) -> PosternError
 
   /// The same, on the threads that all tasks share.
-  var here: Answering { Answering(readers: nil, refusal: refusal) }
+  var here: Answering { Answering(executor: nil, refusal: refusal) }
 
   func callAsFunction<Answer: Sendable>(_ body: @Sendable () async throws -> Answer) async throws -> Answer {
     do {
-      return try await withTaskExecutorPreference(readers) { try await body() }
+      return try await withTaskExecutorPreference(executor) { try await body() }
     } catch let error as PosternError {
       throw refusal(error)
     }

@@ -1,3 +1,4 @@
+import Core
 package import NIOCore
 
 /// Whom a server's shares are for: an IPv4 address, or the 64 bits of an IPv6 address that name its network, because
@@ -20,4 +21,15 @@ package struct PeerAddress: Hashable, Sendable {
       bytes = []
     }
   }
+
+  /// The owner of the address in a peer's description, as this package's transports give it to GRPCCore.
+  package init(describing peer: String) {
+    let address = peer.drop { $0 != ":" }.dropFirst()
+    let text = address.prefix(upTo: address.lastIndex(of: ":") ?? address.endIndex)
+    let isBracketed = text.first == "[" && text.last == "]"
+    self.init(try? SocketAddress(ipAddress: String(isBracketed ? text.dropFirst().dropLast() : text), port: 0))
+  }
+
+  /// The owner as a text, the same for all its addresses: what counts by it needs to know no more.
+  package var key: String { bytes.hex }
 }
