@@ -37,6 +37,9 @@ final class PushPacks {
     var sealing: PackSealing
     /// How many objects it holds.
     let objectCount: Int
+    /// Where its objects end and its footer begins: while no commit needs the footer, a row says this length, which a
+    /// begin that goes on in the pack cuts the file to.
+    let objectsEnd: UInt64
 
     /// Whether the index has rows of it.
     var isRecorded: Bool { objectCount > sealing.objects.count }
@@ -159,7 +162,7 @@ final class PushPacks {
       let pack = finished[position].sealing
       while !finished[position].sealing.objects.isEmpty {
         let rows = Array(finished[position].sealing.objects.prefix(Index.ObjectBatch.rowLimit))
-        try await record(rows, in: pack.pack, packByteCount: pack.byteCount)
+        try await record(rows, in: pack.pack, packByteCount: finished[position].objectsEnd)
         finished[position].sealing.objects.removeFirst(rows.count)
       }
     }
@@ -204,9 +207,10 @@ final class PushPacks {
     let rows = unrecorded + finishing.unsyncedEntries.map(ObjectRow.init)
     unrecorded = []
     do throws(PosternError) {
+      let objectsEnd = finishing.byteCount
       let done = try finishing.finish()
       let sealing = PackSealing(pack: openPack, name: done.name, byteCount: done.byteCount, objects: rows)
-      finished.append(Finished(sealing: sealing, objectCount: done.entries.count))
+      finished.append(Finished(sealing: sealing, objectCount: done.entries.count, objectsEnd: objectsEnd))
     } catch {
       failure = error
       throw error
@@ -229,7 +233,8 @@ final class PushPacks {
       }
       let rows = done.entries.sorted { $0.offset < $1.offset }.map(ObjectRow.init)
       let sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: rows)
-      finished.append(Finished(sealing: sealing, objectCount: rows.count))
+      let objectsEnd = rows.last.map { $0.offset + UInt64($0.length) } ?? 0
+      finished.append(Finished(sealing: sealing, objectCount: rows.count, objectsEnd: objectsEnd))
       // What a crash would have left to the uploader, it leaves from now on too.
       if old.isRecorded { try await recordFinished() }
     }

@@ -209,4 +209,27 @@ import Testing
     try expectFootersAreRows(in: archive, at: new.path)
     #expect(try files(in: "\(new.path)/incoming").isEmpty)
   }
+  /// A refused seal leaves packs with footers; begins that go on in them may come any number of times.
+  @Test func whatARefusedSealLeftIsKeptThroughManyBegins() async throws {
+    let archive = new.archive
+    try await application.push(epoch, to: archive)
+    let second = try application.epoch(2, after: epoch.leafHash, state: Application.state(1))
+    let stale = second.with(
+      second.fields.changing(stateVersion: 0), signedBy: try application.council.uploader())
+    var token = try await application.begin(stale, in: archive)
+    let sent = try await archive.send(second.state.objects, in: token)
+    let error = await refusal {
+      try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: token)
+    }
+    #expect(error?.code == .epochVersion && !sent.isEmpty)
+    for _ in 0..<4 {
+      token = try await application.begin(second, in: archive)
+      let missing = try await archive.missing(second.state.objects.map(\.id), for: token)
+      #expect(missing.allSatisfy { $0 == 0 })
+    }
+    let admitted = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    try archive.expectGood(admitted, of: second.leaf)
+    try archive.expectWhole(second, of: application)
+    try expectFootersAreRows(in: archive, at: new.path)
+  }
 }
