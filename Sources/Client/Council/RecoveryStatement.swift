@@ -114,7 +114,7 @@ public struct RecoveryStatement: Sendable {
       answer.envelope == epoch.envelope
     else {
       throw PosternError(
-        .recoveryAnswer, "The release was made for another recovery.",
+        .recoveryAnswer, "The release is damaged, or was made for another recovery.",
         advice: "Ask the member for its answer to this request.")
     }
     let number = Int(answer.member)

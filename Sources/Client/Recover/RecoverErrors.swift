@@ -1,5 +1,6 @@
 public import Core
 import Glibc
+import Records
 
 extension PosternError.Code {
   /// The epoch's state version is lower than the one that is expected.
@@ -15,6 +16,19 @@ extension PosternError.Code {
 }
 
 extension PosternError {
+  static func stale(_ epoch: EpochFields, expected: UInt64, isNamed: Bool) -> PosternError {
+    guard isNamed else {
+      return PosternError(
+        .recoverStale, "Epoch \(epoch.number) holds state version \(epoch.stateVersion), older than \(expected).",
+        advice: "Ask another archive for a newer epoch; this one may be hiding it.")
+    }
+    return PosternError(
+      .recoverStale,
+      "The epoch that was asked for, \(epoch.number), holds state version \(epoch.stateVersion), and at least "
+        + "\(expected) is expected.",
+      advice: "Ask for a newer epoch, or expect this version.")
+  }
+
   static func brokenOutput(_ number: Int32) -> PosternError {
     PosternError(
       .recoverOutput, "Standard output cannot be written: \(String(cString: strerror(number))).",

@@ -19,11 +19,14 @@ public struct RecoverOptions: Sendable {
   public var output: Output
   /// The lowest state version that will do; nil where any does.
   public var expectedVersion: UInt64?
+  /// Whether somebody chose the epoch; where not, it is what an archive showed as the newest.
+  public var isEpochNamed: Bool
 
   /// A recovery into a file, or to standard output.
-  public init(output: Output, expectedVersion: UInt64? = nil) {
+  public init(output: Output, expectedVersion: UInt64? = nil, isEpochNamed: Bool = false) {
     self.output = output
     self.expectedVersion = expectedVersion
+    self.isEpochNamed = isEpochNamed
   }
 }
 

@@ -25,9 +25,7 @@ public enum Recoverer {
   ) async throws -> RecoverReport {
     let epoch = opening.epoch
     if let expected = options.expectedVersion, epoch.stateVersion < expected {
-      throw PosternError(
-        .recoverStale, "Epoch \(epoch.number) holds state version \(epoch.stateVersion), older than \(expected).",
-        advice: "Ask another archive for a newer epoch; this one may be hiding it.")
+      throw PosternError.stale(epoch, expected: expected, isNamed: options.isEpochNamed)
     }
     let opened = try opening.open(capsule)
     let output = try StateOutput.open(options.output, byteCount: opened.root.plainByteCount)

@@ -23,7 +23,8 @@ struct CouncilRelease: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the release goes (REQUEST.NAME.release where none is given); - is standard output.", valueName: "file"))
+      "Where the release goes (REQUEST.NUMBER.release where none is given, by the member's place in the charter from "
+        + "0); - is standard output.", valueName: "file"))
   var out: String?
 
   @Option(help: ArgumentHelp("The application that you know, 64 hex digits; any other is refused.", valueName: "id"))
@@ -37,7 +38,7 @@ struct CouncilRelease: AsyncParsableCommand {
 
   func run() async throws {
     let file = try RecoveryRequestFile.read(request)
-    let recovery = try await RecoveryCase(verifying: file, app: app)
+    let recovery = try await file.verified(app: app, advice: "Do not answer it; ask who sent it to send it again.")
     let key = try KeyFile.read(key, as: .member, passphrase)
     let number = try recovery.memberNumber(of: key)
     Console.note(RecoverySummary(recovery, member: number).text)

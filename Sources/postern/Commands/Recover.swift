@@ -30,13 +30,17 @@ struct Recover: AsyncParsableCommand {
 
   func run() async throws {
     let key = try KeyFile.read(kmsKey, as: .kms, passphrase)
+    let uploader = try recovery.uploaderKey(passphrase)
     try recovery.requirePlace()
     let memory = try state.memory(app)
     let sealed = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.sealedEpoch(of: try await connection.verified(app: app, epoch: epoch, memory: memory))
+      let application = try await connection.verified(app: app, epoch: epoch, memory: memory)
+      try uploader?.requireUploader(of: application.charter)
+      return try await connection.sealedEpoch(of: application)
     }
     if epoch == nil, !recovery.json { Console.note(Latest.rests) }
     let opening = SharedOpening(try KMSDoorOpener.open(sealed, key: key))
-    try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)
+    try await recovery.recover(
+      opening, isEpochNamed: epoch != nil, goingOnAs: uploader, over: archive, state: state)
   }
 }

@@ -42,12 +42,14 @@ struct RecoveryOpen: AsyncParsableCommand {
 
   func run() async throws {
     let file = try RecoveryRequestFile.read(request)
-    let asked = try await RecoveryCase(verifying: file)
+    let asked = try await file.verified(advice: "Take the request as it was written, or write a new one.")
+    let uploader = try recovery.uploaderKey(passphrase)
+    try uploader?.requireUploader(of: asked.statement.charter)
     var tally = try RecoveryTally(asked, secret: try readSecret())
     try recovery.requirePlace()
     try collect(into: &tally)
     let opening = SharedOpening(try tally.open())
-    try await recovery.recover(opening, over: archive, state: state, passphrase: passphrase)
+    try await recovery.recover(opening, isEpochNamed: true, goingOnAs: uploader, over: archive, state: state)
   }
 
   private func readSecret() throws -> RecoverySecret {

@@ -3,6 +3,7 @@ import Client
 import Core
 import Envelope
 import Records
+import Sodium
 
 /// What comes after a door was opened, whichever it was.
 struct RecoveryOptions: ParsableArguments {
@@ -27,22 +28,32 @@ struct RecoveryOptions: ParsableArguments {
     if out != InputFile.standardInput { try OutputFile.requireFolder(of: out) }
   }
 
+  /// The key of the uploader that is to go on; nil where none is.
+  ///
+  /// - Throws: `key.*`, `file.*`.
+  func uploaderKey(_ passphrase: PassphraseOptions) throws(PosternError) -> SharedKey? {
+    guard let uploader else { return nil }
+    return SharedKey(try KeyFile.read(uploader, as: .uploader, passphrase))
+  }
+
   /// Recovers the state of an opened epoch, and hands what is needed to go on to the uploader.
   ///
   /// - Parameters:
   ///   - opening: what the door gave.
+  ///   - isEpochNamed: whether somebody chose this epoch, and not the archive as its newest.
+  ///   - key: the uploader that goes on, one that the charter lists; nil where none does.
   ///   - archive: where the objects are fetched.
   ///   - state: where an uploader keeps what it goes on with.
-  ///   - passphrase: the uploader key's.
   func recover(
-    _ opening: SharedOpening, over archive: ArchiveOptions, state: StateOptions, passphrase: PassphraseOptions
+    _ opening: SharedOpening, isEpochNamed: Bool, goingOnAs key: SharedKey?, over archive: ArchiveOptions,
+    state: StateOptions
   ) async throws {
     let app = opening.opening.app
     let epoch = opening.opening.epoch
-    let key = try uploader.map { SharedKey(try KeyFile.read($0, as: .uploader, passphrase)) }
     let line = ProgressLine(isShown: !json)
     defer { line.clear() }
-    let options = RecoverOptions(output: RecoverOptions.Output(argument: out), expectedVersion: expectVersion)
+    let options = RecoverOptions(
+      output: RecoverOptions.Output(argument: out), expectedVersion: expectVersion, isEpochNamed: isEpochNamed)
     let memory = try state.memory(app)
     let statePath = try state.path(app)
     let address = try archive.address()
@@ -102,6 +113,15 @@ struct RecoveryOptions: ParsableArguments {
     guard !isPiped else { return Console.note(text) }
     try Console.say(
       text, after: Console.Deed(sentence: "The state was recovered to \(out)", advice: "Use it as it is."))
+  }
+}
+
+extension SharedKey {
+  /// Refuses a key that the charter lists no uploader with, before anything is fetched or written for it.
+  ///
+  /// - Throws: `push.not-an-uploader`, `key.role`.
+  func requireUploader(of charter: Charter) throws(PosternError) {
+    try charter.requireUploader(file.signingKey().verificationKey)
   }
 }
 
