@@ -75,7 +75,7 @@ import Testing
 
   private func register(_ program: Program, home: String) throws -> String {
     for name in JourneyTests.members { try program.makeKey("member", name) }
-    try program.makeKey("uploader", "tee")
+    for name in ["tee", "stranger"] { try program.makeKey("uploader", name) }
     try program.makeKey("requester", "ops")
     try program.makeKey("kms", "kms")
     // The home log is left out: the archive is asked.
@@ -134,6 +134,7 @@ import Testing
       "council", "release", "--key", "ana.key", "--request", "request", "--yes", "--app",
       String(repeating: "0", count: 64))
     #expect(foreign.status == 1 && foreign.errors.contains("(recovery.wrong-app)"))
+    try expectDamage(program)
     for name in ["ana", "cy"] {
       _ = try must(
         program, "council", "release", "--key", "\(name).key", "--request", "request", "--out", "\(name).release",
@@ -142,6 +143,10 @@ import Testing
     try writeLie(program)
     let few = try program.run("recovery", "open", "--request", "request", "--out", "out", "--release", "ana.release")
     #expect(few.status == 1 && few.errors.contains("Ask for a release from more of: bo, cy.") && !program.exists("out"))
+    let stranger = try program.run(
+      "recovery", "open", "--request", "request", "--out", "out", "--uploader", "stranger.key", "--release",
+      "ana.release", "cy.release")
+    #expect(stranger.status == 1 && stranger.errors.contains("(push.not-an-uploader)") && !program.exists("out"))
     let opened = try program.run(
       "recovery", "open", "--request", "request", "--out", "out", "--blame", "blame", "--release", "bo.release",
       "ana.release", "ana.release", "charter", "cy.release")
@@ -151,6 +156,18 @@ import Testing
     #expect(try program.bytes(of: "out") == state)
     #expect(try must(program, "council", "judge", "blame").hasPrefix("Proven: "))
     #expect(try program.run("council", "judge", "request").status == 1)
+  }
+
+  /// A member who got a damaged request is told so, and not what the charter's author should mend.
+  private func expectDamage(_ program: Program) throws {
+    var request = try program.bytes(of: "request")
+    let middle = request.count / 2
+    guard let place = request[middle...].firstIndex(where: { $0 != UInt8(ascii: "\n") }) else { return }
+    request[place] = request[place] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
+    try Data(request).write(to: URL(filePath: program.folder.path("damaged.request")))
+    let damaged = try program.run("council", "release", "--key", "ana.key", "--request", "damaged.request", "--yes")
+    #expect(damaged.status == 1 && damaged.errors.contains("The request is damaged or was made up: "))
+    #expect(damaged.errors.contains("Do not answer it"))
   }
 
   /// bo signs an answer that nobody can open.
@@ -181,6 +198,14 @@ import Testing
     let stale = try program.run(
       "recover", "--app", app, "--kms-key", "kms.key", "--out", "again", "--expect-version", "10")
     #expect(stale.status == 1 && stale.errors.contains("(recover.stale)") && !program.exists("again"))
+    let named = try program.run(
+      "recover", "--app", app, "--kms-key", "kms.key", "--out", "again", "--epoch", "1", "--expect-version", "9")
+    #expect(named.status == 1 && named.errors.contains("The epoch that was asked for, 1, holds state version 1"))
+    let stranger = try program.run(
+      "recover", "--app", app, "--kms-key", "kms.key", "--out", "again", "--uploader", "stranger.key")
+    #expect(stranger.status == 1 && stranger.errors.contains("(push.not-an-uploader)") && !program.exists("again"))
+    let file = try program.run("latest", "--app", app, "--state", "charter")
+    #expect(file.status == 1 && file.errors.contains("(state.location)"))
     // The node's own memory is gone with it; what it recovers is enough to go on in the same generation.
     try FileManager.default.removeItem(atPath: program.folder.path("state"))
     let recovered = try must(

@@ -26,7 +26,7 @@ public struct CheckpointMemory: Sendable {
     do {
       return try SignedCheckpoint(parsing: bytes, log: log)
     } catch {
-      throw .stateMalformed(path)
+      throw .memoryMalformed(path, of: "the newest checkpoint of a log")
     }
   }
 

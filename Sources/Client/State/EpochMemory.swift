@@ -47,7 +47,7 @@ extension CheckpointMemory {
   public func newestEpoch(of app: Digest) throws(PosternError) -> SeenEpoch? {
     let path = path(of: app)
     guard let bytes = try StateFiles.read(path, byteCountLimit: SeenEpoch.byteCount) else { return nil }
-    guard let seen = SeenEpoch(parsing: bytes) else { throw .stateMalformed(path) }
+    guard let seen = SeenEpoch(parsing: bytes) else { throw .memoryMalformed(path, of: "the newest epoch") }
     return seen
   }
 
@@ -61,10 +61,7 @@ extension CheckpointMemory {
   public func advance(to shown: SeenEpoch?, from seen: SeenEpoch?, of app: Digest) async throws {
     if let seen {
       guard let shown, shown.number > seen.number || shown == seen else {
-        throw PosternError(
-          .viewRolledBack,
-          "The archive shows epoch \(shown?.number ?? 0) as the newest, but this machine has seen epoch \(seen.number).",
-          advice: "It hides what it had, or lost it: ask another copy of the archive, and keep your receipts.")
+        throw PosternError.rolledBack(to: shown?.number, from: seen.number, path: path(of: app))
       }
     }
     guard let shown else { return }
@@ -82,5 +79,22 @@ extension CheckpointMemory {
 
   private func path(of app: Digest) -> String {
     "\(folder)/newest-\(app.bytes.prefix(16).hex).epoch"
+  }
+}
+
+extension PosternError {
+  /// An archive that shows less than this machine has seen, or another epoch of the same number.
+  fileprivate static func rolledBack(to shown: UInt64?, from seen: UInt64, path: String) -> PosternError {
+    guard shown != seen else {
+      return PosternError(
+        .viewRolledBack,
+        "The archive shows another epoch \(seen) than the one that this machine has seen: there are two histories, or "
+          + "the file “\(path)” is damaged.",
+        advice: "Ask another copy of the archive, and compare both with the receipt of epoch \(seen).")
+    }
+    let newest = shown.map { "epoch \($0) as the newest" } ?? "no epoch"
+    return PosternError(
+      .viewRolledBack, "The archive shows \(newest), but this machine has seen epoch \(seen) (“\(path)”).",
+      advice: "It hides what it had, or lost it: ask another copy of the archive, and keep your receipts.")
   }
 }

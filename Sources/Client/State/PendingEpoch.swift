@@ -40,7 +40,7 @@ public struct PendingEpoch: Hashable, Sendable {
   ///
   /// - Throws: `state.malformed`; `state.does-not-open` where another key signed it.
   init(parsing bytes: [UInt8], app: Digest, uploader: VerificationKey, path: String) throws(PosternError) {
-    let malformed = PosternError.stateMalformed(path)
+    let malformed = PosternError.pendingMalformed(path)
     guard bytes.starts(with: PendingEpoch.magic) else { throw malformed }
     let parts: [[UInt8]]
     do {

@@ -2,7 +2,7 @@ public import Core
 import Glibc
 
 extension PosternError.Code {
-  /// Nothing says where a client's state is to be kept.
+  /// Nothing says where a client's state is to be kept, or what is named for it is no folder.
   public static let stateLocation: Self = "state.location"
   /// Another process uses the state folder.
   public static let stateInUse: Self = "state.in-use"
@@ -26,8 +26,35 @@ extension PosternError {
 
   static func stateMalformed(_ path: String) -> PosternError {
     PosternError(
-      .stateMalformed, "The file “\(path)” is not what a client keeps there.",
-      advice: "Move it away: the next push opens a new generation if it has to.")
+      .stateMalformed, "The file “\(path)” is damaged, or is not what a client keeps there.",
+      advice: "Move it away: the next push opens a new generation, \(unlessRecovered).")
+  }
+
+  /// The secrets of a generation that this key does not open.
+  static func generationSealed(_ path: String) -> PosternError {
+    PosternError(
+      .stateSealed, "The secrets in “\(path)” do not open under this key: it is not the one, or the file is damaged.",
+      advice: "Use the key that pushed before. A damaged file is moved away: the next push opens a new generation, "
+        + "\(unlessRecovered).")
+  }
+
+  private static let unlessRecovered =
+    "unless a recovery with “--uploader KEY --state FOLDER” writes the file again before"
+
+  static func pendingMalformed(_ path: String) -> PosternError {
+    PosternError(
+      .stateMalformed, "The file “\(path)” is damaged, or is not the signed epoch that a push keeps there.",
+      advice: "Move it away and look with “postern latest” whether that epoch was admitted before you push again.")
+  }
+
+  /// What this machine has seen, in a form that cannot be read.
+  ///
+  /// - Parameter what: what the file remembers.
+  static func memoryMalformed(_ path: String, of what: String) -> PosternError {
+    PosternError(
+      .stateMalformed, "The file “\(path)”, this machine's memory of \(what), is damaged.",
+      advice: "Moving it away gives up the protection against an archive that goes back behind what it showed here: "
+        + "compare the archive's answer with your receipts first.")
   }
 
   static func unremovable(_ path: String, _ number: Int32) -> PosternError {

@@ -1,4 +1,5 @@
 public import Core
+import Glibc
 
 /// Where a client keeps what it has to remember of an application.
 public enum StateLocation {
@@ -10,6 +11,16 @@ public enum StateLocation {
   /// - Throws: `state.location` when there is no home either.
   public static func path(app: Digest, environment: [String: String]) throws(PosternError) -> String {
     "\(try base(environment))/postern/\(app.hex)"
+  }
+
+  /// Refuses a name that is taken by something else than a folder; one that is not there yet is fine.
+  ///
+  /// - Throws: `state.location`.
+  public static func requireFolder(_ path: String) throws(PosternError) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { return }
+    throw PosternError(
+      .stateLocation, "“\(path)” is to be the state folder, and is a file.", advice: "Name a folder with --state.")
   }
 
   private static func base(_ environment: [String: String]) throws(PosternError) -> String {

@@ -72,7 +72,7 @@ struct StateSeal: ~Copyable {
           front.withUnsafeBytes { cipher.open(sealed, key: key, associatedData: $0, into: memory) }
         }
       }
-      guard opens else { throw .stateSealed }
+      guard opens else { throw .generationSealed(path) }
     }
     return OpenedState(publicPart: publicPart, secret: secret)
   }

@@ -13,7 +13,10 @@ struct StateOptions: ParsableArguments {
   ///
   /// - Throws: `state.location`.
   func path(_ app: Digest) throws(PosternError) -> String {
-    if let state { return state }
+    if let state {
+      try StateLocation.requireFolder(state)
+      return state
+    }
     return try StateLocation.path(app: app, environment: ProcessInfo.processInfo.environment)
   }
 

@@ -58,7 +58,9 @@ import Trust
     for number in [nil, 1, 4] as [UInt64?] {
       #expect(await refusal { try await show(number) }?.code == .viewRolledBack)
     }
-    #expect(await refusal { try await show(5, leaf: 1) }?.code == .viewRolledBack)
+    let fork = await refusal { try await show(5, leaf: 1) }
+    #expect(fork?.code == .viewRolledBack && fork?.message.contains("another epoch 5 ") == true)
+    #expect(fork?.message.contains("/newest-") == true)
     #expect(try memory.newestEpoch(of: app)?.number == 5)
     try await show(6)
   }
