@@ -12,11 +12,20 @@ struct AdmittedEpoch: Sendable {
   let opening: GenerationOpening?
 
   /// What the push did.
-  func report(_ traffic: PushProgress, isRepeat: Bool = false) -> PushReport {
-    PushReport(
+  ///
+  /// - Parameters:
+  ///   - traffic: what was read and sent.
+  ///   - previous: the epoch that was the newest when the push began.
+  ///   - isRepeat: whether this epoch had been admitted before.
+  func report(_ traffic: PushProgress, after previous: EpochFields?, isRepeat: Bool = false) -> PushReport {
+    let other = previous.flatMap { previous in
+      previous.number != fields.number && previous.stateVersion == fields.stateVersion ? previous.number : nil
+    }
+    return PushReport(
       app: app, epoch: fields.number, generation: fields.generation, opening: opening,
       stateVersion: fields.stateVersion, commitment: fields.commitment, root: fields.root, leafIndex: leafIndex,
-      checkpointSize: checkpointSize, receiptPath: receiptPath, isRepeat: isRepeat, traffic: traffic)
+      checkpointSize: checkpointSize, receiptPath: receiptPath, previousOfSameVersion: other,
+      isRepeat: isRepeat, traffic: traffic)
   }
 }
 

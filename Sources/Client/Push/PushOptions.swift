@@ -49,6 +49,8 @@ public struct PushReport: Hashable, Sendable {
   public let checkpointSize: UInt64
   /// Where the receipt lies.
   public let receiptPath: String
+  /// The epoch before this one, where it has the same state version and this push added another; nil elsewhere.
+  public let previousOfSameVersion: UInt64?
   /// Whether the archive had admitted this very epoch before, so that nothing new was published.
   public let isRepeat: Bool
   /// What was read and sent.

@@ -42,7 +42,7 @@ public enum Pusher {
       let repeated = try again(newest, of: application, in: folder)
       await push.abandon()
       meter.enter(.done)
-      return repeated.report(meter.progress, isRepeat: true)
+      return repeated.report(meter.progress, after: nil, isRepeat: true)
     }
     meter.enter(.sealing)
     let pending = try plan.sealer.seal(root: root, in: generation.held, signedBy: signing)
@@ -58,7 +58,7 @@ public enum Pusher {
     let admitted = try await accept(
       receipt, of: pending, in: folder, over: archive, application, remembered, opening: generation.opening)
     meter.enter(.done)
-    return admitted.report(meter.progress)
+    return admitted.report(meter.progress, after: application.epoch?.fields)
   }
 
   /// Reads, seals and sends the state.

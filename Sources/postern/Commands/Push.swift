@@ -91,9 +91,14 @@ struct Push: AsyncParsableCommand {
     defer { line.clear() }
     let report = try await push(options, key, line)
     line.clear()
+    if let other = report.previousOfSameVersion {
+      Console.note(
+        "Two epochs have state version \(report.stateVersion) now, \(other) and \(report.epoch): by the version alone "
+          + "nobody can tell them apart.")
+    }
     let deed = Console.Deed(
       sentence: "Epoch \(report.epoch) is in the log, and its receipt in \(report.receiptPath)",
-      advice: "Do not push it again; “postern show --epoch \(report.epoch)” shows it.")
+      advice: "Do not push it again; “postern show --app \(report.app) --epoch \(report.epoch)” shows it.")
     try Console.say(json ? try output(report).json : text(report), after: deed)
   }
 
@@ -155,9 +160,9 @@ extension GenerationOpening {
   fileprivate var hint: String? {
     guard case .notHeld = self else { return nil }
     return
-      "Everything was sent anew, since this state folder does not hold the generation of the newest epoch: another "
-      + "folder or another uploader opened it. Push with one folder, or take a generation over before pushing: recover "
-      + "with “--uploader KEY”, and --state where you name a folder."
+      "Nothing that earlier generations sent could be used, since this state folder does not hold the generation of the "
+      + "newest epoch: another folder or another uploader opened it. Push with one folder, or take a generation over "
+      + "before pushing: recover with “--uploader KEY”, and --state where you name a folder."
   }
 }
 
