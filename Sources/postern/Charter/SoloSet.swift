@@ -66,9 +66,11 @@ struct SoloSet: ~Copyable {
 
   /// What to do next, command by command.
   ///
-  /// - Parameter archive: the address that was given, if one was.
-  func nextSteps(folder: String, app: Digest, archive: String?) -> String {
-    let there = archive.map { " --archive \($0)" } ?? ""
+  /// - Parameters:
+  ///   - folder: where the keys and the charter are.
+  ///   - app: the application.
+  ///   - there: the options that say which archive to ask, each with a space in front.
+  func nextSteps(folder: String, app: Digest, options there: String) -> String {
     let kms =
       charter.charter.kms == nil
       ? ""

@@ -69,7 +69,7 @@ struct CharterNew: AsyncParsableCommand {
     let set = try SoloSet(name: name, hasKMS: kms, home: home)
     let app = try set.write(to: out)
     Console.note(CharterSummary(try CharterFile.read("\(out)/\(SoloSet.charterName)")).text)
-    Console.note(set.nextSteps(folder: out, app: app, archive: archive.archive))
+    Console.note(set.nextSteps(folder: out, app: app, options: archive.words + common.words))
     try Console.answer(
       app.hex, called: "application",
       after: Console.Deed(

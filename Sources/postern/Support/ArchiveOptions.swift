@@ -22,6 +22,11 @@ struct ArchiveOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Connect over TLS 1.3, trusting the certificates in this PEM file.", valueName: "file"))
   var tlsCa: String?
 
+  /// The options as they were given, each with a space in front, to be put into a command that is shown.
+  var words: String {
+    (archive.map { " --archive \($0)" } ?? "") + (tls ? " --tls" : "") + (tlsCa.map { " --tls-ca \($0)" } ?? "")
+  }
+
   /// The archive's address.
   ///
   /// - Throws: `address.malformed`.

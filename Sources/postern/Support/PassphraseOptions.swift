@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Core
+import Glibc
 import Sodium
 
 /// Where a passphrase comes from: a file, or the person at the terminal.
@@ -64,6 +65,16 @@ extension KeyFile {
       return try KeyFile(parsing: text) { () throws(PosternError) in try passphrase.existing(for: path) }
     }
     if let role { try key.require(role) }
+    if isOpenToOthers(path) {
+      Console.note("Others on this machine have access to the key “\(path)”. Take it from them: chmod 600 \(path)")
+    }
     return key
+  }
+
+  /// Whether the mode of a key's file lets anyone but its owner in; a pipe's means nothing.
+  private static func isOpenToOthers(_ path: String) -> Bool {
+    var status = stat()
+    guard path != InputFile.standardInput, stat(path, &status) == 0 else { return false }
+    return status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o077 != 0
   }
 }
