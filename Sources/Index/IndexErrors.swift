@@ -73,7 +73,8 @@ extension PosternError {
   public static func damagedIndex(_ what: String) -> PosternError {
     PosternError(
       .indexDamaged, "The archive's index is damaged: \(what).",
-      advice: "Restore the data folder from a copy, or rebuild the index from the published log and the packs.")
+      advice: "Stop the archive and keep the whole data folder: no command rebuilds an index. Put a copy of the whole "
+        + "folder in its place only if no receipt was given after the copy was made.")
   }
 }
 
