@@ -51,6 +51,35 @@ struct Malformed: Error, CustomStringConvertible {
   init(_ description: String) {
     self.description = "malformed: \(description)"
   }
+
+  /// What a decoder found, with the field that it found it in.
+  init(reading error: any Error) {
+    guard let error = error as? DecodingError else {
+      self.init("\(error)")
+      return
+    }
+    switch error {
+    case .keyNotFound(let key, let context): self.init("the field \(Malformed.place(context, key)) is missing")
+    case .valueNotFound(_, let context): self.init("the field \(Malformed.place(context)) is null")
+    case .typeMismatch(_, let context): self.init("the field \(Malformed.place(context)) is of another type")
+    case .dataCorrupted(let context) where context.codingPath.isEmpty: self.init("no JSON")
+    case .dataCorrupted(let context):
+      self.init("the field \(Malformed.place(context)): \(context.debugDescription)")
+    @unknown default: self.init("\(error)")
+    }
+  }
+
+  /// A field's name as the file spells it: `sealed_releases.messages[2].what`.
+  private static func place(_ context: DecodingError.Context, _ key: (any CodingKey)? = nil) -> String {
+    let keys = context.codingPath + (key.map { [$0] } ?? [])
+    return keys.reduce(into: "") { place, key in
+      if let number = key.intValue { return place += "[\(number)]" }
+      if !place.isEmpty { place += "." }
+      for (index, letter) in key.stringValue.enumerated() {
+        place += letter.isUppercase && index > 0 ? "_\(letter.lowercased())" : "\(letter)"
+      }
+    }
+  }
 }
 
 /// Reads a vector of some kind.
@@ -58,7 +87,7 @@ func decodeVector<Vector: Decodable>(_ json: [UInt8]) throws -> Vector {
   guard json.count <= Conformance.fileByteLimit else { throw Malformed("longer than 256 MiB") }
   let decoder = JSONDecoder()
   decoder.keyDecodingStrategy = .convertFromSnakeCase
-  do { return try decoder.decode(Vector.self, from: Data(json)) } catch { throw Malformed("\(error)") }
+  do { return try decoder.decode(Vector.self, from: Data(json)) } catch { throw Malformed(reading: error) }
 }
 
 /// A policy's tree: a gate is `{"t", "c"}`, a member `{"m", "w"}`.

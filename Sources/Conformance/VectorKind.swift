@@ -32,7 +32,7 @@ enum VectorKind {
       // A list, a number or a text: JSON, and no vector.
       return nil
     } catch {
-      throw Malformed("no JSON: \(error)")
+      throw Malformed(reading: error)
     }
     guard let kind = [VectorKind.envelope, .policies].first(where: { !names.isDisjoint(with: $0.marks) }) else {
       return nil

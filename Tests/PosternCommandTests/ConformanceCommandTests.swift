@@ -33,7 +33,7 @@ import Testing
     try copy("policies.json", as: "policies.json")
     try program.write("{\"allowed\": [", to: "v/cut.json")
     let run = try program.run("conformance", "v")
-    #expect(run.status == 1 && run.output.contains("FAILED  cut.json: the file: malformed: no JSON"))
+    #expect(run.status == 1 && run.output.contains("FAILED  cut.json: the file: malformed: no JSON\n"))
     #expect(run.errors.contains("(conformance.failed)"))
   }
 
