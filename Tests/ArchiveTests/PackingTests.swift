@@ -213,7 +213,7 @@ import Testing
   @Test func whatARefusedSealLeftIsKeptThroughManyBegins() async throws {
     let archive = new.archive
     try await application.push(epoch, to: archive)
-    let second = try application.epoch(2, after: epoch.leafHash, state: Application.state(1))
+    let second = try application.epoch(2, after: epoch.leafHash, state: Application.state(9))
     let stale = second.with(
       second.fields.changing(stateVersion: 0), signedBy: try application.council.uploader())
     var token = try await application.begin(stale, in: archive)
