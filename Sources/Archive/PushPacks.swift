@@ -41,6 +41,16 @@ final class PushPacks {
     /// begin that goes on in the pack cuts the file to.
     let objectsEnd: UInt64
 
+    /// - Parameters:
+    ///   - pack: whose file it is.
+    ///   - done: the file.
+    ///   - rows: those that the index does not have yet.
+    init(_ pack: OpenPack, _ done: FinishedPack, unrecorded rows: [ObjectRow]) {
+      sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: rows)
+      objectCount = done.entries.count
+      objectsEnd = done.entries.reduce(0) { max($0, $1.end) }
+    }
+
     /// Whether the index has rows of it.
     var isRecorded: Bool { objectCount > sealing.objects.count }
   }
@@ -207,10 +217,7 @@ final class PushPacks {
     let rows = unrecorded + finishing.unsyncedEntries.map(ObjectRow.init)
     unrecorded = []
     do throws(PosternError) {
-      let objectsEnd = finishing.byteCount
-      let done = try finishing.finish()
-      let sealing = PackSealing(pack: openPack, name: done.name, byteCount: done.byteCount, objects: rows)
-      finished.append(Finished(sealing: sealing, objectCount: done.entries.count, objectsEnd: objectsEnd))
+      finished.append(Finished(openPack, try finishing.finish(), unrecorded: rows))
     } catch {
       failure = error
       throw error
@@ -232,9 +239,7 @@ final class PushPacks {
         reached.contains(ObjectPlace(pack: number, offset: offset))
       }
       let rows = done.entries.sorted { $0.offset < $1.offset }.map(ObjectRow.init)
-      let sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: rows)
-      let objectsEnd = rows.last.map { $0.offset + UInt64($0.length) } ?? 0
-      finished.append(Finished(sealing: sealing, objectCount: rows.count, objectsEnd: objectsEnd))
+      finished.append(Finished(pack, done, unrecorded: rows))
       // What a crash would have left to the uploader, it leaves from now on too.
       if old.isRecorded { try await recordFinished() }
     }

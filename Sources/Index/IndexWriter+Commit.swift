@@ -10,8 +10,8 @@ extension IndexWriter {
   /// - Returns: packs of the group whose very twin is sealed already, abandoned now: remove their files, then
   ///   sweep them.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
-  ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit` beyond ``CommitGroup/rowLimit``; `storage.full`;
-  ///   `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
+  ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit`
+  ///   beyond ``CommitGroup/rowLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
   @discardableResult
   public func commit(_ group: CommitGroup) async throws(PosternError) -> [PackRow] {
     try group.validate()

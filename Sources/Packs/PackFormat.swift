@@ -85,7 +85,7 @@ public struct PackEntry: Hashable, Sendable {
   }
 
   /// The byte after the object's last.
-  var end: UInt64 { offset + UInt64(length) }
+  public var end: UInt64 { offset + UInt64(length) }
 
   /// Whether entries lie back to back from `start` to `end`, in any order.
   static func areContiguous(_ entries: some Sequence<PackEntry>, from start: UInt64, to end: UInt64) -> Bool {

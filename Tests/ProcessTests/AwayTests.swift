@@ -8,11 +8,7 @@ extension ProcessTests {
   @Suite struct ArchivesThatAreAway {
     /// Nothing listens: that is said in a sentence, after a few seconds at the most.
     @Test func whereNothingListensItIsSaidSoon() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, server, app) = try await Machine.served()
       try machine.write("state".utf8, to: "state.bin")
       // The other way round: TLS where there is none.
       let secure = try await machine.postern("latest", "--app", app, "--tls")
@@ -38,12 +34,9 @@ extension ProcessTests {
 
     /// An archive that dies under a push and comes back: one note, and the push goes on.
     @Test func aPushSaysThatTheArchiveIsAway() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      var server = try await Server.start(on: machine)
+      let (machine, first, app) = try await Machine.served()
+      var server = first
       let address = server.address
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
       var generator = SeededGenerator.printing()
       let state = generator.bytes(48 << 20)
       var pipe: (reading: Descriptor, writing: Descriptor)? = try Descriptor.pipe(in: machine.folder)
@@ -72,12 +65,9 @@ extension ProcessTests {
 
     /// An archive that is back after a while is found within seconds, however long it was away.
     @Test func anArchiveThatIsBackIsFoundSoon() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      var server = try await Server.start(on: machine)
+      let (machine, first, app) = try await Machine.served()
+      var server = first
       let address = server.address
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
       var generator = SeededGenerator.printing()
       let state = generator.bytes(34 << 20)
       var pipe: (reading: Descriptor, writing: Descriptor)? = try Descriptor.pipe(in: machine.folder)

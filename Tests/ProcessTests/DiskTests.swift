@@ -7,11 +7,7 @@ extension ProcessTests {
   /// Disks that are full: a refusal, nothing half, and everything goes on once there is space.
   @Suite(.enabled("only root may make a small disk") { SmallDisk.isAllowed }) struct Disks {
     @Test func aRecoveryOntoAFullDiskLeavesNothing() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: 8)
       try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
       let disk = try await SmallDisk(mebibyteCount: 12)
@@ -35,11 +31,7 @@ extension ProcessTests {
 
     /// A small dump may be of a state that no disk holds; and a disk may fill up while a state is written.
     @Test func aStateThatOutgrowsTheDiskLeavesNothing() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       let file = try Descriptor.output(machine.path("zeros.bin"))
       #expect(ftruncate(file.number, 512 << 20) == 0)
       let bomb: Pushed = try await machine.json("push", "--app", app, "--key", "solo/uploader.key", "zeros.bin")

@@ -25,11 +25,7 @@ extension ProcessTests {
     }
 
     @Test func aKeyComesFromStandardInput() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.write("state".utf8, to: "state.bin")
       let key = try machine.bytes(of: "solo/uploader.key")
       try await machine.must("push", "--app", app, "--key", "-", "state.bin", input: .bytes(key))

@@ -9,11 +9,7 @@ extension ProcessTests {
     private static let serverLimit = 256 << 20
 
     @Test func aLargeStateNeedsLittleMemory() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, server, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: Memory.mebibyteCount)
       let push = ["push", "--app", app, "--key", "solo/uploader.key"]
       let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out"]

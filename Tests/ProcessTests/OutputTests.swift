@@ -49,11 +49,7 @@ extension ProcessTests {
     /// No state and no key comes from a descriptor that is closed, and none of the files that a command opens becomes
     /// the place where its remarks go.
     @Test func aClosedDescriptorIsNoFile() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       let deaf = shell("<&-", machine)
       #expect(try await deaf.postern("push", "--app", app, "--key", "solo/uploader.key", "-").isRefused("push.input"))
       #expect(try await deaf.postern("key", "show", "--key", "-").isRefused("file.unreadable"))

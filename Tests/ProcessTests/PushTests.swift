@@ -7,11 +7,7 @@ extension ProcessTests {
   /// States of every length, from files and from pipes, and pushes that meet in the middle.
   @Suite struct Pushes {
     @Test func statesOfEveryLengthComeBack() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       var generator = SeededGenerator.printing()
       var epoch: UInt64 = 0
       for byteCount in [0, 1, 16_383, 16_384, 16_385, 65_537, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_141_593] {
@@ -36,11 +32,7 @@ extension ProcessTests {
     }
 
     @Test func aHundredMebibytesComeThroughAPipe() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: 100)
       let outcome = try await machine.inside(["sh", "-c", "cat state.bin | \"$@\"", "sh"]).postern(
         "push", "--app", app, "--key", "solo/uploader.key", "-", "--json")
@@ -53,11 +45,7 @@ extension ProcessTests {
 
     /// What cannot be read, or changes meanwhile, is not published.
     @Test func whatIsNoStateIsRefused() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       let push = ["push", "--app", app, "--key", "solo/uploader.key"]
       for name in ["none", ".", "solo"] {
         #expect(try await machine.run(push + [name]).isRefused("push.input"), "\(name)")
@@ -72,11 +60,7 @@ extension ProcessTests {
 
     /// A reader that goes away ends a command with a sentence, and a sender that goes away leaves no epoch.
     @Test func aBrokenPipeEndsACommand() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: 8)
       try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
       let script = "{ \"$@\"; echo $? >status; } | head -c 1000 >head"
@@ -163,11 +147,7 @@ extension ProcessTests {
 
     /// A finished push that is run again with its version gets its receipt; without a version it is a new epoch.
     @Test func aFinishedPushIsRepeated() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.write("state".utf8, to: "state.bin")
       let push = ["push", "--app", app, "--key", "solo/uploader.key", "--state-version", "3", "state.bin", "--json"]
       let outcomes = try await [machine.run(push), machine.run(push)]
@@ -186,11 +166,7 @@ extension ProcessTests {
 
     /// Whoever knows how long the state is learns that its pipe was cut, and nothing is published.
     @Test func aPipeThatIsCutIsRefused() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       let push = ["push", "--app", app, "--key", "solo/uploader.key", "--expect-bytes", "3000000"]
       var generator = SeededGenerator.printing()
       let state = generator.bytes(3_000_000)
@@ -210,11 +186,7 @@ extension ProcessTests {
 
     /// Two folders of one uploader open a generation each time, and are told why and what helps.
     @Test func anotherFolderIsToldWhyEverythingIsSent() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: 1)
       func push(_ folder: String, _ more: String...) async throws -> Opened {
         let outcome = try await machine.run(

@@ -8,11 +8,7 @@ extension ProcessTests {
   @Suite struct Recoveries {
     /// Nothing stands under the final name, nor beside it, after a refusal; what was there stays.
     @Test func aRefusedRecoveryLeavesNothing() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.write("seventh state".utf8, to: "state.bin")
       try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "--state-version", "7", "state.bin")
       let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out"]
@@ -41,11 +37,7 @@ extension ProcessTests {
     /// A recovery that is killed midway leaves no plaintext, under whatever name.
     @Test(.enabled("the file system has no files without a name") { Recoveries.hasUnnamedFiles })
     func aKilledRecoveryLeavesNothing() async throws {
-      var machine = try Machine()
-      _ = try await machine.initArchive()
-      let server = try await Server.start(on: machine)
-      machine = machine.asking(server)
-      let app = try await machine.registerSolo()
+      let (machine, _, app) = try await Machine.served()
       try machine.writeState("state.bin", mebibyteCount: 256)
       try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "state.bin")
       try FileManager.default.createDirectory(atPath: machine.path("out"), withIntermediateDirectories: false)

@@ -103,3 +103,14 @@ extension Machine {
     return app
   }
 }
+
+extension Machine {
+  /// A machine whose archive is served to it, with a solo application that is registered there.
+  static func served() async throws -> (machine: Machine, server: Server, app: String) {
+    let machine = try Machine()
+    _ = try await machine.initArchive()
+    let server = try await Server.start(on: machine)
+    let asking = machine.asking(server)
+    return (asking, server, try await asking.registerSolo())
+  }
+}

@@ -95,6 +95,27 @@ extension ArchiveConnection {
     return application
   }
 
+  /// Another epoch of an application whose charter was proven already.
+  ///
+  /// - Parameters:
+  ///   - number: which epoch.
+  ///   - application: the application, as this archive proved it.
+  ///   - memory: what this machine saw of logs before; nil to remember nothing.
+  /// - Throws: `view.*`, `record.*`, `log.*`, `epoch.*`, `wire.*`.
+  public func epoch(
+    _ number: UInt64, of application: VerifiedApplication, memory: CheckpointMemory?
+  ) async throws -> VerifiedEpoch {
+    let charter = application.charter
+    let remembered = try memory?.newest(of: charter.home)
+    let answer = try await shown(application.app, number)
+    let checkpoint = try SignedCheckpoint(parsing: answer.note, log: charter.home)
+    guard let proven = answer.epoch else { throw PosternError.wrongRecord }
+    let epoch = try VerifiedEpoch(proven, app: application.app, charter: charter, under: checkpoint)
+    guard epoch.fields.number == number else { throw PosternError.wrongRecord }
+    try await memory?.advance(to: checkpoint, from: remembered, of: charter.home, reading: self)
+    return epoch
+  }
+
   /// The charter whose digest is the application's id.
   private func genesisCharter(of app: Digest) async throws -> [UInt8] {
     do {

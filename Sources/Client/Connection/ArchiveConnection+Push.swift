@@ -42,10 +42,7 @@ extension ArchiveConnection {
   func missing(_ ids: [Digest], of push: PushToken) async throws -> [Bool] {
     var request = Postern_V1_MissingRequest()
     request.token = Data(push.bytes)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(ids.count * Digest.byteCount)
-    for id in ids { bytes.append(id) }
-    request.ids = Data(bytes)
+    request.ids = Data(joining: ids)
     let bits = Array(try await retry.once { try await client.missing(request) }.missing)
     guard bits.count == (ids.count + 7) / 8 else { throw PosternError.answerShape }
     return ids.indices.map { bits[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }

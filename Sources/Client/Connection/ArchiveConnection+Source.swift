@@ -64,10 +64,7 @@ extension ArchiveConnection: Source {
       var request = Postern_V1_GetObjectsRequest()
       request.app = Data(query.app.bytes)
       request.generation = query.generation
-      var ids: [UInt8] = []
-      ids.reserveCapacity(owed.count * Digest.byteCount)
-      for id in owed { ids.append(id) }
-      request.ids = Data(ids)
+      request.ids = Data(joining: owed)
       try await client.getObjects(request) { batches in
         for try await batch in batches {
           let objects = batch.sourceObjects
@@ -88,5 +85,15 @@ extension ObjectBatch {
       defer { offset += object.byteCount }
       return SourceObject(id: object.id, bytes: bytes[offset..<offset + object.byteCount])
     }
+  }
+}
+
+extension Data {
+  /// Ids one behind the other, as requests carry them.
+  init(joining ids: [Digest]) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(ids.count * Digest.byteCount)
+    for id in ids { bytes.append(id) }
+    self.init(bytes)
   }
 }

@@ -37,7 +37,7 @@ struct VerifyEpoch: AsyncParsableCommand {
       var previous: VerifiedEpoch?
       if sealed.epoch.fields.number > 1 {
         let number = sealed.epoch.fields.number - 1
-        previous = try await connection.verified(app: app, epoch: number, memory: memory).epoch
+        previous = try await connection.epoch(number, of: application, memory: memory)
       }
       try sealed.epoch.requireSuccessor(of: previous)
       return sealed
