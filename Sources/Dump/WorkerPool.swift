@@ -45,6 +45,16 @@ extension WorkerPool where Worker == ChunkSealer {
   }
 }
 
+extension WorkerPool where Worker == Fingerprinter {
+  /// A pool of fingerprinters.
+  ///
+  /// - Parameter key: the uploader's key; the pool keeps it as long as it lives.
+  public convenience init(key: consuming FingerprintKey) {
+    let holder = SecretHolder(key)
+    self.init { Fingerprinter(key: holder.secret) }
+  }
+}
+
 extension WorkerPool where Worker == ChunkOpener {
   /// A pool of openers.
   ///
@@ -55,10 +65,10 @@ extension WorkerPool where Worker == ChunkOpener {
 }
 
 /// Shares a secret with a closure, which cannot capture a value that has one owner.
-private final class SecretHolder: Sendable {
-  let secret: GenerationSecret
+private final class SecretHolder<Secret: ~Copyable & Sendable>: Sendable {
+  let secret: Secret
 
-  init(_ secret: consuming GenerationSecret) {
+  init(_ secret: consuming Secret) {
     self.secret = secret
   }
 }

@@ -6,10 +6,15 @@ package import Trust
 struct AdmittedEpoch: Sendable {
   let app: Digest
   let fields: EpochFields
+  /// The hash of the leaf that the receipt proves.
+  let leafHash: Digest
   let leafIndex: UInt64
   let checkpointSize: UInt64
   let receiptPath: String
   let opening: GenerationOpening?
+
+  /// The epoch, for those who remember it.
+  var seen: SeenEpoch { SeenEpoch(number: fields.number, leafHash: leafHash) }
 
   /// What the push did.
   ///

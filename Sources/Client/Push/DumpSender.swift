@@ -24,9 +24,9 @@ struct DumpSender: ~Copyable {
   private let reader: PieceReader
   private let uploader: WindowUploader
   private let meter: PushMeter
-  private let sealers: WorkerPool<ChunkSealer>
+  private let sealer: PieceSealer
+  private let cache: FingerprintCacheWriter
   private let plainBuffers = BufferPool(byteCount: DumpSender.pieceByteCount)
-  private let sealedBuffers: BufferPool
 
   private var builder: TreeBuilder?
   private var window = PushWindow()
@@ -39,17 +39,26 @@ struct DumpSender: ~Copyable {
   /// Sealed pieces whose turn has not come.
   private var early: [Int: SealedPiece] = [:]
 
+  /// A sender of one state.
+  ///
+  /// - Parameters:
+  ///   - input: the state.
+  ///   - secret: the generation's secret.
+  ///   - chunker: how the state is cut.
+  ///   - sealer: seals its chunks.
+  ///   - cache: takes down all of them for the next push.
+  ///   - uploader: sends what the archive lacks.
+  ///   - meter: counts.
   init(
-    input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, uploader: WindowUploader,
-    meter: PushMeter
+    input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, sealer: PieceSealer,
+    cache: FingerprintCacheWriter, uploader: WindowUploader, meter: PushMeter
   ) {
     reader = PieceReader(input, chunker: chunker)
+    self.sealer = sealer
+    self.cache = cache
     self.uploader = uploader
     self.meter = meter
-    sealers = WorkerPool(secret: secret.copy(), chunker: chunker)
     builder = TreeBuilder(secret: secret)
-    let chunkCount = DumpSender.pieceByteCount / chunker.chunkByteCount
-    sealedBuffers = BufferPool(byteCount: chunkCount * chunker.sealedChunkByteCount)
   }
 
   /// Sends the whole state.
@@ -85,16 +94,17 @@ struct DumpSender: ~Copyable {
         pieceCount -= 1
         return
       }
-      let (sealers, plainBuffers, buffer) = (sealers, plainBuffers, sealedBuffers.take())
+      let (sealer, plainBuffers) = (sealer, plainBuffers)
       tasks.addTask {
-        let chunks = piece.seal(with: sealers, into: buffer)
+        let sealed = sealer.seal(piece)
         plainBuffers.give(piece.buffer)
-        return .sealed(SealedPiece(number: piece.number, chunks: chunks, buffer: buffer))
+        return .sealed(sealed)
       }
     case .sealed(let piece):
       early[piece.number] = piece
+      if piece.unchangedByteCount > 0 { meter.unchanged(byteCount: piece.unchangedByteCount) }
     case .sent(var window):
-      window.recycle(into: sealedBuffers)
+      for buffer in window.takeBuffers() { sealer.recycle(buffer) }
       sendingCount -= 1
     }
   }
@@ -113,7 +123,8 @@ struct DumpSender: ~Copyable {
     while sendingCount < DumpSender.windowLimit, !window.isFull, let piece = early.removeValue(forKey: nextNumber) {
       nextNumber += 1
       pieceCount -= 1
-      window.append(piece.chunks, in: piece.buffer)
+      window.append(piece)
+      cache.append(piece.chunks.lazy.map { .init(fingerprint: $0.fingerprint, reference: $0.reference) })
       var nodes: [SealedNode] = []
       for chunk in piece.chunks { try builder?.append(chunk.reference, completed: &nodes) }
       for node in nodes { window.append(node) }
@@ -143,11 +154,4 @@ struct DumpSender: ~Copyable {
     for node in nodes { window.append(node) }
     return root
   }
-}
-
-/// A piece's sealed chunks, and the buffer that they lie in.
-private struct SealedPiece: Sendable {
-  let number: Int
-  let chunks: [SealedChunk]
-  let buffer: PieceBuffer
 }

@@ -11,6 +11,8 @@ actor PieceReader {
   private let rest: PieceBuffer
   private var restByteCount = 0
   private var number = 0
+  /// Bytes of state before the next piece.
+  private var offset = 0
   private var isReading = false
 
   init(_ input: StateInput, chunker: ChunkerParameters) {
@@ -36,8 +38,12 @@ actor PieceReader {
     let cutByteCount = chunker.cut(bytes, isEnd: isLast, into: &cuts)
     restByteCount = byteCount - cutByteCount
     rest.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[cutByteCount...]))
-    defer { number += 1 }
-    return PlainPiece(number: number, buffer: buffer, readByteCount: readByteCount, cuts: cuts, isLast: isLast)
+    defer {
+      number += 1
+      offset += cutByteCount
+    }
+    return PlainPiece(
+      number: number, offset: offset, buffer: buffer, readByteCount: readByteCount, cuts: cuts, isLast: isLast)
   }
 }
 
@@ -45,6 +51,8 @@ actor PieceReader {
 struct PlainPiece: Sendable {
   /// Its place among the pieces, from 0.
   let number: Int
+  /// Where in the state its first chunk begins.
+  let offset: Int
   let buffer: PieceBuffer
   /// How many bytes were read for it.
   let readByteCount: Int
@@ -52,13 +60,4 @@ struct PlainPiece: Sendable {
   let cuts: [Range<Int>]
   /// Whether the state ends with this piece.
   let isLast: Bool
-
-  func seal(with sealers: WorkerPool<ChunkSealer>, into output: PieceBuffer) -> [SealedChunk] {
-    let state = UnsafeRawBufferPointer(rebasing: buffer.memory[..<(cuts.last?.upperBound ?? 0)])
-    return sealers.withWorker { sealer in
-      var chunks: [SealedChunk] = []
-      _ = sealer.seal(cuts, of: state, into: output.memory, chunks: &chunks)
-      return chunks
-    }
-  }
 }

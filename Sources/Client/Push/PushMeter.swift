@@ -47,6 +47,11 @@ package final class PushMeter: Sendable {
     update { $0.progress.readByteCount += byteCount }
   }
 
+  /// So many bytes of what was read are as they were in an earlier epoch.
+  package func unchanged(byteCount: Int) {
+    update { $0.progress.unchangedByteCount += byteCount }
+  }
+
   /// The archive says for the first time, or again, what it lacks of a window; the first time counts.
   ///
   /// Later it lacks less, because it got some of it, or more, because it lost some.
@@ -81,6 +86,7 @@ package final class PushMeter: Sendable {
     update { state in
       state.progress.phase = .sending
       state.progress.readByteCount = 0
+      state.progress.unchangedByteCount = 0
       state.isRewound = true
     }
   }

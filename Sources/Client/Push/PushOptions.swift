@@ -78,7 +78,9 @@ public struct PushProgress: Hashable, Sendable {
   public internal(set) var readByteCount = 0
   /// The state's length, where it is known beforehand.
   public internal(set) var totalByteCount: Int?
-  /// Chunks and nodes that were sealed and are at the archive, those that repeat counted each time.
+  /// Of the state, in chunks that an earlier epoch of the generation brought: neither sealed nor asked for again.
+  public internal(set) var unchangedByteCount = 0
+  /// Chunks and nodes of the dump that are at the archive, those that repeat counted each time.
   public internal(set) var sealedByteCount = 0
   /// How many of them there are.
   public internal(set) var sealedObjectCount = 0

@@ -32,37 +32,42 @@ struct PushWindow: Sendable {
   }
 
   private(set) var entries: [Entry] = []
-  private var pieces: [PieceBuffer] = []
+  private var buffers: [PieceBuffer] = []
   private var nodes: [[UInt8]] = []
+  private var pieceCount = 0
 
-  var isFull: Bool { pieces.count >= PushWindow.pieceLimit }
-  var isEmpty: Bool { entries.isEmpty }
-  /// Bytes of all objects that were sealed, those of repeated ones each time.
+  var isFull: Bool { pieceCount >= PushWindow.pieceLimit }
+  var isEmpty: Bool { pieceCount == 0 && nodes.isEmpty }
+  /// Bytes of all objects of the dump that came by, those of repeated and known ones each time.
   private(set) var sealedByteCount = 0
-  /// How many objects were sealed, repeated ones counted each time.
+  /// How many objects came by, counted in the same way.
   private(set) var sealedObjectCount = 0
 
-  /// Takes a piece's chunks, and the buffer that they lie in.
-  mutating func append(_ chunks: [SealedChunk], in buffer: PieceBuffer) {
-    let number = UInt32(pieces.count)
-    pieces.append(buffer)
-    for chunk in chunks {
-      append(
+  /// Takes a piece: the chunks that were sealed with the buffer that they lie in; those that an earlier epoch brought
+  /// are only counted.
+  mutating func append(_ piece: SealedPiece) {
+    pieceCount += 1
+    let number = UInt32(buffers.count)
+    if let buffer = piece.buffer { buffers.append(buffer) }
+    for chunk in piece.chunks {
+      let reference = chunk.reference
+      count(reference.sealedByteCount)
+      guard let offset = chunk.offset else { continue }
+      entries.append(
         Entry(
-          id: chunk.reference.id, place: .piece(number, offset: UInt32(chunk.offset)),
-          byteCount: chunk.reference.sealedByteCount))
+          id: reference.id, place: .piece(number, offset: UInt32(offset)), byteCount: reference.sealedByteCount))
     }
   }
 
   /// Takes a node.
   mutating func append(_ node: SealedNode) {
-    append(Entry(id: node.reference.id, place: .node(UInt32(nodes.count)), byteCount: node.bytes.count))
+    count(node.bytes.count)
+    entries.append(Entry(id: node.reference.id, place: .node(UInt32(nodes.count)), byteCount: node.bytes.count))
     nodes.append(node.bytes)
   }
 
-  private mutating func append(_ entry: Entry) {
-    entries.append(entry)
-    sealedByteCount += entry.byteCount
+  private mutating func count(_ byteCount: Int) {
+    sealedByteCount += byteCount
     sealedObjectCount += 1
   }
 
@@ -84,13 +89,13 @@ struct PushWindow: Sendable {
     case .piece(let number, let offset):
       let start = Int(offset)
       let range = start..<start + entry.byteCount
-      data.writeBytes(UnsafeRawBufferPointer(rebasing: pieces[Int(number)].memory[range]))
+      data.writeBytes(UnsafeRawBufferPointer(rebasing: buffers[Int(number)].memory[range]))
     }
   }
 
   /// Gives the buffers back; the window is empty then.
-  mutating func recycle(into pool: BufferPool) {
-    for piece in pieces { pool.give(piece) }
-    self = PushWindow()
+  mutating func takeBuffers() -> [PieceBuffer] {
+    defer { self = PushWindow() }
+    return buffers
   }
 }

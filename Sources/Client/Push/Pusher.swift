@@ -36,56 +36,102 @@ public enum Pusher {
     let plan = try PushPlan(options, application: application)
     let generation = try generation(for: plan, in: folder)
     let push = try await plan.begin(generation: generation.held.number, input, archive, signedBy: key.signingKey())
-    let root = try await send(input, of: generation.held, application, as: push, over: archive, meter)
+    let cache = folder.newCache(of: generation.held, chunker: application.charter.chunker)
+    let sending = Sending(
+      input: input, chunker: application.charter.chunker, cache: cache,
+      uploader: WindowUploader(archive: archive, push: push, meter: meter))
+    let known = folder.knownChunks(of: generation.held, in: application)
+    let root = try await send(sending, of: generation.held, in: folder, known: known)
 
     if let newest = plan.repeated(root: root.id, by: signing.verificationKey, settled: settled) {
       let repeated = try again(newest, of: application, in: folder)
+      cache.finish(newest.seen)
       await push.abandon()
       meter.enter(.done)
       return repeated.report(meter.progress, after: nil, isRepeat: true)
     }
-    meter.enter(.sealing)
-    let pending = try plan.sealer.seal(root: root, in: generation.held, signedBy: signing)
-    try folder.keep(pending)
     let remembered = try folder.memory.newest(of: application.charter.home)
-    let receipt = try await handIn(pending, of: push, over: archive) {
-      guard try input.rewind() else { throw PosternError.unrepeatablePush }
-      meter.rewind()
-      let again = try await send(input, of: generation.held, application, as: push, over: archive, meter)
-      guard again.id == root.id else { throw input.changed }
-      meter.enter(.sealing)
-    }
+    let (pending, receipt) = try await publish(
+      root, sending, plan.sealer, in: generation.held, folder, signedBy: signing, isCacheUsed: known != nil)
     let admitted = try await accept(
       receipt, of: pending, in: folder, over: archive, application, remembered, opening: generation.opening)
+    cache.finish(admitted.seen)
     meter.enter(.done)
     return admitted.report(meter.progress, after: application.epoch?.fields)
   }
 
+  /// What every reading of the state goes through.
+  private struct Sending {
+    let input: StateInput
+    let chunker: ChunkerParameters
+    let cache: FingerprintCacheWriter
+    let uploader: WindowUploader
+
+    var meter: PushMeter { uploader.meter }
+
+    func handIn(_ pending: PendingEpoch) async throws -> Receipt {
+      try await uploader.push.withToken { try await uploader.archive.seal(pending, of: $0) }
+    }
+  }
+
   /// Reads, seals and sends the state.
+  ///
+  /// - Parameter known: chunks that the archive holds already, and that are neither sealed nor asked for.
   private static func send(
-    _ input: StateInput, of generation: borrowing HeldGeneration, _ application: VerifiedApplication,
-    as push: RenewingPush, over archive: ArchiveConnection, _ meter: PushMeter
+    _ sending: Sending, of generation: borrowing HeldGeneration, in folder: borrowing StateFolder, known: KnownChunks?
   ) async throws -> ObjectReference {
-    let uploader = WindowUploader(archive: archive, push: push, meter: meter)
+    let sealer = PieceSealer(
+      secret: generation.secret, chunker: sending.chunker, fingerprintKey: folder.fingerprintKey(of: generation),
+      known: known)
     let sender = DumpSender(
-      input: input, secret: generation.secret, chunker: application.charter.chunker, uploader: uploader, meter: meter)
+      input: sending.input, secret: generation.secret, chunker: sending.chunker, sealer: sealer, cache: sending.cache,
+      uploader: sending.uploader, meter: sending.meter)
     let root = try await sender.send()
-    try input.requireWhole()
+    try sending.input.requireWhole()
     return root
   }
 
-  /// Hands an epoch in; handing it in twice is safe, since the second time is a repeat.
+  /// Seals an epoch and hands it in; the state is read once more where the archive turns out to lack a part of it.
   ///
-  /// - Parameter sendAgain: called once where the archive lacks objects: a restart loses what it had not recorded yet.
-  private static func handIn(
-    _ pending: PendingEpoch, of push: RenewingPush, over archive: ArchiveConnection, sendAgain: () async throws -> Void
-  ) async throws -> Receipt {
+  /// Handing an epoch in twice is safe, since the second time is a repeat.
+  ///
+  /// - Parameters:
+  ///   - root: the dump's root, as it was sent.
+  ///   - isCacheUsed: whether some of the dump was taken to be there already.
+  /// - Returns: the epoch that was admitted, and its receipt, unverified.
+  private static func publish(
+    _ root: ObjectReference, _ sending: Sending, _ sealer: EpochSealer, in generation: borrowing HeldGeneration,
+    _ folder: borrowing StateFolder, signedBy signing: borrowing SigningKey, isCacheUsed: Bool
+  ) async throws -> (PendingEpoch, Receipt) {
+    sending.meter.enter(.sealing)
+    var pending = try sealer.seal(root: root, in: generation, signedBy: signing)
+    try folder.keep(pending)
     do {
-      return try await push.withToken { try await archive.seal(pending, of: $0) }
+      return (pending, try await sending.handIn(pending))
     } catch let error as PosternError where error.code == .pushIncomplete {
-      try await sendAgain()
-      return try await push.withToken { try await archive.seal(pending, of: $0) }
+      // A restart lost what it had not recorded yet, or it lacks what the cache takes it to hold.
+      folder.forgetCache()
+      let again = try await sendAgain(sending, of: generation, in: folder)
+      if again.id != root.id {
+        // What an older compressor made has other ids now; without a cache, the same state is the same root.
+        guard isCacheUsed else { throw sending.input.changed }
+        pending = try sealer.seal(root: again, in: generation, signedBy: signing)
+        try folder.keep(pending)
+      }
+      return (pending, try await sending.handIn(pending))
     }
+  }
+
+  /// Reads the state once more, and seals all of it.
+  private static func sendAgain(
+    _ sending: Sending, of generation: borrowing HeldGeneration, in folder: borrowing StateFolder
+  ) async throws -> ObjectReference {
+    guard try sending.input.rewind() else { throw PosternError.unrepeatablePush }
+    sending.meter.rewind()
+    sending.cache.restart()
+    let root = try await send(sending, of: generation, in: folder, known: nil)
+    sending.meter.enter(.sealing)
+    return root
   }
 
   /// Asks whether an epoch that was sent before, and whose receipt never came, was admitted.
@@ -130,7 +176,7 @@ public enum Pusher {
       path = try folder.keep(receipt, ofEpoch: number)
     }
     return AdmittedEpoch(
-      app: folder.app, fields: newest.fields, leafIndex: receipt.proven.index,
+      app: folder.app, fields: newest.fields, leafHash: newest.leafHash, leafIndex: receipt.proven.index,
       checkpointSize: try receipt.verify(log: home).checkpoint.size, receiptPath: path, opening: nil)
   }
 
@@ -144,13 +190,14 @@ public enum Pusher {
     let checkpoint = try receipt.verify(log: home)
     let fields = try pending.admittedFields(in: receipt)
     try await folder.memory.advance(to: checkpoint, from: remembered, of: home, reading: archive)
-    let admitted = SeenEpoch(number: fields.number, leafHash: TreeHash.leaf(receipt.proven.leaf))
-    try await folder.memory.advance(to: admitted, from: nil, of: folder.app)
+    let leafHash = TreeHash.leaf(receipt.proven.leaf)
+    try await folder.memory.advance(
+      to: SeenEpoch(number: fields.number, leafHash: leafHash), from: nil, of: folder.app)
     let path = try folder.keep(receipt, ofEpoch: fields.number)
     try folder.forgetPending()
     return AdmittedEpoch(
-      app: folder.app, fields: fields, leafIndex: receipt.proven.index, checkpointSize: checkpoint.checkpoint.size,
-      receiptPath: path, opening: opening)
+      app: folder.app, fields: fields, leafHash: leafHash, leafIndex: receipt.proven.index,
+      checkpointSize: checkpoint.checkpoint.size, receiptPath: path, opening: opening)
   }
 
   /// The generation to push in; a new one's secrets are on the disk when this returns.

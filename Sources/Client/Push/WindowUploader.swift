@@ -27,7 +27,7 @@ struct WindowUploader: Sendable {
   func upload(_ window: PushWindow, number: Int) async throws {
     let entries = window.entries
     try await push.withToken { token in
-      let isMissing = try await archive.missing(entries.map(\.id), of: token)
+      let isMissing = entries.isEmpty ? [] : try await archive.missing(entries.map(\.id), of: token)
       let lacking = claims.claim(zip(entries, isMissing).filter(\.1).map(\.0), for: number)
       meter.archiveLacks(PushMeter.Amount(lacking[...]), ofWindow: number)
       try await send(lacking, of: window, token)

@@ -32,6 +32,13 @@ enum StateFiles {
     guard unlink(path) == 0 || errno == ENOENT else { throw .unremovable(path, errno) }
   }
 
+  /// Puts a file in the place of another, which a power failure may undo.
+  ///
+  /// - Throws: `state.unwritable`.
+  static func rename(_ path: String, to place: String) throws(PosternError) {
+    guard Glibc.rename(path, place) == 0 else { throw .unremovable(place, errno) }
+  }
+
   /// Makes a folder and those above it that are missing, for the owner alone, and writes their names to disk.
   ///
   /// - Throws: `storage.*`.

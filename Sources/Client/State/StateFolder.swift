@@ -10,6 +10,7 @@ public import Trust
 /// | `lock` | who has the folder | |
 /// | `generation` | ``HeldGeneration`` | yes |
 /// | `pending` | ``PendingEpoch`` | no: everything in it is to be published |
+/// | `fingerprints` | ``FingerprintCache`` | yes |
 /// | `receipts/N.tlog-proof` | the receipt of epoch N | no |
 /// | `log-….checkpoint` | ``CheckpointMemory`` | no |
 public struct StateFolder: ~Copyable, Sendable {
@@ -21,7 +22,7 @@ public struct StateFolder: ~Copyable, Sendable {
   public let memory: CheckpointMemory
   private let uploader: VerificationKey
   private let lock: FolderLock
-  private let seal: StateSeal
+  let seal: StateSeal
 
   /// Opens the folder, which is made where it is missing, for an uploader.
   ///

@@ -78,8 +78,13 @@ struct StateSeal: ~Copyable {
   }
 
   private borrowing func fileKey(_ salt: [UInt8]) -> SecretBytes {
+    derive("postern/v1/state/file", salt: salt)
+  }
+
+  /// A key of 32 bytes that is the uploader's own, for the application and one purpose.
+  borrowing func derive(_ purpose: String, salt: [UInt8]) -> SecretBytes {
     var info: [UInt8] = []
-    info.append(string: "postern/v1/state/file")
+    info.append(string: purpose)
     info.append(app)
     return key.withUnsafeBytes { input in
       SecretBytes(count: AES256GCM.keyByteCount) { HKDF.derive(inputKey: input, salt: salt, info: info, into: $0) }

@@ -70,6 +70,7 @@ struct Push: AsyncParsableCommand {
     let receiptPath: String
     let isRepeat: Bool
     let readByteCount: Int
+    let unchangedByteCount: Int
     let sealedByteCount: Int
     let sentByteCount: Int
     let lackedByteCount: Int
@@ -121,6 +122,7 @@ struct Push: AsyncParsableCommand {
       commitment: report.commitment?.hex, root: report.root.hex, leafIndex: report.leafIndex,
       checkpointSize: report.checkpointSize,
       receiptPath: report.receiptPath, isRepeat: report.isRepeat, readByteCount: traffic.readByteCount,
+      unchangedByteCount: traffic.unchangedByteCount,
       sealedByteCount: traffic.sealedByteCount, sentByteCount: traffic.sentByteCount,
       lackedByteCount: traffic.lackedByteCount, sealedObjectCount: traffic.sealedObjectCount,
       sentObjectCount: traffic.sentObjectCount, lackedObjectCount: traffic.lackedObjectCount,
@@ -138,10 +140,18 @@ struct Push: AsyncParsableCommand {
     return title + "\n"
       + Table.text([
         ("state version", "\(report.stateVersion)"), ("generation", generation ?? "\(report.generation)"),
-        ("read", Words.bytes(traffic.readByteCount)),
+        ("read", Words.bytes(traffic.readByteCount) + traffic.unchangedWords),
         ("sent", "\(Words.bytes(traffic.sentByteCount)), \(Words.share(traffic.deduplicatedShare)) deduplicated"),
         ("took", Words.seconds(traffic.elapsed / .seconds(1))), ("receipt", report.receiptPath),
       ]) + (report.opening?.hint.map { "\n\($0)" } ?? "")
+  }
+}
+
+extension PushProgress {
+  /// How much of what was read did not change, where anything did not.
+  fileprivate var unchangedWords: String {
+    guard unchangedByteCount > 0 else { return "" }
+    return ", \(Words.share(Double(unchangedByteCount) / Double(readByteCount))) unchanged"
   }
 }
 

@@ -1,0 +1,86 @@
+import Core
+import Dump
+
+/// Seals the chunks of a piece of state, but for those that are known already.
+struct PieceSealer: Sendable {
+  private let sealers: WorkerPool<ChunkSealer>
+  private let fingerprinters: WorkerPool<Fingerprinter>
+  private let known: KnownChunks?
+  private let buffers: BufferPool
+
+  /// A sealer for one push.
+  ///
+  /// - Parameters:
+  ///   - secret: the generation's secret.
+  ///   - chunker: how the state is cut.
+  ///   - fingerprintKey: what the uploader's fingerprints are taken with.
+  ///   - known: chunks of an epoch of this generation which the archive still holds; nil where none are known.
+  init(
+    secret: borrowing GenerationSecret, chunker: ChunkerParameters, fingerprintKey: consuming FingerprintKey,
+    known: KnownChunks?
+  ) {
+    sealers = WorkerPool(secret: secret.copy(), chunker: chunker)
+    fingerprinters = WorkerPool(key: fingerprintKey)
+    self.known = known
+    let chunkCount = DumpSender.pieceByteCount / chunker.chunkByteCount
+    buffers = BufferPool(byteCount: chunkCount * chunker.sealedChunkByteCount)
+  }
+
+  /// Fingerprints all chunks of a piece and seals those that are new.
+  func seal(_ piece: PlainPiece) -> SealedPiece {
+    let state = UnsafeRawBufferPointer(rebasing: piece.buffer.memory[..<(piece.cuts.last?.upperBound ?? 0)])
+    let fingerprints = fingerprinters.withWorker { fingerprinter in
+      piece.cuts.map { fingerprinter.fingerprint(UnsafeRawBufferPointer(rebasing: state[$0])) }
+    }
+    let references = known?.references(
+      of: zip(fingerprints, piece.cuts).map { .init(fingerprint: $0, plainByteCount: $1.count) }, at: piece.offset)
+    let freshCuts = piece.cuts.indices.filter { references?[$0] == nil }.map { piece.cuts[$0] }
+    var fresh: [SealedChunk] = []
+    var buffer: PieceBuffer?
+    if !freshCuts.isEmpty {
+      let output = buffers.take()
+      fresh = sealers.withWorker { sealer in
+        var chunks: [SealedChunk] = []
+        _ = sealer.seal(freshCuts, of: state, into: output.memory, chunks: &chunks)
+        return chunks
+      }
+      buffer = output
+    }
+    var sealed = fresh[...]
+    let chunks = piece.cuts.indices.compactMap { index in
+      if let reference = references?[index] {
+        return SealedPiece.Chunk(fingerprint: fingerprints[index], reference: reference, offset: nil)
+      }
+      return sealed.popFirst().map {
+        SealedPiece.Chunk(fingerprint: fingerprints[index], reference: $0.reference, offset: $0.offset)
+      }
+    }
+    return SealedPiece(number: piece.number, chunks: chunks, buffer: buffer)
+  }
+
+  /// Takes a buffer back whose objects the archive has.
+  func recycle(_ buffer: PieceBuffer) { buffers.give(buffer) }
+}
+
+/// A piece's chunks, and the buffer that those lie in which were sealed now.
+struct SealedPiece: Sendable {
+  /// A chunk of the dump.
+  struct Chunk: Sendable {
+    let fingerprint: Fingerprint
+    let reference: ObjectReference
+    /// Where in the buffer it lies; nil where an earlier epoch brought it.
+    let offset: Int?
+  }
+
+  /// Its place among the pieces, from 0.
+  let number: Int
+  /// All of its chunks, in the state's order.
+  let chunks: [Chunk]
+  /// Nil where every chunk was known.
+  let buffer: PieceBuffer?
+
+  /// Bytes of state in known chunks.
+  var unchangedByteCount: Int {
+    chunks.reduce(0) { $1.offset == nil ? $0 + $1.reference.plainByteCount : $0 }
+  }
+}

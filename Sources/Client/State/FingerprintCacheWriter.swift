@@ -1,0 +1,141 @@
+import Bulk
+import Core
+import Dump
+import Packs
+package import Sodium
+import Synchronization
+
+/// Writes the cache of an epoch while its state is pushed or recovered; it counts once ``finish(_:)`` has named it.
+///
+/// It never fails: on a disk that is full the next push has no cache, which costs time and nothing else. Nor is it
+/// synced: a file that a power failure tore does not open.
+package final class FingerprintCacheWriter: Sendable {
+  private let path: String
+  private let blocks: Mutex<CacheBlocks>
+
+  /// A cache beside its place.
+  ///
+  /// - Parameters:
+  ///   - path: where it will lie; until then it is `PATH.new`.
+  ///   - subject: what it is good for.
+  ///   - salt: what `key` was derived with.
+  ///   - key: seals this file and no other.
+  package init(at path: String, subject: FingerprintCache.Subject, salt: [UInt8], key: consuming SecretBytes) {
+    self.path = path
+    let header = FingerprintCache.magic + salt + subject.bytes
+    let file = FingerprintCacheWriter.open(path)
+    blocks = Mutex(CacheBlocks(file: file, key: key, header: header))
+    blocks.withLock { $0.write(header[...]) }
+  }
+
+  deinit { try? StateFiles.remove(FingerprintCacheWriter.temporary(path)) }
+
+  private static func temporary(_ path: String) -> String { path + ".new" }
+
+  private static func open(_ path: String) -> OpenFile? {
+    // What an earlier push left there may be longer than what comes.
+    try? StateFiles.remove(temporary(path))
+    return try? OpenFile(temporary(path), .create, permissions: 0o600)
+  }
+
+  /// Appends the state's next chunks.
+  package func append(_ entries: some Sequence<FingerprintCache.Entry>) {
+    blocks.withLock { blocks in
+      for entry in entries { blocks.append(entry) }
+    }
+  }
+
+  /// Forgets what was appended: the state is read once more, from its first byte.
+  package func restart() {
+    blocks.withLock { $0.restart() }
+  }
+
+  /// Puts the cache in the place of the one before.
+  ///
+  /// - Parameter epoch: the epoch that was admitted with these chunks.
+  package func finish(_ epoch: SeenEpoch) {
+    blocks.withLock { blocks in
+      guard blocks.end(epoch) else { return }
+      try? StateFiles.rename(FingerprintCacheWriter.temporary(path), to: path)
+    }
+  }
+}
+
+/// The blocks of a cache that is being written.
+private struct CacheBlocks: ~Copyable {
+  /// Nil once something failed.
+  private var file: OpenFile?
+  private let key: SecretBytes
+  private let header: [UInt8]
+  private var cipher = AES256GCM()
+  /// The block that is being filled; wiped with its owner.
+  private let block = PieceBuffer(byteCount: FingerprintCache.blockByteCount)
+  private var sealed = [UInt8](repeating: 0, count: FingerprintCache.blockByteCount + AES256GCM.tagByteCount)
+  private var entryCount = 0
+  private var offset: UInt64 = 0
+
+  init(file: consuming OpenFile?, key: consuming SecretBytes, header: [UInt8]) {
+    self.file = file
+    self.key = key
+    self.header = header
+  }
+
+  mutating func append(_ entry: FingerprintCache.Entry) {
+    let position = entryCount % FingerprintCache.blockEntryCount * FingerprintCache.Entry.byteCount
+    entry.write(
+      to: UnsafeMutableRawBufferPointer(
+        rebasing: block.memory[position..<position + FingerprintCache.Entry.byteCount]))
+    entryCount += 1
+    if entryCount.isMultiple(of: FingerprintCache.blockEntryCount) {
+      seal(number: entryCount / FingerprintCache.blockEntryCount - 1, byteCount: FingerprintCache.blockByteCount)
+    }
+  }
+
+  mutating func restart() {
+    // No block may be sealed twice under one key: what was written is not written over, and there is no cache this time.
+    guard entryCount >= FingerprintCache.blockEntryCount else { return entryCount = 0 }
+    file = nil
+  }
+
+  /// Writes the last block and the end; false where that failed, or something did before.
+  mutating func end(_ epoch: SeenEpoch) -> Bool {
+    let rest = entryCount % FingerprintCache.blockEntryCount
+    if rest > 0 {
+      seal(number: entryCount / FingerprintCache.blockEntryCount, byteCount: rest * FingerprintCache.Entry.byteCount)
+    }
+    var end: [UInt8] = []
+    end.append(bigEndian: UInt64(entryCount))
+    end.append(bigEndian: epoch.number)
+    end.append(epoch.leafHash)
+    block.memory.copyBytes(from: end)
+    seal(nonce: FingerprintCache.endNumber, byteCount: end.count)
+    return file != nil
+  }
+
+  private mutating func seal(number: Int, byteCount: Int) {
+    seal(nonce: UInt64(number), byteCount: byteCount)
+  }
+
+  /// Seals the block's first bytes and writes them.
+  private mutating func seal(nonce: UInt64, byteCount: Int) {
+    guard file != nil else { return }
+    let plain = UnsafeRawBufferPointer(rebasing: block.memory[..<byteCount])
+    let sealedByteCount = byteCount + AES256GCM.tagByteCount
+    key.withUnsafeBytes { key in
+      header.withUnsafeBytes { header in
+        sealed.withUnsafeMutableBytes { sealed in
+          cipher.seal(
+            plain, key: key, nonce: FingerprintCache.nonce(nonce), associatedData: header,
+            into: UnsafeMutableRawBufferPointer(rebasing: sealed[..<sealedByteCount]))
+        }
+      }
+    }
+    write(sealed[..<sealedByteCount])
+  }
+
+  mutating func write(_ bytes: ArraySlice<UInt8>) {
+    let isWritten = bytes.withUnsafeBytes { bytes in (try? file?.write(bytes, at: offset)) != nil }
+    offset += UInt64(bytes.count)
+    if !isWritten { file = nil }
+  }
+}
