@@ -16,7 +16,10 @@ public struct ObjectKey: Sendable, CustomStringConvertible, CustomReflectable {
     self.value = value
   }
 
-  init(_ bytes: RawSpan) {
+  /// A key from the ``byteCount`` bytes at the start of a span.
+  ///
+  /// - Precondition: the span has at least ``byteCount`` bytes.
+  public init(_ bytes: RawSpan) {
     value = Digest(bytes)
   }
 

@@ -61,34 +61,30 @@ private struct Window: ~Copyable {
   private var firstNumber = 0
   /// Blocks of the file, or fewer where one of them does not open.
   private var blockCount: Int
-  /// Where in the cache an entry with such a fingerprint lies, for those at hand.
-  private var places: [UInt64: Int] = [:]
+  private var places = PlaceTable()
   /// The entry behind the one that was found last.
   private var next = 0
+  /// Chunks since then that were not found.
   private var missCount = 0
 
   init(_ reader: consuming FingerprintCacheReader) {
     blockCount = reader.blockCount
     self.reader = reader
-    places.reserveCapacity(Window.blockLimit * FingerprintCache.blockEntryCount)
     while blocks.count < min(Window.blockLimit, blockCount) { load() }
   }
 
   mutating func find(_ question: KnownChunks.Question) -> ObjectReference? {
-    if let found = entry(next, question) {
-      next += 1
-      missCount = 0
-      // Two neighbours in a row tell where we are; one alone may be the repeat of a chunk from elsewhere.
+    // Most chunks follow the one before, or the same number of others that changed in place.
+    if let found = take(next + missCount, question) ?? (missCount > 0 ? take(next, question) : nil) {
+      // Neighbours tell where we are; one that is found elsewhere may be the repeat of a chunk that many places have.
       keepCentred()
       return found
     }
-    guard let place = places[question.fingerprint.shortened], let found = entry(place, question) else {
-      missCount += 1
-      return nil
+    for place in places.candidates(for: question.fingerprint) {
+      if let found = take(place, question) { return found }
     }
-    next = place + 1
-    missCount = 0
-    return found
+    missCount += 1
+    return nil
   }
 
   /// Where more changed than the window holds, goes on at the same place of the state.
@@ -97,16 +93,24 @@ private struct Window: ~Copyable {
     while let last = blocks.last, last.plainEnd <= offset, canLoad { load() }
   }
 
+  /// The entry at a place, if it is the one that is looked for; the next one is looked for behind it.
+  private mutating func take(_ place: Int, _ question: KnownChunks.Question) -> ObjectReference? {
+    guard let found = entry(place, question) else { return nil }
+    (next, missCount) = (place + 1, 0)
+    return found
+  }
+
   private func entry(_ place: Int, _ question: KnownChunks.Question) -> ObjectReference? {
+    guard place >= 0 else { return nil }
     let (number, position) = place.quotientAndRemainder(dividingBy: FingerprintCache.blockEntryCount)
     guard blocks.indices.contains(number - firstNumber) else { return nil }
     let block = blocks[number - firstNumber]
     guard position < block.entryCount else { return nil }
     let bytes = Window.bytes(position, of: block.buffer)
-    guard FingerprintCache.Entry.matches(question.fingerprint, bytes),
-      let reference = FingerprintCache.Entry(bytes)?.reference, reference.plainByteCount == question.plainByteCount
+    guard Fingerprint(bytes) == question.fingerprint,
+      FingerprintCache.Entry.plainByteCount(bytes) == question.plainByteCount
     else { return nil }
-    return reference
+    return FingerprintCache.Entry.reference(bytes)
   }
 
   private static func bytes(_ position: Int, of buffer: PieceBuffer) -> UnsafeRawBufferPointer {
@@ -129,25 +133,43 @@ private struct Window: ~Copyable {
       blockCount = number
       return
     }
-    if blocks.count == Window.blockLimit { dropFirst() }
+    if blocks.count == Window.blockLimit {
+      buffers.give(blocks.removeFirst().buffer)
+      firstNumber += 1
+    }
     var plainEnd = blocks.last?.plainEnd ?? 0
     for position in 0..<entryCount {
       let bytes = Window.bytes(position, of: buffer)
-      places[Fingerprint(bytes).shortened] = number * FingerprintCache.blockEntryCount + position
-      plainEnd += FingerprintCache.Entry(bytes)?.reference.plainByteCount ?? 0
+      places.insert(number * FingerprintCache.blockEntryCount + position, of: Fingerprint(bytes))
+      plainEnd += FingerprintCache.Entry.plainByteCount(bytes)
     }
     blocks.append(Block(buffer: buffer, entryCount: entryCount, plainEnd: plainEnd))
   }
+}
 
-  private mutating func dropFirst() {
-    let block = blocks.removeFirst()
-    let end = (firstNumber + 1) * FingerprintCache.blockEntryCount
-    for position in 0..<block.entryCount {
-      let name = Fingerprint(Window.bytes(position, of: block.buffer)).shortened
-      // Another entry with the same fingerprint may have come since.
-      if let place = places[name], place < end { places[name] = nil }
-    }
-    firstNumber += 1
-    buffers.give(block.buffer)
+/// Where in the cache a fingerprint may lie: a hint, which whoever follows it checks.
+///
+/// Each fingerprint has four places to choose from, and the oldest makes room. So nothing has to be taken out when the
+/// window moves on, and one entry in some hundreds is not found.
+private struct PlaceTable {
+  private static let wayCount = 4
+  private static let setCount = Window.blockLimit * FingerprintCache.blockEntryCount
+  private static let none = -1
+
+  private var places = [Int](repeating: none, count: setCount * wayCount)
+
+  private static func ways(of fingerprint: Fingerprint) -> Range<Int> {
+    let first = Int(fingerprint.shortened % UInt64(setCount)) * wayCount
+    return first..<first + wayCount
   }
+
+  mutating func insert(_ place: Int, of fingerprint: Fingerprint) {
+    let ways = PlaceTable.ways(of: fingerprint)
+    var oldest = ways.lowerBound
+    for way in ways where places[way] < places[oldest] { oldest = way }
+    places[oldest] = place
+  }
+
+  /// The places, the newest of them anywhere among them.
+  func candidates(for fingerprint: Fingerprint) -> ArraySlice<Int> { places[PlaceTable.ways(of: fingerprint)] }
 }

@@ -64,17 +64,20 @@ package enum FingerprintCache {
       static let plainLength = sealedLength + 4
     }
 
-    /// The entry in a block's bytes; nil only for a number of bytes that is not an entry's.
-    init?(_ bytes: UnsafeRawBufferPointer) {
-      guard bytes.count == Entry.byteCount, let id = Digest(bytes[Offset.id..<Offset.key]),
-        let key = ObjectKey(bytes[Offset.key..<Offset.sealedLength])
-      else { return nil }
-      func length(_ offset: Int) -> Int {
-        Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
-      }
-      fingerprint = Fingerprint(bytes)
-      reference = ObjectReference(
-        id: id, key: key, sealedByteCount: length(Offset.sealedLength), plainByteCount: length(Offset.plainLength))
+    /// What an entry's bytes, exactly ``byteCount``, say of the chunk.
+    static func reference(_ bytes: UnsafeRawBufferPointer) -> ObjectReference {
+      precondition(bytes.count == Entry.byteCount)
+      return ObjectReference(
+        id: Digest(bytes.bytes.extracting(droppingFirst: Offset.id)),
+        key: ObjectKey(bytes.bytes.extracting(droppingFirst: Offset.key)),
+        sealedByteCount: length(bytes, Offset.sealedLength), plainByteCount: plainByteCount(bytes))
+    }
+
+    /// How many bytes of state an entry's chunk has.
+    static func plainByteCount(_ bytes: UnsafeRawBufferPointer) -> Int { length(bytes, Offset.plainLength) }
+
+    private static func length(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Int {
+      Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
     }
 
     /// Writes the entry to exactly ``byteCount`` bytes.
@@ -88,11 +91,6 @@ package enum FingerprintCache {
         of: UInt32(reference.sealedByteCount).bigEndian, toByteOffset: Offset.sealedLength, as: UInt32.self)
       memory.storeBytes(
         of: UInt32(reference.plainByteCount).bigEndian, toByteOffset: Offset.plainLength, as: UInt32.self)
-    }
-
-    /// Whether the fingerprint in an entry's bytes is this one.
-    static func matches(_ fingerprint: Fingerprint, _ bytes: UnsafeRawBufferPointer) -> Bool {
-      Fingerprint(bytes) == fingerprint
     }
   }
 
