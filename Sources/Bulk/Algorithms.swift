@@ -13,6 +13,8 @@ enum Algorithms {
   nonisolated(unsafe) static let hmac = fetched("HMAC", EVP_MAC_fetch(nil, "HMAC", nil))
   /// The cipher of chunks, nodes and capsules.
   nonisolated(unsafe) static let aes256GCM = fetched("AES-256-GCM", EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
+  /// The permutation that decides where a state is cut.
+  nonisolated(unsafe) static let aes128 = fetched("AES-128-ECB", EVP_CIPHER_fetch(nil, "AES-128-ECB", nil))
 
   private static func fetched(_ name: StaticString, _ algorithm: OpaquePointer?) -> OpaquePointer {
     guard let algorithm else { preconditionFailure("libcrypto has no \(name)") }
