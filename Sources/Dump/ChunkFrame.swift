@@ -5,8 +5,6 @@ import Core
 enum ChunkFrame {
   /// Coding and stored length.
   static let headerByteCount = 5
-  /// How many lengths a sealed chunk can have.
-  static let stepCount = 8
 
   /// How the stored bytes hold the state's.
   enum Coding: UInt8 {

@@ -28,34 +28,32 @@ public struct SealedBatch: Sendable {
 public struct ChunkSealer: ~Copyable, Sendable {
   private var sealer: ObjectSealer
   private var compressor = LZ4Compressor()
-  private let chunkByteCount: Int
-  private let stepByteCount: Int
+  private let chunker: ChunkerParameters
 
   /// A sealer for chunks of one chunker.
   public init(secret: borrowing GenerationSecret, chunker: ChunkerParameters) {
     sealer = ObjectSealer(secret: secret, purpose: .chunk)
-    chunkByteCount = chunker.chunkByteCount
-    stepByteCount = chunker.paddingStepByteCount
+    self.chunker = chunker
   }
 
   /// How many bytes of output a batch may need.
-  public func sealedByteCountLimit(chunkCount: Int) -> Int {
-    chunkCount * ChunkFrame.sealedByteCount(padded: chunkByteCount)
+  public func sealedByteCountLimit(of cuts: [Range<Int>]) -> Int {
+    cuts.reduce(0) { $0 + chunker.sealedByteCount(storing: $1.count) }
   }
 
   /// Seals pieces of state, back to back, into memory of the caller's.
   ///
   /// - Parameters:
-  ///   - cuts: the chunks' ranges in `state`, each of 1 byte to the chunker's chunk size.
+  ///   - cuts: the chunks' ranges in `state`, each of 1 byte to the chunker's longest chunk.
   ///   - state: the bytes that the ranges speak of.
-  ///   - output: at least ``sealedByteCountLimit(chunkCount:)`` bytes.
+  ///   - output: at least ``sealedByteCountLimit(of:)`` bytes.
   ///   - chunks: where the sealed chunks go, appended, in the order of `cuts`.
   /// - Returns: how many bytes of `output` are used.
   public mutating func seal(
     _ cuts: [Range<Int>], of state: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
     chunks: inout [SealedChunk]
   ) -> Int {
-    precondition(output.count >= sealedByteCountLimit(chunkCount: cuts.count))
+    precondition(output.count >= sealedByteCountLimit(of: cuts))
     chunks.reserveCapacity(chunks.count + cuts.count)
     var offset = 0
     for cut in cuts {
@@ -70,12 +68,11 @@ public struct ChunkSealer: ~Copyable, Sendable {
   /// Seals pieces of state into a buffer of their own.
   ///
   /// - Parameters:
-  ///   - cuts: the chunks' ranges in `state`, each of 1 byte to the chunker's chunk size.
+  ///   - cuts: the chunks' ranges in `state`, each of 1 byte to the chunker's longest chunk.
   ///   - state: the bytes that the ranges speak of.
   public mutating func seal(_ cuts: [Range<Int>], of state: UnsafeRawBufferPointer) -> SealedBatch {
     var chunks: [SealedChunk] = []
-    let limit = sealedByteCountLimit(chunkCount: cuts.count)
-    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+    let bytes = [UInt8](unsafeUninitializedCapacity: sealedByteCountLimit(of: cuts)) { buffer, count in
       count = seal(cuts, of: state, into: UnsafeMutableRawBufferPointer(buffer), chunks: &chunks)
     }
     return SealedBatch(bytes: bytes, chunks: chunks)
@@ -98,9 +95,10 @@ public struct ChunkSealer: ~Copyable, Sendable {
   private mutating func frame(
     _ plain: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
   ) -> Int {
-    precondition(!plain.isEmpty && plain.count <= chunkByteCount)
+    precondition(!plain.isEmpty && plain.count <= chunker.chunkByteCount)
     let body = UnsafeMutableRawBufferPointer(rebasing: room[ChunkFrame.headerByteCount...])
-    let target = UnsafeMutableRawBufferPointer(rebasing: body[..<(padded(plain.count) - stepByteCount)])
+    let limit = chunker.paddedByteCount(plain.count) - chunker.paddingStepByteCount
+    let target = UnsafeMutableRawBufferPointer(rebasing: body[..<limit])
     let stored: Int
     if let count = compressor.compress(plain, into: target) {
       ChunkFrame.writeHeader(.lz4, storedByteCount: count, to: room)
@@ -110,13 +108,9 @@ public struct ChunkSealer: ~Copyable, Sendable {
       body.copyMemory(from: plain)
       stored = plain.count
     }
-    let paddedCount = padded(stored)
+    let paddedCount = chunker.paddedByteCount(stored)
     UnsafeMutableRawBufferPointer(rebasing: body[stored..<paddedCount])
       .initializeMemory(as: UInt8.self, repeating: 0)
     return paddedCount
-  }
-
-  private func padded(_ byteCount: Int) -> Int {
-    (byteCount + stepByteCount - 1) / stepByteCount * stepByteCount
   }
 }

@@ -2,14 +2,21 @@
 ///
 /// It owns no bytes: a caller hands over what it has, gets ranges of it, and brings what no range covers again, at
 /// the front of its next buffer.
-public enum Chunker: Sendable {
+public enum Chunker: ~Copyable, Sendable {
   /// Chunks of one size.
   case fixed(FixedChunker)
+  /// Chunks that end where the content says so.
+  case content(ContentChunker)
 
   /// A chunker at the beginning of a stream.
-  public init(_ parameters: ChunkerParameters) {
+  ///
+  /// - Parameters:
+  ///   - parameters: what the charter says.
+  ///   - secret: the generation's secret, under which content decides.
+  public init(_ parameters: ChunkerParameters, secret: borrowing GenerationSecret) {
     switch parameters {
     case .fixed(let size): self = .fixed(FixedChunker(size))
+    case .content(let average): self = .content(ContentChunker(average, secret: secret))
     }
   }
 
@@ -19,12 +26,16 @@ public enum Chunker: Sendable {
   ///   - bytes: the stream's next bytes, beginning with those that the last call left over.
   ///   - isEnd: whether the stream ends with this buffer, which is then cut to its end.
   ///   - cuts: where the ranges go, appended, in order; none is empty.
-  /// - Returns: how many bytes the ranges cover; fewer than a chunk's are left over.
+  /// - Returns: how many bytes the ranges cover; fewer than the longest chunk's are left over.
   public mutating func cut(_ bytes: UnsafeRawBufferPointer, isEnd: Bool, into cuts: inout [Range<Int>]) -> Int {
-    switch self {
-    case .fixed(var chunker):
-      defer { self = .fixed(chunker) }
+    switch consume self {
+    case .fixed(let chunker):
+      self = .fixed(chunker)
       return chunker.cut(bytes, isEnd: isEnd, into: &cuts)
+    case .content(var chunker):
+      let byteCount = chunker.cut(bytes, isEnd: isEnd, into: &cuts)
+      self = .content(chunker)
+      return byteCount
     }
   }
 }

@@ -46,7 +46,7 @@ extension PosternError {
 
   static let unknownChunker = PosternError(
     .dumpChunker, "The chunker is none that this version knows.",
-    advice: "Use fixed chunks of 4, 8, 16, 32 or 64 KiB, or a newer version.")
+    advice: "Use content of 8, 16 or 32 KiB on average, fixed chunks of 4, 8, 16, 32 or 64 KiB, or a newer version.")
   static let wrongID = PosternError(
     .dumpWrongID, "The object's bytes are not those that its id names.", advice: fetchAgain)
   static let objectLength = PosternError(

@@ -6,8 +6,8 @@ public enum DumpLimits {
   public static let stateByteCount = 1 << 50
   /// The most bytes of state in one chunk, whatever the chunker.
   public static let chunkByteCount = 1 << 16
-  /// The fewest bytes that a sealed chunk has: one padding step of the smallest chunk size.
-  public static let sealedChunkByteCountMinimum = ChunkFrame.sealedByteCount(padded: (1 << 12) / ChunkFrame.stepCount)
+  /// The fewest bytes that a sealed chunk has: one padding step of the chunkers with the smallest.
+  public static let sealedChunkByteCountMinimum = ChunkerParameters.fixed(.kib4).sealedByteCount(storing: 1)
   /// The most bytes that a sealed chunk has.
   public static let sealedChunkByteCount = ChunkFrame.sealedByteCount(padded: chunkByteCount)
   /// The most children that a node has.

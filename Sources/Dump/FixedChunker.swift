@@ -17,7 +17,7 @@ public struct FixedChunker: Sendable {
   ///   - isEnd: whether the stream ends with this buffer, which is then cut to its end.
   ///   - cuts: where the ranges go, appended, in order; none is empty.
   /// - Returns: how many bytes the ranges cover; the rest is left over.
-  public mutating func cut(_ bytes: UnsafeRawBufferPointer, isEnd: Bool, into cuts: inout [Range<Int>]) -> Int {
+  public func cut(_ bytes: UnsafeRawBufferPointer, isEnd: Bool, into cuts: inout [Range<Int>]) -> Int {
     var start = 0
     while bytes.count - start >= chunkByteCount {
       cuts.append(start..<start + chunkByteCount)

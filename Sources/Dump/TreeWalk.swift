@@ -109,11 +109,14 @@ public struct TreeWalk: ~Copyable, Sendable {
 
   /// The state's next chunks, as far as the nodes that came tell.
   ///
-  /// - Parameter limit: the most to give out.
+  /// - Parameters:
+  ///   - limit: the most to give out.
+  ///   - plainByteCount: the most bytes of state that they hold together, at least a longest chunk's.
   /// - Returns: chunks in the state's order, each once; none while a node is missing, or at the end.
-  public mutating func nextChunks(limit: Int) -> [PlacedChunk] {
+  public mutating func nextChunks(limit: Int, plainByteCount: Int = .max) -> [PlacedChunk] {
+    precondition(plainByteCount >= DumpLimits.chunkByteCount)
     guard isRootOpen else { return [] }
-    let references = queues[0].takeFirst(limit)
+    let references = queues[0].takeFirst(limit, plainByteCount: plainByteCount)
     return references.map { reference in
       defer { plainOffset += reference.plainByteCount }
       return PlacedChunk(reference: reference, plainOffset: plainOffset)

@@ -75,11 +75,15 @@ struct WalkQueue: Sendable {
     return children
   }
 
-  /// Takes references off the front that are asked for elsewhere.
-  mutating func takeFirst(_ limit: Int) -> [ObjectReference] {
-    let references = entries[head...].prefix(limit).map(\.reference)
+  /// Takes references off the front that are asked for elsewhere, as many as hold so much state at the most.
+  mutating func takeFirst(_ limit: Int, plainByteCount: Int) -> [ObjectReference] {
+    var rest = plainByteCount
+    let references = entries[head...].prefix(limit).map(\.reference).prefix { reference in
+      rest -= reference.plainByteCount
+      return rest >= 0
+    }
     drop(references.count)
-    return references
+    return Array(references)
   }
 
   /// Drops entries off the front, and moves the rest down when half of the memory is behind it.

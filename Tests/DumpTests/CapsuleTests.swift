@@ -74,6 +74,20 @@ import Testing
     }
   }
 
+  /// A capsule says how its state was cut, at one length.
+  @Test func everyChunkerIsReadBack() throws {
+    let chunk = try madeUpChunk(1)
+    let publicRoot = Capsule.Root(id: chunk.id, sealedByteCount: chunk.sealedByteCount)
+    for chunker in everyChunker {
+      let capsule = Capsule(contentKind: .bytes, root: chunk, generationSecret: .random(), chunker: chunker)
+      let sealed = capsule.seal(under: key([UInt8](repeating: 3, count: Capsule.keyByteCount)))
+      #expect(sealed.count == Capsule.sealedByteCount)
+      let opened = try Capsule(
+        opening: sealed, root: publicRoot, under: key([UInt8](repeating: 3, count: Capsule.keyByteCount)))
+      #expect(opened.chunker == chunker)
+    }
+  }
+
   @Test func everyRefusedCapsuleNamesItsRule() throws {
     let file: File = try vectors("dump-capsules.json")
     #expect(file.refused.count >= 8)

@@ -4,8 +4,8 @@ import Dump
 import Testing
 
 @Suite struct ChunkSealingTests {
-  private func cuts(_ state: [UInt8], _ size: ChunkerParameters.FixedSize) -> [Range<Int>] {
-    var chunker = FixedChunker(size)
+  private func cuts(_ state: [UInt8], _ parameters: ChunkerParameters) -> [Range<Int>] {
+    var chunker = Chunker(parameters, secret: secret())
     var cuts: [Range<Int>] = []
     _ = state.withUnsafeBytes { chunker.cut($0, isEnd: true, into: &cuts) }
     return cuts
@@ -25,21 +25,21 @@ import Testing
     return state
   }
 
-  @Test func statesOfEveryLengthComeBackAtEverySize() throws {
+  @Test func statesOfEveryLengthComeBackFromEveryChunker() throws {
     var random = SeededGenerator.printing()
-    for size in ChunkerParameters.FixedSize.allCases {
-      let chunker = ChunkerParameters.fixed(size)
+    for chunker in everyChunker {
       var sealer = ChunkSealer(secret: secret(), chunker: chunker)
       var opener = ChunkOpener(chunker: chunker)
-      let edge = Int(size.rawValue)
+      let edge = chunker.chunkByteCount
       for count in [0, 1, 511, 512, edge - 1, edge, edge + 1, 3 * edge, 2_000_003] {
         let state = random.state(count)
-        let ranges = cuts(state, size)
+        let ranges = cuts(state, chunker)
         let batch = state.withUnsafeBytes { sealer.seal(ranges, of: $0) }
         #expect(batch.chunks.map(\.offset) == starts(batch.chunks.map(\.reference.sealedByteCount)))
         #expect(batch.chunks.allSatisfy { chunker.isSealedByteCount($0.reference.sealedByteCount) })
         let opened = try open(batch, with: &opener)
         #expect(opened == state)
+        #expect(batch.bytes.count <= chunker.sealedByteCountLimit(stateByteCount: count))
       }
     }
   }
@@ -48,7 +48,7 @@ import Testing
   @Test func sealingIsAFunctionOfGenerationAndChunk() {
     var random = SeededGenerator.printing()
     let state = random.state(500_000)
-    let ranges = cuts(state, .kib16)
+    let ranges = cuts(state, .fixed(.kib16))
     func ids(_ byte: UInt8, backwards: Bool = false) -> [Digest] {
       var sealer = ChunkSealer(secret: secret(byte), chunker: .fixed(.kib16))
       let order = backwards ? ranges.reversed() : ranges
@@ -64,10 +64,10 @@ import Testing
   @Test func outputIsWrittenInFull() {
     var random = SeededGenerator.printing()
     let state = random.state(100_000)
-    let ranges = cuts(state, .kib4)
+    let ranges = cuts(state, .content(.kib8))
     let sealed = [0x00, 0xFF].map { (filler: UInt8) -> [UInt8] in
-      var sealer = ChunkSealer(secret: secret(), chunker: .fixed(.kib4))
-      var output = [UInt8](repeating: filler, count: sealer.sealedByteCountLimit(chunkCount: ranges.count))
+      var sealer = ChunkSealer(secret: secret(), chunker: .content(.kib8))
+      var output = [UInt8](repeating: filler, count: sealer.sealedByteCountLimit(of: ranges))
       var chunks: [SealedChunk] = []
       let count = state.withUnsafeBytes { state in
         output.withUnsafeMutableBytes { sealer.seal(ranges, of: state, into: $0, chunks: &chunks) }
@@ -126,7 +126,7 @@ import Testing
   @Test func aPoolServesManyTasks() async throws {
     var random = SeededGenerator.printing()
     let state = random.state(2_000_000)
-    let ranges = cuts(state, .kib8)
+    let ranges = cuts(state, .fixed(.kib8))
     let sealers = WorkerPool<ChunkSealer>(secret: secret(), chunker: .fixed(.kib8))
     let openers = WorkerPool<ChunkOpener>(chunker: .fixed(.kib8))
     let pieces = stride(from: 0, to: ranges.count, by: 16).map { Array(ranges[$0..<min($0 + 16, ranges.count)]) }

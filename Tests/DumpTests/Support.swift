@@ -60,6 +60,11 @@ func secret(_ byte: UInt8 = 1) -> GenerationSecret {
   }
 }
 
+/// Every chunker that a charter can name.
+let everyChunker =
+  ChunkerParameters.FixedSize.allCases.map { ChunkerParameters.fixed($0) }
+  + ChunkerParameters.ContentAverage.allCases.map { .content($0) }
+
 /// A key's bytes, for comparison.
 func bytes(of key: ObjectKey) -> [UInt8] {
   key.withUnsafeBytes { Array($0) }

@@ -87,11 +87,11 @@ public struct SealedState: Sendable {
 
   /// Seals a state.
   public init(
-    _ state: [UInt8], in generation: GenerationFixture, chunker: ChunkerParameters.FixedSize = .kib4
+    _ state: [UInt8], in generation: GenerationFixture, chunker: ChunkerParameters = .fixed(.kib4)
   ) throws(PosternError) {
-    var cutter = FixedChunker(chunker)
+    var cutter = Chunker(chunker, secret: try generation.secret())
     var cuts: [Range<Int>] = []
-    var sealer = ChunkSealer(secret: try generation.secret(), chunker: .fixed(chunker))
+    var sealer = ChunkSealer(secret: try generation.secret(), chunker: chunker)
     let batch = state.withUnsafeBytes { state in
       _ = cutter.cut(state, isEnd: true, into: &cuts)
       return sealer.seal(cuts, of: state)
@@ -106,7 +106,7 @@ public struct SealedState: Sendable {
     }
     objects = (chunks + nodes.map { StoredObject(id: $0.reference.id, kind: 2, bytes: $0.bytes) })
       .filter { seen.insert($0.id).inserted }
-    self.chunker = .fixed(chunker)
+    self.chunker = chunker
   }
 
   /// The state, opened again from its objects.

@@ -22,7 +22,7 @@ import Testing
     noCouncil.recovery = nil
     noCouncil.requesters = []
     var other = full
-    other.chunker = .fixed(.kib64)
+    other.chunker = .content(.kib32)
     other.retentionEpochs = .max
     other.name = "Läger 账本"
     other.governance = try Policy(

@@ -53,7 +53,7 @@ struct DumpSender: ~Copyable {
     input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, sealer: PieceSealer,
     cache: FingerprintCacheWriter, uploader: WindowUploader, meter: PushMeter
   ) {
-    reader = PieceReader(input, chunker: chunker)
+    reader = PieceReader(input, chunker: chunker, secret: secret)
     self.sealer = sealer
     self.cache = cache
     self.uploader = uploader

@@ -7,7 +7,7 @@ import Dump
 actor PieceReader {
   private let input: StateInput
   private var chunker: Chunker
-  /// What the piece before left over, less than a chunk.
+  /// What the piece before left over, less than the longest chunk.
   private let rest: PieceBuffer
   private var restByteCount = 0
   private var number = 0
@@ -15,13 +15,13 @@ actor PieceReader {
   private var offset = 0
   private var isReading = false
 
-  init(_ input: StateInput, chunker: ChunkerParameters) {
+  init(_ input: StateInput, chunker: ChunkerParameters, secret: borrowing GenerationSecret) {
     self.input = input
-    self.chunker = Chunker(chunker)
+    self.chunker = Chunker(chunker, secret: secret)
     rest = PieceBuffer(byteCount: chunker.chunkByteCount)
   }
 
-  /// The next piece, in a buffer that is longer than a chunk.
+  /// The next piece, in a buffer that is longer than the longest chunk.
   ///
   /// - Precondition: no other piece is being read.
   /// - Throws: `push.input`, `push.changed`.

@@ -22,8 +22,7 @@ struct PieceSealer: Sendable {
     sealers = WorkerPool(secret: secret.copy(), chunker: chunker)
     fingerprinters = WorkerPool(key: fingerprintKey)
     self.known = known
-    let chunkCount = DumpSender.pieceByteCount / chunker.chunkByteCount
-    buffers = BufferPool(byteCount: chunkCount * chunker.sealedChunkByteCount)
+    buffers = BufferPool(byteCount: chunker.sealedByteCountLimit(stateByteCount: DumpSender.pieceByteCount))
   }
 
   /// Fingerprints all chunks of a piece and seals those that are new.

@@ -120,14 +120,16 @@ struct PushPlan: Sendable {
   /// More than envelope, veil and capsule take together.
   private static let bodiesByteCount = 4 << 20
 
-  /// The most bytes that a state of this length can become: incompressible chunks, and nodes of four children.
+  /// The most bytes that a state of this length can become: incompressible chunks, as many as there can be, and
+  /// nodes of four children.
   private func sealedByteCountLimit(stateByteCount: Int) -> Int {
     let chunker = application.charter.chunker
-    let chunkCount = stateByteCount / chunker.chunkByteCount + 1
+    let chunkCount = chunker.chunkCountLimit(stateByteCount: stateByteCount)
     // Above the chunks there is at most one node for three of them, all levels together, and some at the edges.
     let nodeByteCount = DumpLimits.nodeByteCount / DumpLimits.nodeChildCount * 2
     let overheadByteCount = Begin.objectOverheadByteCount * 2
-    return chunkCount * (chunker.sealedChunkByteCount + nodeByteCount + overheadByteCount)
+    return chunker.sealedByteCountLimit(stateByteCount: stateByteCount)
+      + chunkCount * (nodeByteCount + overheadByteCount)
       + DumpLimits.nodeLevel * DumpLimits.nodeByteCount + PushPlan.bodiesByteCount
   }
 }

@@ -45,7 +45,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.source = source
     self.report = report
     openers = WorkerPool(chunker: chunker)
-    chunksPerSpan = StateSpan.byteCount / chunker.chunkByteCount
+    chunksPerSpan = StateSpan.byteCount / chunker.chunkByteCountMinimum
     walk = TreeWalk(root: root, chunker: chunker)
     self.output = output
     progress.totalByteCount = root.plainByteCount
@@ -98,7 +98,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   /// Takes what chunks the walk gives, as many spans as may be under way.
   private mutating func startSpans(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
     while spanCount < StateFetcher.spanLimit {
-      let chunks = walk.nextChunks(limit: chunksPerSpan)
+      let chunks = walk.nextChunks(limit: chunksPerSpan, plainByteCount: StateSpan.byteCount)
       guard !chunks.isEmpty else { return }
       let span = StateSpan(number: nextSpan, chunks: chunks)
       nextSpan += 1

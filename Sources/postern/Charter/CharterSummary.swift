@@ -46,6 +46,7 @@ struct CharterSummary: Encodable {
     requesters = charter.requesters.map(\.name)
     switch charter.chunker {
     case .fixed(let size): chunker = "fixed, \(size.rawValue / 1_024) KiB"
+    case .content(let average): chunker = "by content, \(average.rawValue / 1_024) KiB on average"
     }
     retentionEpochs = charter.retentionEpochs
     policy = charter.policyDigest.hex

@@ -69,7 +69,8 @@ final class ArchiveFixture: Sendable {
 
   /// Serves a new archive with a registered application while `body` runs.
   static func run(
-    chunkByteCount: Int = 4_096, _ body: @Sendable (ArchiveFixture, ArchiveConnection) async throws -> Void
+    chunker: ChunkerParameters = .fixed(.kib4),
+    _ body: @Sendable (ArchiveFixture, ArchiveConnection) async throws -> Void
   ) async throws {
     let folder = try TemporaryFolder()
     let home = try Archive.create(at: folder.path("data"), origin: "example.org/log")
@@ -77,7 +78,7 @@ final class ArchiveFixture: Sendable {
     let secrets = Dictionary(uniqueKeysWithValues: names.map { ($0, randomBytes(32)) })
     let unplaced = ArchiveFixture(
       folder: folder, address: ArchiveAddress(host: "127.0.0.1", port: 1),
-      charter: try charter(secrets, home: home, chunkByteCount: chunkByteCount), secrets: secrets)
+      charter: try charter(secrets, home: home, chunker: chunker), secrets: secrets)
     try await unplaced.serve { fixture, archive in
       var file = try CharterFile(fixture.charter)
       for name in ArchiveFixture.names { try file.sign(with: fixture.key(.member, name)) }
@@ -108,7 +109,7 @@ final class ArchiveFixture: Sendable {
   }
 
   private static func charter(
-    _ secrets: [String: [UInt8]], home: NoteVerifier, chunkByteCount: Int
+    _ secrets: [String: [UInt8]], home: NoteVerifier, chunker: ChunkerParameters
   ) throws -> Charter {
     func master(_ name: String) throws -> MasterSecret {
       var secret = secrets[name] ?? []
@@ -123,7 +124,7 @@ final class ArchiveFixture: Sendable {
       nonce: SHA256.hash(randomBytes(32)), name: "ledger", members: members, recovery: policy, governance: policy,
       kms: Charter.KMSDoor(path: "ledger/door", KMSIdentity(master: try master("kms"))),
       uploaders: [try node("tee"), try node("spare")], requesters: [try node("ops")], home: home,
-      chunker: try ChunkerParameters(fixedByteCount: chunkByteCount), retentionEpochs: 0)
+      chunker: chunker, retentionEpochs: 0)
   }
 }
 
