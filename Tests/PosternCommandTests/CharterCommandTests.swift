@@ -89,7 +89,10 @@ import Testing
       ("home = \"", "home = \"x", "(log.key)"),
       ("retention = 3", "retention = -1", "“retention” is no whole number"),
       ("size = 4096", "size = 4095", "(dump.chunker)"),
-      ("kind = \"fixed\"", "kind = \"content\"", "“chunker.kind”"),
+      ("kind = \"fixed\"", "kind = \"content\"", "(dump.chunker)"),
+      ("kind = \"fixed\"", "kind = \"rabin\"", "“chunker.kind” is no chunker"),
+      ("kind = \"fixed\", ", "", "“chunker.kind” is missing"),
+      (", size = 4096", "", "“chunker.size” is missing"),
       ("of = [\"cy\",", "of = [\"cyd\",", "“recovery.of[0]” names “cyd”"),
       ("weight = 2", "weight = 0", "“recovery.of[1].weight”"),
       ("weight = 2", "wieght = 2", "“recovery.of[1].wieght” is unknown"),
@@ -123,6 +126,17 @@ import Testing
     }
   }
 
+  @Test func cutsByContentWhereNothingElseIsSaid() throws {
+    let fixed = "chunker = { kind = \"fixed\", size = 4096 }\n"
+    for (line, said) in [
+      (fixed, "fixed, 4 KiB"), ("", "by content, 16 KiB on average"),
+      ("chunker = { kind = \"content\", size = 32768 }\n", "by content, 32 KiB on average"),
+    ] {
+      #expect(try build(document.replacing(fixed, with: line)).status == 0)
+      #expect(try program.run("charter", "show", "charter").output.contains(said))
+    }
+  }
+
   @Test func wantsAFlagForWhatOneLossWouldFreeze() throws {
     let fragile = document.replacing("governance = { threshold = 2", with: "governance = { threshold = 3")
     let refused = try build(fragile)
@@ -146,6 +160,7 @@ import Testing
     for key in ["member", "uploader", "requester", "kms"] { #expect(program.exists("solo/\(key).key")) }
     let shown = try program.run("charter", "show", "solo/charter")
     #expect(shown.output.contains("1 of (me)") && shown.output.contains("1 of 1"))
+    #expect(shown.output.contains("by content, 16 KiB on average"))
     #expect(made.errors.contains("postern recover --app") && made.errors.contains("--kms-key solo/kms.key"))
     let again = try program.run("charter", "new", "--solo", "--home", home, "--out", "solo")
     #expect(again.status == 1 && again.errors.contains("(storage.exists)"))

@@ -82,7 +82,7 @@ import Testing
     try program.write(
       """
       name = "ledger"
-      chunker = { size = 4096 }
+      chunker = { kind = "fixed", size = 4096 }
       recovery = { threshold = 2, of = ["ana", "bo", "cy"] }
       governance = { threshold = 2, of = ["ana", "bo", "cy"] }
       member = [{ file = "ana.pub" }, { file = "bo.pub" }, { file = "cy.pub" }]

@@ -108,12 +108,15 @@ struct CharterDocument {
   }
 
   private func chunker() throws(PosternError) -> ChunkerParameters {
-    guard let entry = try root["chunker"] else { return .fixed(.kib16) }
+    guard let entry = try root["chunker"] else { return .standard }
     try entry.allow(["kind", "size"])
-    if let kind = try entry["kind"], try kind.text() != "fixed" {
-      throw kind.refusal("is no chunker that this version knows; write \"fixed\"")
+    let kind = try entry.required("kind")
+    let size = try entry.required("size").number(in: 1...Int.max)
+    switch try kind.text() {
+    case "content": return try ChunkerParameters(contentByteCount: size)
+    case "fixed": return try ChunkerParameters(fixedByteCount: size)
+    default: throw kind.refusal("is no chunker that this version knows; write \"content\" or \"fixed\"")
     }
-    return try ChunkerParameters(fixedByteCount: try entry.required("size").number(in: 1...Int.max))
   }
 
   private func retention() throws(PosternError) -> UInt64 {

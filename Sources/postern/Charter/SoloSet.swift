@@ -35,7 +35,7 @@ struct SoloSet: ~Copyable {
         nonce: nonce, name: name, members: [Charter.Member(identity)], recovery: policy, governance: policy, kms: door,
         uploaders: [Charter.Node(name: uploader.name, key: try uploader.signingKey().verificationKey)],
         requesters: [Charter.Node(name: requester.name, key: try requester.signingKey().verificationKey)],
-        home: home, chunker: .fixed(.kib16), retentionEpochs: 0))
+        home: home, chunker: .standard, retentionEpochs: 0))
     try file.sign(with: member)
     self.member = member
     self.uploader = uploader
