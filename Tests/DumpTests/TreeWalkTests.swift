@@ -43,6 +43,33 @@ import Testing
     }
   }
 
+  /// Chunks of any length come in runs that fit a buffer, and each run is as long as fits.
+  @Test func givesOutWhatABufferHolds() throws {
+    var random = SeededGenerator.printing()
+    let chunks = try (0..<3_000).map { try madeUpChunk($0, plainByteCount: 1 + Int(random.next() % 65_536)) }
+    let (nodes, root) = try build(chunks, under: secret())
+    let store = byID(nodes)
+    var walk = TreeWalk(root: root, chunker: .content(.kib32))
+    var (next, limit) = (0, 65_536)
+    while !walk.isFinished {
+      for request in walk.nextRequests(limit: 16) { try walk.supply(try #require(store[request.id]), id: request.id) }
+      limit = 65_536 + Int(random.next() % 500_000)
+      let run = walk.nextChunks(limit: 20, plainByteCount: limit)
+      let byteCount = run.reduce(0) { $0 + $1.reference.plainByteCount }
+      #expect(run.count <= 20 && byteCount <= limit)
+      for chunk in run {
+        #expect(chunk.reference.id == chunks[next].id)
+        next += 1
+      }
+      // Nothing that is there and would have fitted was kept back.
+      if run.count < 20, next < chunks.count, let following = walk.nextChunks(limit: 1).first {
+        #expect(byteCount + following.reference.plainByteCount > limit)
+        next += 1
+      }
+    }
+    #expect(next == chunks.count)
+  }
+
   /// While nobody takes chunks, nothing more is asked for than there is room for.
   @Test func stopsAskingWhenNobodyTakes() throws {
     let (nodes, root) = try build(try (0..<20_000).map { try madeUpChunk($0) }, under: secret())
