@@ -33,6 +33,8 @@ final class Machine: Sendable {
   private let temporary: TemporaryFolder
   /// Asked unless a command says otherwise.
   let archive: String?
+  /// The server of that archive, which would end with its last owner.
+  private let server: Server?
   /// What every program is started through: a command that runs the rest of its arguments.
   private let prefix: [String]
 
@@ -45,20 +47,22 @@ final class Machine: Sendable {
     temporary = try TemporaryFolder()
     self.archive = archive
     self.prefix = prefix
+    server = nil
   }
 
   /// The same machine, whose commands ask an archive.
-  private init(_ other: Machine, archive: String, prefix: [String]) {
+  private init(_ other: Machine, archive: String, server: Server?, prefix: [String]) {
     temporary = other.temporary
     self.archive = archive
+    self.server = server
     self.prefix = prefix
   }
 
   /// The same machine, whose commands ask the archive of a server.
-  func asking(_ server: Server) -> Machine { Machine(self, archive: server.address, prefix: prefix) }
+  func asking(_ server: Server) -> Machine { Machine(self, archive: server.address, server: server, prefix: prefix) }
 
   /// The same machine, whose programs are started through a command.
-  func inside(_ prefix: [String]) -> Machine { Machine(self, archive: archive ?? "", prefix: prefix) }
+  func inside(_ prefix: [String]) -> Machine { Machine(self, archive: archive ?? "", server: server, prefix: prefix) }
 
   var folder: String { temporary.path }
 
