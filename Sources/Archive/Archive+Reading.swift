@@ -93,6 +93,6 @@ extension Archive {
   /// - Throws: `archive.not-found` for the first that is not here, `archive.request`.
   public func objects(_ ids: [Digest], app: Digest, generation: UInt64) throws(PosternError) -> ObjectReader {
     guard ids.count <= ArchiveLimits.requestedIds else { throw .tooMuchAsked(ArchiveLimits.requestedIds) }
-    return try ObjectReader(ids, app: app, generation: generation, index: index, folder: folder)
+    return try ObjectReader(ids, in: Space(app: app, generation: generation), objects)
   }
 }

@@ -57,11 +57,14 @@ extension Archive {
     let checkpoint = try committed(newest, home)
     let tree = try tree(of: checkpoint, index)
     let publishedSize = try publishedSize(checkpoint, folder, index, home)
+    let objects = ObjectFinder(folder: folder, index: index)
+    let runs = RunKeeper(objects)
     let archive = Archive(
-      home: home, limits: limits, folder: folder, index: index,
-      sequencer: Sequencer(folder: folder, index: index, signer: signer, tree: tree, newest: newest, stop: stop))
+      home: home, limits: limits, objects: objects, runs: runs,
+      sequencer: Sequencer(objects: objects, runs: runs, signer: signer, tree: tree, newest: newest, stop: stop))
     // In the order of a commit: what the published checkpoint names is there before it is.
     try await archive.settlePacks()
+    try await runs.settle()
     let publisher = Publisher(folder: folder, index: index)
     if publishedSize != checkpoint.size { try publisher.catchUp(from: publishedSize ?? 0, to: newest) }
     publisher.removePartials(from: publishedSize ?? 0, to: checkpoint.size)
@@ -141,14 +144,25 @@ extension Archive {
       try await index.writer.markPlaced(placements.map(\.number))
     }
     while true {
-      let left = try index.read { (snapshot) throws(PosternError) in
-        try snapshot.packs(in: .abandoned, limit: batchCount) + snapshot.packsWithoutPush(limit: batchCount)
-      }
+      let left = try index.read { (snapshot) throws(PosternError) in try snapshot.packsWithoutPush(limit: batchCount) }
       guard !left.isEmpty else { break }
-      for pack in left where pack.state == .open { try await index.writer.abandonPack(pack.number) }
-      try await removePacks(left, folder: folder, index: index)
+      for pack in left { try await index.writer.abandonPack(pack.number) }
     }
+    try sweepAbandoned()
     try removeUnknownPacks()
+  }
+
+  /// Removes packs that were given up; of many, all but the first page when the archive serves already.
+  private func sweepAbandoned() throws(PosternError) {
+    var last: UInt64?
+    while true {
+      let left = try index.read { (snapshot) throws(PosternError) in
+        try snapshot.packs(in: .abandoned, after: last, limit: ArchiveIndex.pageLimit)
+      }
+      guard let newest = left.last else { return }
+      sweeper.remove(left)
+      last = newest.number
+    }
   }
 
   /// Removes files in `incoming/` that the index has no row for: a stop came before their first rows.

@@ -18,27 +18,29 @@ public final class Archive: Sendable {
   /// What others may take of the archive.
   public let limits: ArchiveLimits
 
-  let folder: DataFolder
-  let index: ArchiveIndex
+  let objects: ObjectFinder
   let sequencer: Sequencer
   let pushes: Pushes
+  let sweeper: Sweeper
   let nonces: Nonces
   let registrar: Registrar
   private let charters = CharterCache()
 
   init(
-    home: NoteVerifier, limits: ArchiveLimits, folder: DataFolder, index: ArchiveIndex, sequencer: Sequencer
+    home: NoteVerifier, limits: ArchiveLimits, objects: ObjectFinder, runs: RunKeeper, sequencer: Sequencer
   ) {
     self.home = home
     self.limits = limits
-    self.folder = folder
-    self.index = index
+    self.objects = objects
     self.sequencer = sequencer
-    let sweeper = Sweeper(folder: folder, index: index, sequencer: sequencer)
-    pushes = Pushes(folder: folder, index: index, limits: limits, sweeper: sweeper)
+    sweeper = Sweeper(objects: objects, sequencer: sequencer)
+    pushes = Pushes(objects: objects, runs: runs, limits: limits, sweeper: sweeper)
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
-    registrar = Registrar(folder: folder, index: index, limit: limits.registrationsPerAddressAndDay)
+    registrar = Registrar(folder: objects.folder, index: objects.index, limit: limits.registrationsPerAddressAndDay)
   }
+
+  var folder: DataFolder { objects.folder }
+  var index: ArchiveIndex { objects.index }
 
   // MARK: Admission
 
@@ -178,6 +180,9 @@ public final class Archive: Sendable {
   package func collectIdlePushes(nowSeconds: UInt64) async throws(PosternError) {
     try await stopping { () async throws(PosternError) in try await pushes.collectIdle(nowSeconds: nowSeconds) }
   }
+
+  /// Returns when all is done that no answer waited for: before the process ends, so that the next start is short.
+  public func finish() async { await sequencer.finish() }
 
   /// Runs a step that writes, and stops the archive when nobody knows what came of it.
   func stopping<Value: Sendable>(

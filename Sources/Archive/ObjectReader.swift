@@ -16,19 +16,21 @@ public struct ObjectReader: ~Copyable {
     public let byteCount: Int
   }
 
-  private var packs: OpenedPacks
-  private var rest: ArraySlice<(id: Digest, location: ObjectLocation)>
+  private let finder: ObjectFinder
+  private let space: Space
+  private let names: [UInt64: Digest]
+  private var rest: ArraySlice<ObjectLocation>
 
-  init(_ ids: [Digest], app: Digest, generation: UInt64, index: ArchiveIndex, folder: DataFolder) throws(PosternError) {
-    let found = try index.read { (snapshot) throws(PosternError) in
-      try snapshot.locate(ids, app: app, generation: generation, push: nil)
-    }
-    var located: [(id: Digest, location: ObjectLocation)] = []
+  init(_ ids: [Digest], in space: Space, _ finder: ObjectFinder) throws(PosternError) {
+    let found = try finder.locate(ids, in: space)
+    var located: [ObjectLocation] = []
     for (id, location) in zip(ids, found.objects) {
-      guard let location else { throw .lacking(id) }
-      located.append((id, location))
+      guard let location else { throw found.unreadable ?? .lacking(id) }
+      located.append(location)
     }
-    packs = OpenedPacks(found.packs, folder: folder)
+    self.finder = finder
+    self.space = space
+    names = found.names
     rest = located[...]
   }
 
@@ -36,18 +38,17 @@ public struct ObjectReader: ~Copyable {
   public mutating func nextBatch() -> Batch? {
     var byteCount = 0
     let taken = rest.prefix { object in
-      byteCount += Int(object.location.length)
+      byteCount += Int(object.entry.length)
       return byteCount <= ArchiveLimits.batchByteCount
     }
     let objects = taken.isEmpty ? rest.prefix(1) : taken
     guard !objects.isEmpty else { return nil }
     rest = rest[objects.endIndex...]
     return Batch(
-      objects: objects.map { object in
-        let location = object.location
-        return IncomingObject(id: object.id, kind: location.kind.rawValue, byteCount: Int(location.length))
+      objects: objects.map(\.entry).map { entry in
+        IncomingObject(id: entry.id, kind: entry.kind.rawValue, byteCount: Int(entry.length))
       },
-      locations: objects.map(\.location), byteCount: objects.reduce(0) { $0 + Int($1.location.length) })
+      locations: Array(objects), byteCount: objects.reduce(0) { $0 + Int($1.entry.length) })
   }
 
   /// Reads a batch's objects, one after the other.
@@ -62,66 +63,19 @@ public struct ObjectReader: ~Copyable {
     var position = 0
     while position < batch.locations.count {
       let first = batch.locations[position]
-      var end = first.offset + UInt64(first.length)
+      var end = first.entry.end
       position += 1
       while position < batch.locations.count, batch.locations[position].pack == first.pack,
-        batch.locations[position].offset == end
+        batch.locations[position].entry.offset == end
       {
-        end += UInt64(batch.locations[position].length)
+        end = batch.locations[position].entry.end
         position += 1
       }
-      let byteCount = Int(end - first.offset)
+      let byteCount = Int(end - first.entry.offset)
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + byteCount])
-      try packs.read(pack: first.pack, offset: first.offset, into: target)
+      let pack = try finder.open(first.pack, names[first.pack], of: space)
+      try pack.file.read(offset: first.entry.offset, into: target)
       done += byteCount
     }
-  }
-}
-
-/// Packs that are open for one request, each opened when it is first read.
-struct OpenedPacks {
-  private let folder: DataFolder
-  private let rows: [UInt64: PackRow]
-  private var open: [UInt64: OpenedPack] = [:]
-  /// Files that one request keeps open.
-  private static let limit = 16
-
-  /// No pack is open yet.
-  init(_ rows: [UInt64: PackRow], folder: DataFolder) {
-    self.rows = rows
-    self.folder = folder
-  }
-
-  /// Reads bytes of a pack.
-  ///
-  /// - Throws: `archive.not-found` for a pack that has no row; `storage.*`, `pack.*`.
-  mutating func read(
-    pack number: UInt64, offset: UInt64, into memory: UnsafeMutableRawBufferPointer
-  ) throws(PosternError) {
-    try pack(number).file.read(offset: offset, into: memory)
-  }
-
-  /// Reads an object's first bytes.
-  mutating func read(_ location: ObjectLocation, byteCount: Int) throws(PosternError) -> [UInt8] {
-    try pack(location.pack).file.read(offset: location.offset, length: min(byteCount, Int(location.length)))
-  }
-
-  private mutating func pack(_ number: UInt64) throws(PosternError) -> OpenedPack {
-    if let pack = open[number] { return pack }
-    guard let row = rows[number] else { throw .noSuchPartOfLog }
-    if open.count >= OpenedPacks.limit { open.removeAll() }
-    let pack = OpenedPack(
-      try folder.openPack(number: number, app: row.app, generation: row.generation, name: row.name))
-    open[number] = pack
-    return pack
-  }
-}
-
-/// Keeps an open file in a dictionary, which takes no value that has one owner.
-private final class OpenedPack {
-  let file: PackFile
-
-  init(_ file: consuming PackFile) {
-    self.file = file
   }
 }

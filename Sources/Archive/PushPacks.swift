@@ -6,84 +6,95 @@ import Records
 
 /// The packs that one push writes, from the first object to the files that a commit seals.
 ///
-/// Used on its push's queue alone. An object is appended, then durable, then entered in the index: never in another
-/// order. What is written and not entered yet is found here and not in the index.
+/// Used on its push's queue alone. An object is appended, then durable, then noted in the index: never in another order.
+/// What the push has brought is found here: of the pack that is being written in memory, of those that are finished by
+/// their footers.
 final class PushPacks {
-  /// What the push has used of its budget since it began: it is written down with the rows.
+  /// What the push has used of its budget since it began: it is written down with what is noted.
   var usedByteCount: UInt64 = 0
   /// What left a pack unfinished: the push can only be begun again, and goes on with what the index knows.
   private(set) var failure: PosternError?
 
-  let folder: DataFolder
-  let index: ArchiveIndex
-  let app: Digest
-  let generation: UInt64
+  let objects: ObjectFinder
+  let space: Space
   let token: PushToken
+  private let runs: RunKeeper
   private let sweeper: Sweeper
 
   /// The pack that objects are appended to, with its number; nil before the first object and after a full pack.
   private(set) var writer: PackWriter?
   private(set) var writerNumber: UInt64 = 0
-  /// How many bytes of the writer's file were durable when its rows were last entered.
-  private var recordedByteCount: UInt64 = 0
-  /// Rows of the writer's pack whose bytes are durable, and which the index does not have yet.
-  private var unrecorded: [ObjectRow] = []
+  /// How many bytes of the writer's file were durable when they were last noted.
+  private var notedByteCount: UInt64 = 0
   private var finished: [Finished] = []
   /// Every pack that the push wrote to.
   private var numbers: Set<UInt64> = []
 
-  /// A pack that has its footer, and whose rows the index has but for those listed.
+  /// A pack that has its footer.
   private struct Finished {
-    var sealing: PackSealing
+    let sealing: PackSealing
     /// How many objects it holds.
     let objectCount: Int
-    /// Where its objects end and its footer begins: while no commit needs the footer, a row says this length, which a
-    /// begin that goes on in the pack cuts the file to.
-    let objectsEnd: UInt64
+    /// Whether the index knows that it is finished.
+    var isNoted = false
+    /// Its entries, sorted, as long as no run lists them.
+    var loose: [RunEntry]?
 
-    /// - Parameters:
-    ///   - pack: whose file it is.
-    ///   - done: the file.
-    ///   - rows: those that the index does not have yet.
-    init(_ pack: OpenPack, _ done: FinishedPack, unrecorded rows: [ObjectRow]) {
-      sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount, objects: rows)
+    var number: UInt64 { sealing.pack.number }
+
+    init(_ pack: OpenPack, _ done: FinishedPack) {
+      sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount)
       objectCount = done.entries.count
-      objectsEnd = done.entries.reduce(0) { max($0, $1.end) }
+      loose = done.runEntries(number: pack.number)
     }
 
-    /// Whether the index has rows of it.
-    var isRecorded: Bool { objectCount > sealing.objects.count }
+    /// A finished pack of an earlier push.
+    init(_ pack: OpenPack, name: Digest, _ row: PackRow, _ file: borrowing PackFile) throws(PosternError) {
+      sealing = PackSealing(pack: pack, name: name, byteCount: row.byteCount)
+      objectCount = file.count
+      isNoted = true
+      loose = row.isIndexed ? nil : try file.runEntries(number: row.number)
+    }
   }
 
-  /// Rows that one commit may take along; more are written before it, so that a huge push stalls nobody.
-  private static let rowsInCommit = 4_096
-  /// Bytes after which what came is made durable and recorded, so that a crash loses no more of a long push.
-  private static let recordByteCount: UInt64 = 64 << 20
-  /// Packs whose rows are in memory at once when they are taken up: 16 MB each at most.
-  private static let packsReadAtOnce = 8
+  /// Bytes after which what came is made durable and noted, so that a crash loses no more of a long push.
+  private static let noteByteCount: UInt64 = 64 << 20
+  /// Entries of finished packs in memory, 16 bytes each; of more, runs are made before the commit.
+  private static let looseEntryLimit = PackFormat.objectLimit
+
+  /// Entries of the writer's pack whose bytes are durable, and which the index does not have yet.
+  private var unnoted: [PackEntry] = []
 
   /// No pack yet.
-  init(begin: Begin, token: PushToken, folder: DataFolder, index: ArchiveIndex, sweeper: Sweeper) {
-    self.folder = folder
-    self.index = index
+  init(begin: Begin, token: PushToken, objects: ObjectFinder, runs: RunKeeper, sweeper: Sweeper) {
+    self.objects = objects
+    self.runs = runs
     self.token = token
     self.sweeper = sweeper
-    app = begin.app
-    generation = begin.generation
+    space = Space(app: begin.app, generation: begin.generation)
   }
+
+  private var folder: DataFolder { objects.folder }
+  private var index: ArchiveIndex { objects.index }
 
   // MARK: Writing
 
   /// The entry of an object in the pack that is being written.
   func entry(_ id: Digest) -> PackEntry? { writer?.entry(id) }
 
+  /// The packs that the push has finished, to be looked into with those of all.
+  var own: OwnPacks {
+    OwnPacks(numbers: Set(finished.map(\.number)), loose: finished.compactMap(\.loose))
+  }
+
   /// Finishes the pack when what comes does not fit into it whole.
   func makeRoom(
     objectCount: Int, byteCount: Int, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
     guard writer?.fits(objectCount: objectCount, byteCount: byteCount) == false else { return }
-    try await record()
     try finishWriter()
+    try await noteFinished()
+    try await listFinished(above: PushPacks.looseEntryLimit)
   }
 
   /// Appends an object, unless the pack that is being written has it.
@@ -92,8 +103,8 @@ final class PushPacks {
   func append(id: Digest, kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) throws(PosternError) -> Bool {
     if writer == nil {
       take(index.reservePack())
-      writer = try folder.createPack(number: writerNumber, app: app, generation: generation)
-      recordedByteCount = 0
+      writer = try folder.createPack(number: writerNumber, app: space.app, generation: space.generation)
+      notedByteCount = 0
     }
     return try writer?.append(id: id, kind: kind, bytes: bytes) != nil
   }
@@ -102,32 +113,38 @@ final class PushPacks {
   ///
   /// - Returns: those that cannot be gone on in, because the disk lost or changed them.
   /// - Throws: `storage.*`, `index.*`.
-  func adopt(_ packs: [PackRow]) throws(PosternError) -> [PackRow] {
+  func adopt(_ packs: [PackRow], isolation: isolated (any Actor)? = #isolation) async throws(PosternError) -> [PackRow]
+  {
     var lost: [PackRow] = []
-    var rest = packs[...]
-    while !rest.isEmpty {
-      // Each reading goes through the whole generation; and more packs at a time would take more memory.
-      let some = rest.prefix(PushPacks.packsReadAtOnce)
-      rest = rest.dropFirst(some.count)
-      let rows = try index.read { (snapshot) throws(PosternError) in try snapshot.objects(packs: some.map(\.number)) }
-      for pack in some {
-        do throws(PosternError) {
-          try adopt(pack, rows[pack.number] ?? [])
-        } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
-          lost.append(pack)
-        }
+    for pack in packs {
+      do throws(PosternError) {
+        if let name = pack.finished { try adopt(pack, named: name) } else { try adopt(unfinished: pack) }
+      } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+        lost.append(pack)
       }
+      try await listFinished(above: PushPacks.looseEntryLimit)
     }
     return lost
   }
 
-  private func adopt(_ pack: PackRow, _ rows: [ObjectRow]) throws(PosternError) {
+  private func adopt(_ row: PackRow, named name: Digest) throws(PosternError) {
+    let opened = try objects.open(row.number, nil, of: space)
+    numbers.insert(row.number)
+    finished.append(try Finished(openPack(row.number), name: name, row, opened.file))
+  }
+
+  private func adopt(unfinished row: PackRow) throws(PosternError) {
     try finishWriter()
-    take(pack.number)
+    let batches = try index.read { (snapshot) throws(PosternError) in try snapshot.openEntries(pack: row.number) }
+    var entries: [PackEntry] = []
+    for batch in batches {
+      guard let noted = [PackEntry](encoded: batch) else { throw .damagedIndex("entries of an open pack are none") }
+      entries += noted
+    }
+    take(row.number)
     writer = try folder.adoptPack(
-      number: pack.number, app: app, generation: generation, entries: rows.map(PackEntry.init),
-      byteCount: pack.byteCount)
-    recordedByteCount = writer?.byteCount ?? 0
+      number: row.number, app: space.app, generation: space.generation, entries: entries, byteCount: row.byteCount)
+    notedByteCount = writer?.byteCount ?? 0
   }
 
   /// Reads an object of the pack that is being written.
@@ -138,53 +155,49 @@ final class PushPacks {
     numbers.insert(number)
   }
 
-  private var openPack: OpenPack {
-    OpenPack(number: writerNumber, app: app, generation: generation, push: token)
+  private func openPack(_ number: UInt64) -> OpenPack {
+    OpenPack(number: number, app: space.app, generation: space.generation, push: token)
   }
 
-  // MARK: Recording
+  // MARK: Noting
 
-  /// Records what was written when it is so much that a crash may not lose more.
-  func recordIfDue(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
-    guard let byteCount = writer?.byteCount, byteCount - recordedByteCount >= PushPacks.recordByteCount else { return }
-    try await record()
+  /// Notes what was written when it is so much that a crash may not lose more.
+  func noteIfDue(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
+    guard let byteCount = writer?.byteCount, byteCount - notedByteCount >= PushPacks.noteByteCount else { return }
+    try await note()
   }
 
-  /// Makes what was appended durable, then enters its rows: never the other way round.
-  ///
-  /// Rows that could not be entered stay in memory: the next call, or the commit, enters them.
-  func record(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
+  /// Makes what was appended durable, then notes it in the index: never the other way round.
+  func note(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
     guard let entries = try writer?.sync(), let byteCount = writer?.byteCount else { return }
-    unrecorded += entries.map(ObjectRow.init)
-    recordedByteCount = byteCount
-    while !unrecorded.isEmpty {
-      let rows = Array(unrecorded.prefix(Index.ObjectBatch.rowLimit))
-      try await record(rows, in: openPack, packByteCount: byteCount)
-      unrecorded.removeFirst(rows.count)
-    }
+    unnoted += entries
+    notedByteCount = byteCount
+    guard !unnoted.isEmpty else { return }
+    try await index.writer.note(
+      EntryBatch(
+        pack: openPack(writerNumber), entries: unnoted.encoded, packByteCount: byteCount,
+        pushUsedByteCount: usedByteCount, nowSeconds: Clock.nowSeconds))
+    unnoted = []
   }
 
-  /// Enters the rows that a commit would have taken along: it was refused, and the push goes on.
+  /// Notes that packs are finished: a begin that goes on from here finds what they hold in their footers.
   ///
-  /// - Throws: `storage.*`, `index.*`; what was not entered has to be sent again.
-  func recordFinished(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
-    for position in finished.indices {
-      let pack = finished[position].sealing
-      while !finished[position].sealing.objects.isEmpty {
-        let rows = Array(finished[position].sealing.objects.prefix(Index.ObjectBatch.rowLimit))
-        try await record(rows, in: pack.pack, packByteCount: finished[position].objectsEnd)
-        finished[position].sealing.objects.removeFirst(rows.count)
-      }
-    }
+  /// - Throws: `storage.*`, `index.*`; what was not noted has to be sent again after a crash.
+  func noteFinished(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
+    try await index.writer.noteFinished(finished.filter { !$0.isNoted }.map(\.sealing))
+    for position in finished.indices { finished[position].isNoted = true }
   }
 
-  private func record(
-    _ rows: [ObjectRow], in pack: OpenPack, packByteCount: UInt64, isolation: isolated (any Actor)? = #isolation
+  /// Lists finished packs in a run once their entries are many.
+  private func listFinished(
+    above entryCount: Int, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
-    try await index.writer.addObjects(
-      Index.ObjectBatch(
-        pack: pack, objects: rows, packByteCount: packByteCount, pushUsedByteCount: usedByteCount,
-        nowSeconds: Clock.nowSeconds))
+    let loose = finished.indices.filter { finished[$0].loose != nil }
+    guard loose.reduce(0, { $0 + finished[$1].objectCount }) > entryCount else { return }
+    try await noteFinished()
+    let entries = loose.flatMap { finished[$0].loose ?? [] }
+    try await runs.list(entries, of: loose.map { finished[$0].number }, in: space)
+    for position in loose { finished[position].loose = nil }
   }
 
   // MARK: Finishing
@@ -194,8 +207,7 @@ final class PushPacks {
 
   /// Finishes the packs, of which those that hold what the push's tree does not reach are written anew without it.
   ///
-  /// What a sealed pack holds is what was admitted, no more: its footer lists its rows. Rows that no commit takes along
-  /// are entered before it.
+  /// What a sealed pack holds is what was admitted, no more.
   ///
   /// - Parameter reached: every object of the push that may stay.
   /// - Returns: the packs to commit.
@@ -203,21 +215,19 @@ final class PushPacks {
   func seal(
     keeping reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) -> [PackSealing] {
-    if unrecorded.count + (writer?.unsyncedCount ?? 0) > PushPacks.rowsInCommit { try await record() }
     try finishWriter()
-    for pack in finished where reached.count(inPack: pack.sealing.pack.number) < pack.objectCount {
+    for pack in finished where reached.count(inPack: pack.number) < pack.objectCount {
       try await rewrite(pack, keeping: reached)
     }
-    if finished.reduce(0, { $0 + $1.sealing.objects.count }) > PushPacks.rowsInCommit { try await recordFinished() }
+    try await listFinished(above: PushPacks.looseEntryLimit)
     return finished.map(\.sealing)
   }
 
   private func finishWriter() throws(PosternError) {
     guard let finishing = writer.take() else { return }
-    let rows = unrecorded + finishing.unsyncedEntries.map(ObjectRow.init)
-    unrecorded = []
+    unnoted = []
     do throws(PosternError) {
-      finished.append(Finished(openPack, try finishing.finish(), unrecorded: rows))
+      finished.append(Finished(openPack(writerNumber), try finishing.finish()))
     } catch {
       failure = error
       throw error
@@ -231,57 +241,42 @@ final class PushPacks {
   private func rewrite(
     _ old: Finished, keeping reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
-    let number = old.sealing.pack.number
-    if reached.count(inPack: number) > 0 {
-      let pack = OpenPack(number: index.reservePack(), app: app, generation: generation, push: token)
-      numbers.insert(pack.number)
-      let done = try folder.copyPack(number: number, name: old.sealing.name, to: pack.number) { offset in
-        reached.contains(ObjectPlace(pack: number, offset: offset))
+    if reached.count(inPack: old.number) > 0 {
+      let number = index.reservePack()
+      numbers.insert(number)
+      let done = try folder.copyPack(number: old.number, name: old.sealing.name, to: number) { offset in
+        reached.contains(ObjectPlace(pack: old.number, offset: offset))
       }
-      let rows = done.entries.sorted { $0.offset < $1.offset }.map(ObjectRow.init)
-      finished.append(Finished(pack, done, unrecorded: rows))
+      finished.append(Finished(openPack(number), done))
       // What a crash would have left to the uploader, it leaves from now on too.
-      if old.isRecorded { try await recordFinished() }
+      if try row(of: old.number) != nil { try await noteFinished() }
     }
-    try await giveUp(old.sealing.pack)
+    try await giveUp(old.number)
   }
 
   /// Gives up a finished pack that the commit does not need.
-  private func giveUp(_ pack: OpenPack, isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
-    let known = try index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack.number) }
-    if let known {
-      try await index.writer.abandonPack(known.number)
+  private func giveUp(_ number: UInt64, isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
+    if let known = try row(of: number) {
+      try await index.writer.abandonPack(number)
       sweeper.remove([known])
     } else {
-      try? folder.removePack(number: pack.number)
+      try? objects.removePack(number)
     }
-    finished.removeAll { $0.sealing.pack.number == pack.number }
+    finished.removeAll { $0.number == number }
+  }
+
+  private func row(of number: UInt64) throws(PosternError) -> PackRow? {
+    try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
   }
 
   /// Lets go of what is in memory, and removes the files that the index does not know.
   func close() {
     writer = nil
-    (finished, unrecorded) = ([], [])
+    (finished, unnoted) = ([], [])
     for number in numbers {
-      let known = Result { () throws(PosternError) in
-        try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
-      }
+      let known = Result { () throws(PosternError) in try row(of: number) }
       // A file that cannot be removed now is removed at the next start.
-      if case .success(nil) = known { try? folder.removePack(number: number) }
+      if case .success(nil) = known { try? objects.removePack(number) }
     }
-  }
-}
-
-extension PackEntry {
-  /// An entry from its row.
-  fileprivate init(_ row: ObjectRow) {
-    self.init(id: row.id, kind: row.kind, offset: row.offset, length: row.length)
-  }
-}
-
-extension ObjectRow {
-  /// A row from an entry.
-  init(_ entry: PackEntry) {
-    self.init(id: entry.id, kind: entry.kind, offset: entry.offset, length: entry.length)
   }
 }

@@ -37,14 +37,14 @@ actor PushSession {
   ///   - begin: what the push asked for, verified and judged.
   ///   - token: what names it.
   ///   - chunker: how the application's states are cut.
-  ///   - folder: where its packs go.
-  ///   - index: where its row stands.
+  ///   - objects: the archive's objects.
+  ///   - runs: lists full packs before the commit.
   ///   - room: what the application may still store; nil where it has no limit.
   ///   - sweeper: removes the packs that are written anew.
   ///   - largeWalks: taken by one large push at a time while its tree is looked through, because what is known of it
   ///     by then takes memory.
   init(
-    begin: Begin, token: PushToken, chunker: ChunkerParameters, folder: DataFolder, index: ArchiveIndex,
+    begin: Begin, token: PushToken, chunker: ChunkerParameters, objects: ObjectFinder, runs: RunKeeper,
     room: ApplicationRoom?, sweeper: Sweeper, largeWalks: Turns
   ) {
     self.begin = begin
@@ -52,7 +52,7 @@ actor PushSession {
     self.token = token
     self.room = room
     self.largeWalks = largeWalks
-    packs = PushPacks(begin: begin, token: token, folder: folder, index: index, sweeper: sweeper)
+    packs = PushPacks(begin: begin, token: token, objects: objects, runs: runs, sweeper: sweeper)
   }
 
   // MARK: Objects
@@ -74,7 +74,7 @@ actor PushSession {
     // What a write that failed wrote is no longer the push's: its pack can only be taken up anew.
     giveBack(charged - ((try? written.get()) ?? 0))
     _ = try written.get()
-    try await packs.recordIfDue()
+    try await packs.noteIfDue()
   }
 
   /// Charges the budget for a batch, all of it or, where that is too much, for what is not in the pack.
@@ -187,11 +187,11 @@ actor PushSession {
     }
   }
 
-  /// The push goes on after its epoch was refused: rows that the commit would have taken along are entered now, so
-  /// that what the packs hold is found.
+  /// The push goes on after its epoch was refused: what the commit would have sealed is noted now, so that a begin after a
+  /// crash finds it.
   ///
-  /// - Throws: `storage.*`, `index.*`; what was not entered has to be sent again.
-  func reopen() async throws(PosternError) { try await packs.recordFinished() }
+  /// - Throws: `storage.*`, `index.*`; what was not noted has to be sent again then.
+  func reopen() async throws(PosternError) { try await packs.noteFinished() }
 
   // MARK: The end
 
@@ -205,8 +205,8 @@ actor PushSession {
     defer { turns.pass() }
     guard !isOver else { return }
     do throws(PosternError) {
-      try await packs.record()
-      try await packs.recordFinished()
+      try await packs.note()
+      try await packs.noteFinished()
     } catch let error where error.endsTheProcess {
       throw error
     } catch {}
@@ -223,7 +223,7 @@ actor PushSession {
   ///
   /// - Returns: those that cannot be gone on in.
   /// - Throws: `storage.*`, `index.*`.
-  func adopt(_ rows: [PackRow]) throws(PosternError) -> [PackRow] { try packs.adopt(rows) }
+  func adopt(_ rows: [PackRow]) async throws(PosternError) -> [PackRow] { try await packs.adopt(rows) }
 }
 
 extension PosternError {

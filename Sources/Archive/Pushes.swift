@@ -7,8 +7,8 @@ import Sodium
 
 /// The pushes that are open: one for each application and uploader.
 actor Pushes {
-  private let folder: DataFolder
-  private let index: ArchiveIndex
+  private let objects: ObjectFinder
+  private let runs: RunKeeper
   private let limits: ArchiveLimits
   private let sweeper: Sweeper
   private let largeWalks = Turns()
@@ -32,14 +32,16 @@ actor Pushes {
   }
 
   /// No pushes yet: those that a stop of the process left open wait in the index for their uploaders.
-  init(folder: DataFolder, index: ArchiveIndex, limits: ArchiveLimits, sweeper: Sweeper) {
-    self.folder = folder
-    self.index = index
+  init(objects: ObjectFinder, runs: RunKeeper, limits: ArchiveLimits, sweeper: Sweeper) {
+    self.objects = objects
+    self.runs = runs
     self.limits = limits
     self.sweeper = sweeper
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+  private var index: ArchiveIndex { objects.index }
 
   /// Opens a push; an older one of the same uploader is fenced, and its packs are adopted where the generation is
   /// the same.
@@ -136,7 +138,7 @@ actor Pushes {
       NewPush(begin, token: token, adoptableByteCount: adoptableByteCount))
     sweeper.remove(opened.abandoned)
     let session = PushSession(
-      begin: begin, token: token, chunker: chunker, folder: folder, index: index,
+      begin: begin, token: token, chunker: chunker, objects: objects, runs: runs,
       room: try room(of: begin.app, without: opened.abandoned), sweeper: sweeper, largeWalks: largeWalks)
     // Before anything else is waited for: the next push of the application finds its room here.
     sessions[token] = session
@@ -186,7 +188,7 @@ actor Pushes {
   /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {
     guard let session = sessions[token] else {
-      return try await removePacks(try await index.writer.closePush(token), folder: folder, index: index)
+      return try await removePacks(try await index.writer.closePush(token), of: objects)
     }
     await session.turns.take()
     defer { session.turns.pass() }
@@ -199,7 +201,7 @@ actor Pushes {
   func abandon(_ session: PushSession) async throws(PosternError) {
     let packs = try await index.writer.closePush(session.token)
     await finish(session)
-    try await removePacks(packs, folder: folder, index: index)
+    try await removePacks(packs, of: objects)
   }
 
   /// Collects the pushes that nobody has used for a while.
@@ -226,13 +228,23 @@ actor Pushes {
 /// Removes the files of packs that their pushes left, then their rows.
 ///
 /// - Throws: `storage.*`, `index.*`; what is left is removed at the next start.
-func removePacks(_ packs: [PackRow], folder: DataFolder, index: ArchiveIndex) async throws(PosternError) {
-  for pack in packs {
-    try folder.removePack(number: pack.number)
-    var position: Digest?
-    repeat {
-      position = try await index.writer.sweep(pack: pack.number, after: position, scanning: 16_384)
-    } while position != nil
+func removePacks(
+  _ packs: [PackRow], of objects: ObjectFinder, isolation: isolated (any Actor)? = #isolation
+) async throws(PosternError) {
+  for pack in packs { try objects.removePack(pack.number) }
+  try await objects.index.writer.removeAllAbandoned(packs.map(\.number))
+}
+
+extension IndexWriter {
+  /// Removes the rows of abandoned packs, whose files were removed before, in bounded steps.
+  ///
+  /// - Throws: `storage.*`, `index.*`.
+  func removeAllAbandoned(
+    _ numbers: [UInt64], isolation: isolated (any Actor)? = #isolation
+  ) async throws(PosternError) {
+    for start in stride(from: 0, to: numbers.count, by: IndexWriter.removedPackLimit) {
+      try await removeAbandoned(Array(numbers[start..<min(numbers.count, start + IndexWriter.removedPackLimit)]))
+    }
   }
 }
 

@@ -71,8 +71,7 @@ actor Registrar {
         _ = try outcome.get()
       }
       let done = try writer.finish()
-      return PackSealing(
-        pack: pack, name: done.name, byteCount: done.byteCount, objects: done.entries.map(ObjectRow.init))
+      return PackSealing(pack: pack, name: done.name, byteCount: done.byteCount)
     } catch {
       remove(pack.number)
       throw error

@@ -21,8 +21,8 @@ struct Submission: Sendable {
 /// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits
 /// leaves its record in the group.
 actor Sequencer {
-  private let folder: DataFolder
-  private let index: ArchiveIndex
+  private let objects: ObjectFinder
+  private let runs: RunKeeper
   private let signer: NoteSigner
   private let publisher: Publisher
   /// Told once, when the log stops: what runs the archive ends the process.
@@ -33,6 +33,8 @@ actor Sequencer {
   private var newest: CheckpointRow
   private var waiting: [Waiting] = []
   private var isCommitting = false
+  /// What goes on after the newest answers.
+  private var cleaning: Task<Void, Never>?
   /// What every record is refused with since the log stopped.
   private var stopped: PosternError?
 
@@ -50,17 +52,20 @@ actor Sequencer {
 
   /// A sequencer that goes on from the newest committed checkpoint.
   init(
-    folder: DataFolder, index: ArchiveIndex, signer: consuming NoteSigner, tree: Tree, newest: CheckpointRow,
+    objects: ObjectFinder, runs: RunKeeper, signer: consuming NoteSigner, tree: Tree, newest: CheckpointRow,
     stop: @escaping @Sendable (PosternError) -> Void
   ) {
-    self.folder = folder
-    self.index = index
+    self.objects = objects
+    self.runs = runs
     self.signer = signer
     self.tree = tree
     self.newest = newest
     self.stop = stop
-    publisher = Publisher(folder: folder, index: index)
+    publisher = Publisher(folder: objects.folder, index: objects.index)
   }
+
+  private var folder: DataFolder { objects.folder }
+  private var index: ArchiveIndex { objects.index }
 
   /// Admits a record, or says why not.
   ///
@@ -87,10 +92,10 @@ actor Sequencer {
   private func commitAll() async {
     while !waiting.isEmpty {
       // Always one, which a group of its own takes; as many more as one transaction may bring.
-      var rowCount = 0
+      var packCount = 0
       let fitting = waiting.prefix(Sequencer.groupLimit).prefix { waiting in
-        rowCount += waiting.submission.packs.reduce(0) { $0 + $1.rowCount }
-        return rowCount <= CommitGroup.rowLimit
+        packCount += waiting.submission.packs.count
+        return packCount <= CommitGroup.packLimit
       }
       let group = Array(waiting.prefix(max(fitting.count, 1)))
       waiting.removeFirst(group.count)
@@ -133,13 +138,31 @@ actor Sequencer {
     }
     // 7. Answer.
     answer(waiting, stopped.map { stopped in verdicts.map { _ in .failure(stopped) } } ?? verdicts)
-    // What cannot be removed now is removed at the next start.
+    runs.note(group.placements.map { Space(app: $0.app, generation: $0.generation) })
+    let before = cleaning
+    cleaning = Task {
+      await before?.value
+      await clean(twins)
+    }
+  }
+
+  /// Does what no answer waits for: what cannot be done now is done at the next start.
+  private func clean(_ twins: [PackRow]) async {
     do throws(PosternError) {
       try await unlessFatal { () async throws(PosternError) in
-        try await removePacks(twins, folder: folder, index: index)
+        try await removePacks(twins, of: objects)
+        try await runs.tidy()
       }
     } catch {
       halt(error)
+    }
+  }
+
+  /// Returns when all is done that no answer waits for.
+  func finish() async {
+    while let last = cleaning {
+      await last.value
+      if last == cleaning { return }
     }
   }
 

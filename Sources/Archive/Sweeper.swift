@@ -4,23 +4,19 @@ import Packs
 
 /// Removes packs that were given up, after whoever gave them up was answered.
 ///
-/// Their files go at once. Their rows go one pack after the other: rows are not filed by pack, so that each costs a
-/// pass through its generation. What a stop of the process leaves is removed at the next start.
+/// Their files go at once, and their rows in small steps. What a stop of the process leaves is removed at the next start.
 final class Sweeper: Sendable {
-  private let folder: DataFolder
-  private let index: ArchiveIndex
+  private let objects: ObjectFinder
   private let sequencer: Sequencer
   private let turns = Turns()
 
   /// A sweeper of an open archive.
   ///
   /// - Parameters:
-  ///   - folder: where the packs' files lie.
-  ///   - index: where their rows stand.
+  ///   - objects: where the packs lie.
   ///   - sequencer: told when nobody knows what the index holds.
-  init(folder: DataFolder, index: ArchiveIndex, sequencer: Sequencer) {
-    self.folder = folder
-    self.index = index
+  init(objects: ObjectFinder, sequencer: Sequencer) {
+    self.objects = objects
     self.sequencer = sequencer
   }
 
@@ -28,14 +24,14 @@ final class Sweeper: Sendable {
   func remove(_ packs: [PackRow]) {
     guard !packs.isEmpty else { return }
     // The rows are removed whatever becomes of the files: a file without a row goes at the next start.
-    for pack in packs { try? folder.removePack(number: pack.number) }
-    let (folder, index, sequencer, turns) = (folder, index, sequencer, turns)
+    for pack in packs { try? objects.removePack(pack.number) }
+    let (objects, sequencer, turns) = (objects, sequencer, turns)
     Task {
       await turns.take()
       defer { turns.pass() }
       do throws(PosternError) {
         try await unlessFatal { () async throws(PosternError) in
-          try await removePacks(packs, folder: folder, index: index)
+          try await objects.index.writer.removeAllAbandoned(packs.map(\.number))
         }
       } catch {
         await sequencer.halt(error)

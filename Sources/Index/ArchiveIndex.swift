@@ -12,8 +12,6 @@ public final class ArchiveIndex: Sendable {
   public static let pageLimit = 1_000
   /// The most entries that one read answers: a full bundle.
   public static let entryLimit = 256
-  /// The most ids that one question names.
-  public static let idLimit = 16_384
 
   /// How many reads go on side by side.
   ///
@@ -25,6 +23,7 @@ public final class ArchiveIndex: Sendable {
   public let writer: IndexWriter
   private let pool: DatabasePool
   private let nextPack: Mutex<UInt64>
+  private let nextRun: Mutex<UInt64>
 
   /// Opens an index, makes it where there is none, and takes the migrations that are due.
   ///
@@ -51,19 +50,21 @@ public final class ArchiveIndex: Sendable {
     } catch {
       throw indexError(error)
     }
-    let nextPack = try pool.writing { (connection) throws(PosternError) in
+    let next = try pool.writing { (connection) throws(PosternError) in
       try connection.makeDurable()
       try Migrator(migrations: migrations).run(connection)
       try connection.checkpoint()
-      return try Query(connection.database, "SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = 'pack'")
-        .first { $0.isNull(0) ? 1 : $0.number(0) }
+      let next = try Query(connection.database, "SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = ?1")
+      let pack = try next.first("pack") { $0.isNull(0) ? 1 : $0.number(0) }
+      return (pack: pack ?? 1, run: try next.first("run") { $0.isNull(0) ? 1 : $0.number(0) } ?? 1)
     }
-    return ArchiveIndex(pool: pool, nextPack: nextPack ?? 1)
+    return ArchiveIndex(pool: pool, nextPack: next.pack, nextRun: next.run)
   }
 
-  private init(pool: DatabasePool, nextPack: UInt64) {
+  private init(pool: DatabasePool, nextPack: UInt64, nextRun: UInt64) {
     self.pool = pool
     self.nextPack = Mutex(nextPack)
+    self.nextRun = Mutex(nextRun)
     writer = IndexWriter(pool: pool)
   }
 
@@ -91,6 +92,16 @@ public final class ArchiveIndex: Sendable {
   /// row was left by a crash, and goes at start.
   public func reservePack() -> UInt64 {
     nextPack.withLock { next in
+      defer { next += 1 }
+      return next
+    }
+  }
+
+  /// The number of a new run, which names its file in `runs/`.
+  ///
+  /// As with packs, nothing is written, and a file of that number without a row was left by a crash.
+  public func reserveRun() -> UInt64 {
+    nextRun.withLock { next in
       defer { next += 1 }
       return next
     }

@@ -2,10 +2,10 @@ public import Core
 
 /// Everything that one commit of the sequencer makes true, all of it or nothing.
 public struct CommitGroup: Sendable {
-  /// The most packs and rows of objects, all together, that one group brings: one transaction stays short.
+  /// The most packs that one group brings: one transaction stays short.
   ///
-  /// Who makes groups counts with ``PackSealing/rowCount`` and leaves the rest to the next one.
-  public static let rowLimit = 16_384
+  /// Who makes groups leaves the rest to the next one.
+  public static let packLimit = 16_384
 
   /// The newest checkpoint, from which the group starts; nil for the log's first.
   public var previous: CheckpointRow?
@@ -46,18 +46,12 @@ public struct PackSealing: Sendable {
   public var name: Digest
   /// How many bytes its file has, all of them durable.
   public var byteCount: UInt64
-  /// Its rows that no batch has entered yet: a small pack needs no transaction of its own.
-  public var objects: [ObjectRow]
-
-  /// What it adds to ``CommitGroup/rowLimit``.
-  public var rowCount: Int { 1 + objects.count }
 
   /// Makes a value.
-  public init(pack: OpenPack, name: Digest, byteCount: UInt64, objects: [ObjectRow] = []) {
+  public init(pack: OpenPack, name: Digest, byteCount: UInt64) {
     self.pack = pack
     self.name = name
     self.byteCount = byteCount
-    self.objects = objects
   }
 }
 
@@ -66,11 +60,10 @@ extension CommitGroup {
   ///
   /// - Throws: `index.group`, `index.limit`.
   func validate() throws(PosternError) {
-    let rowCount = packs.reduce(0) { $0 + $1.rowCount }
-    guard rowCount <= CommitGroup.rowLimit else {
+    guard packs.count <= CommitGroup.packLimit else {
       throw PosternError(
-        .indexLimit, "A commit group brings \(rowCount) packs and objects, and may bring \(CommitGroup.rowLimit).",
-        advice: "Enter objects in batches before, and commit in smaller groups.")
+        .indexLimit, "A commit group brings \(packs.count) packs, and may bring \(CommitGroup.packLimit).",
+        advice: "Commit in smaller groups; a push has fewer packs when it sends larger objects.")
     }
     let start = previous?.size ?? 0
     for (position, entry) in entries.enumerated() where entry.index != start + UInt64(position) {

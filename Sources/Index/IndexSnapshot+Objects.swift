@@ -1,105 +1,54 @@
 public import Core
 
+// Where objects are looked for.
 extension IndexSnapshot {
-  /// Where objects of one generation can be read: in sealed packs, or in those of the asking push.
-  ///
-  /// Where a sealed pack and the push's own hold the same object, the sealed one is answered.
-  ///
-  /// - Parameters:
-  ///   - ids: at most ``ArchiveIndex/idLimit``.
-  ///   - app: the application.
-  ///   - generation: the generation; 0 for bodies of the whole application.
-  ///   - push: the push that asks, which also sees what it brought itself.
-  /// - Throws: `index.limit`.
-  public borrowing func locate(
-    _ ids: [Digest], app: Digest, generation: UInt64, push: PushToken? = nil
-  ) throws(PosternError) -> ObjectLocations {
-    var locations = ObjectLocations(objects: Array(repeating: nil, count: ids.count), packs: [:])
-    let packs = try Query(database, "\(Self.packs) pack.id = ?1")
-    try forEachFound(ids, app: app, generation: generation, push: push) { (position, found) throws(PosternError) in
-      locations.objects[position] = found
-      if locations.packs[found.pack] == nil {
-        locations.packs[found.pack] = try packs.first(found.pack, row: PackRow.init(row:))
-      }
-    }
-    return locations
-  }
-
-  /// Which objects of one generation the archive lacks, as the asker sees it.
-  ///
-  /// - Parameters:
-  ///   - ids: at most ``ArchiveIndex/idLimit``.
-  ///   - app: the application.
-  ///   - generation: the generation.
-  ///   - push: the push that asks, which also sees what it brought itself.
-  /// - Returns: one bit an id, the first in the lowest bit of the first byte; 1 means that it is missing.
-  /// - Throws: `index.limit`.
-  public borrowing func missing(
-    _ ids: [Digest], app: Digest, generation: UInt64, push: PushToken? = nil
-  ) throws(PosternError) -> [UInt8] {
-    var bitmap = [UInt8](repeating: 0xff, count: (ids.count + 7) / 8)
-    if !ids.count.isMultiple(of: 8) { bitmap[bitmap.count - 1] = (1 << (ids.count % 8)) - 1 }
-    try forEachFound(ids, app: app, generation: generation, push: push) { (position, _) throws(PosternError) in
-      bitmap[position / 8] &= ~(1 << (position % 8))
-    }
-    return bitmap
-  }
-
-  /// The rows of packs of one generation, those of each sorted by id.
-  ///
-  /// Rows are not filed by pack, which would double what an object costs; so this reads through the whole
-  /// generation, once. It is for taking up unfinished packs, and memory is bounded by what they hold.
-  ///
-  /// - Parameter numbers: the packs' numbers; all are of the first one's generation.
-  public borrowing func objects(packs numbers: [UInt64]) throws(PosternError) -> [UInt64: [ObjectRow]] {
-    guard let first = numbers.min(), let last = numbers.max() else { return [:] }
-    let asked = Set(numbers)
-    let query = try Query(
-      database,
-      """
-      SELECT pack, id, kind, offset, length FROM object
-      WHERE space = (SELECT space FROM pack WHERE id = ?1) AND pack BETWEEN ?1 AND ?2 ORDER BY id
-      """)
-    query.bind(first, last)
-    var rows: [UInt64: [ObjectRow]] = [:]
-    while try query.step() {
-      let pack = query.number(0)
-      guard asked.contains(pack) else { continue }
-      rows[pack, default: []].append(
-        ObjectRow(
-          id: try query.digest(1), kind: try ObjectKind(column: 2, of: query), offset: query.number(3),
-          length: try query.number(4, as: UInt32.self)))
-    }
-    return rows
-  }
-
-  /// Calls `body` with the position and the place of each id that is visible.
-  private borrowing func forEachFound(
-    _ ids: [Digest], app: Digest, generation: UInt64, push: PushToken?,
-    _ body: (Int, ObjectLocation) throws(PosternError) -> Void
-  ) throws(PosternError) {
-    try check(ids.count, limit: ArchiveIndex.idLimit)
+  /// Where the objects of a generation are to be looked for; nil where there are none.
+  public borrowing func storage(_ space: Space) throws(PosternError) -> SpaceStorage? {
     let spaces = try Query(database, "SELECT id FROM space WHERE app = ?1 AND generation = ?2")
-    guard let space = try spaces.first(app, generation, row: { $0.number(0) }) else { return }
-    var own: UInt64?
-    if let push { own = try Query(database, "SELECT id FROM push WHERE token = ?1").first(push.bytes) { $0.number(0) } }
-    let objects = try Query(
+    guard let number = try spaces.first(space.app, space.generation, row: { $0.number(0) }) else { return nil }
+    let runs = try Query(database, "SELECT id, entry_count FROM run WHERE space = ?1 ORDER BY entry_count DESC, id")
+      .all(number) { (query) throws(PosternError) in
+        RunRow(number: query.number(0), entryCount: try query.number(1, as: Int.self))
+      }
+    let loose = try Query(
       database,
       """
-      SELECT pack.id, kind, offset, length, pack.push FROM object JOIN pack ON pack.id = object.pack
-      WHERE object.space = ?1 AND object.id = ?2 AND (pack.state IN (1, 2) OR pack.push = ?3)
-      """)
-    for (position, id) in ids.enumerated() {
-      objects.bind(space, id, own)
-      var found: ObjectLocation?
-      // A sealed copy goes before the push's own, which has yet to be looked into.
-      while try objects.step() {
-        let isSealed = objects.isNull(4)
-        if found == nil || isSealed { found = try ObjectLocation(row: objects) }
-        if isSealed { break }
-      }
-      if let found { try body(position, found) }
+      \(Self.packs) pack.space = ?1 AND is_indexed = 0 AND state IN (1, 2) ORDER BY pack.id
+      """
+    ).all(number, row: PackRow.init(row:))
+    return SpaceStorage(runs: runs, loosePacks: loose)
+  }
+
+  /// Generations with at least so many packs that no run lists.
+  ///
+  /// - Parameters:
+  ///   - packCount: how many.
+  ///   - limit: the most rows, up to ``ArchiveIndex/pageLimit``.
+  /// - Throws: `index.limit`.
+  public borrowing func spaces(
+    withLoosePacks packCount: Int, limit: Int = ArchiveIndex.pageLimit
+  ) throws(PosternError) -> [Space] {
+    try check(limit, limit: ArchiveIndex.pageLimit)
+    return try Query(
+      database,
+      """
+      SELECT app, generation FROM space JOIN (
+        SELECT space AS loose FROM pack WHERE is_indexed = 0 AND state IN (1, 2)
+        GROUP BY space HAVING count(*) >= ?1 LIMIT ?2) ON loose = space.id
+      """
+    ).all(UInt64(packCount), UInt64(limit)) { (query) throws(PosternError) in
+      Space(app: try query.digest(0), generation: query.number(1))
     }
+  }
+
+  /// The numbers of all runs.
+  public borrowing func runs() throws(PosternError) -> [UInt64] {
+    try Query(database, "SELECT id FROM run ORDER BY id").all { $0.number(0) }
+  }
+
+  /// What an open pack durably holds, as its footer will have it, batch by batch.
+  public borrowing func openEntries(pack number: UInt64) throws(PosternError) -> [[UInt8]] {
+    try Query(database, "SELECT entries FROM open_entry WHERE pack = ?1 ORDER BY batch").all(number) { $0.bytes(0) }
   }
 }
 
@@ -107,7 +56,7 @@ extension IndexSnapshot {
 extension IndexSnapshot {
   /// The beginning of every statement that answers packs.
   static let packs = """
-    SELECT pack.id, space.app, space.generation, name, byte_count, state
+    SELECT pack.id, space.app, space.generation, name, byte_count, state, finished, is_indexed
     FROM pack JOIN space ON space.id = pack.space WHERE
     """
 
@@ -160,24 +109,6 @@ extension IndexSnapshot {
   }
 }
 
-extension ObjectKind {
-  /// The kind that a column holds.
-  fileprivate init(column: CInt, of query: borrowing Query) throws(PosternError) {
-    guard let kind = ObjectKind(rawValue: try query.number(column, as: UInt8.self)) else {
-      throw .damagedIndex("an object is of no known kind")
-    }
-    self = kind
-  }
-}
-
-extension ObjectLocation {
-  init(row query: borrowing Query) throws(PosternError) {
-    self.init(
-      pack: query.number(0), kind: try ObjectKind(column: 1, of: query), offset: query.number(2),
-      length: try query.number(3, as: UInt32.self))
-  }
-}
-
 extension PackRow {
   init(row query: borrowing Query) throws(PosternError) {
     guard let state = PackState(rawValue: try query.number(5, as: UInt8.self)) else {
@@ -185,6 +116,7 @@ extension PackRow {
     }
     self.init(
       number: query.number(0), app: try query.digest(1), generation: query.number(2),
-      name: try query.optionalDigest(3), byteCount: query.number(4), state: state)
+      name: try query.optionalDigest(3), byteCount: query.number(4), state: state,
+      finished: try query.optionalDigest(6), isIndexed: query.number(7) == 1)
   }
 }

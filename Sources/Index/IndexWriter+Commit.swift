@@ -8,7 +8,7 @@ extension IndexWriter {
   /// the group signs may leave the process before this returns.
   ///
   /// - Returns: packs of the group whose very twin is sealed already, abandoned now: remove their files, then
-  ///   sweep them.
+  ///   their rows.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
   ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit`
   ///   beyond ``CommitGroup/rowLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
@@ -110,36 +110,19 @@ extension IndexWriter {
   }
 
   /// Seals a pack, inside a transaction; answers it when its twin is sealed already, and it is abandoned.
+  ///
+  /// Two uploaders of one application can bring the same objects in the same order. One name is one footer, so that the
+  /// twin holds the same objects in the same places.
   private func seal(_ sealing: PackSealing, _ database: Database) throws(PosternError) -> [PackRow] {
     let number = sealing.pack.number
-    try insert(sealing.objects, of: sealing.pack, byteCount: sealing.byteCount, database)
-    // Two uploaders of one application can bring the same objects in the same order: one footer, one name.
-    let twin = try Query(database, "SELECT id FROM pack WHERE name = ?1").first(sealing.name) { $0.number(0) }
-    if let twin {
-      guard try lacks(twin, objectOf: number, database) == false else {
-        throw CommitGroup.refused("a pack of the same name as one of its own is sealed, and lacks some of its objects")
-      }
+    try finish(sealing, database)
+    let twin = try Query(database, "SELECT 1 FROM pack WHERE name = ?1").first(sealing.name) { _ in true }
+    if twin != nil {
       try Query(database, "UPDATE pack SET state = 3, push = NULL WHERE id = ?1").run(number)
       return try [IndexSnapshot(database: database).pack(number)].compactMap { $0 }
     }
-    try Query(database, "UPDATE pack SET state = 1, push = NULL, name = ?2 WHERE id = ?1").run(number, sealing.name)
+    try Query(database, "UPDATE pack SET state = 1, push = NULL, finished = NULL, name = ?2 WHERE id = ?1")
+      .run(number, sealing.name)
     return []
-  }
-
-  /// Whether a pack holds an object that its twin does not hold at the same place.
-  ///
-  /// Equal footers mean equal rows, and whoever gives a pack up for its twin gives up its rows. Rows are not filed by
-  /// pack, so this reads through the generation; twins are rare.
-  private func lacks(_ twin: UInt64, objectOf number: UInt64, _ database: Database) throws(PosternError) -> Bool {
-    try Query(
-      database,
-      """
-      SELECT 1 FROM object AS own
-      WHERE own.space = (SELECT space FROM pack WHERE id = ?1) AND own.pack = ?1 AND NOT EXISTS (
-        SELECT 1 FROM object AS kept WHERE kept.space = own.space AND kept.id = own.id AND kept.pack = ?2
-          AND kept.kind = own.kind AND kept.offset = own.offset AND kept.length = own.length)
-      LIMIT 1
-      """
-    ).first(number, twin) { _ in true } ?? false
   }
 }

@@ -2,25 +2,89 @@ public import Core
 import GRDB
 
 extension IndexWriter {
-  /// Enters objects of an open pack, whose bytes the pack's file durably holds.
+  /// Notes what an open pack durably holds, so that a begin after a crash goes on from there.
   ///
-  /// They are visible to their push alone until a commit seals the pack. The pack's row is made by its first
-  /// batch.
+  /// The pack's row is made by its first batch.
   ///
-  /// - Throws: `push.ended`; `index.limit` beyond ``ObjectBatch/rowLimit``; `index.group` for rows that do
-  ///   not lie in the pack or a pack that is not this push's open one; `index.conflict` for a row that is
-  ///   there; `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func addObjects(_ batch: ObjectBatch) async throws(PosternError) {
-    guard batch.objects.count <= ObjectBatch.rowLimit else {
+  /// - Throws: `push.ended`; `index.limit` beyond ``EntryBatch/byteLimit``; `index.group` for a pack that is not this
+  ///   push's open one; `storage.full`, `storage.failed`, `index.unknown-outcome`.
+  public func note(_ batch: EntryBatch) async throws(PosternError) {
+    guard batch.entries.count <= EntryBatch.byteLimit else {
       throw PosternError(
-        .indexLimit, "A batch has \(batch.objects.count) objects, and may have \(ObjectBatch.rowLimit).",
-        advice: "Enter them in smaller batches.")
+        .indexLimit, "A batch has \(batch.entries.count) bytes, and may have \(EntryBatch.byteLimit).",
+        advice: "Note entries in smaller batches.")
     }
     try await transaction { (database) throws(PosternError) in
       if let push = batch.pack.push {
         try touch(push, batch.pushUsedByteCount, batch.nowSeconds, database)
       }
-      try insert(batch.objects, of: batch.pack, byteCount: batch.packByteCount, database)
+      try open(batch.pack, byteCount: batch.packByteCount, database)
+      try Query(
+        database,
+        """
+        INSERT INTO open_entry (pack, batch, entries)
+        SELECT ?1, coalesce(max(batch) + 1, 0), ?2 FROM open_entry WHERE pack = ?1
+        """
+      ).run(batch.pack.number, batch.entries)
+    }
+  }
+
+  /// Notes that open packs have their footers: what their batches said goes, since the footers say it.
+  ///
+  /// - Parameter packs: finished packs of one push, whose files are durable.
+  /// - Throws: `push.ended`; `index.group` for a pack that is not this push's open one; `storage.full`,
+  ///   `storage.failed`, `index.unknown-outcome`.
+  public func noteFinished(_ packs: [PackSealing]) async throws(PosternError) {
+    guard !packs.isEmpty else { return }
+    try await transaction { (database) throws(PosternError) in
+      let update = try Query(database, "UPDATE pack SET finished = ?2 WHERE id = ?1")
+      for sealing in packs {
+        try finish(sealing, database)
+        try update.run(sealing.pack.number, sealing.name)
+      }
+    }
+  }
+
+  /// Makes a run part of the index.
+  ///
+  /// - Parameters:
+  ///   - run: the run, whose file is durable.
+  ///   - space: the generation whose objects it lists.
+  ///   - packs: the packs whose objects it lists, all of them.
+  /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
+  public func addRun(_ run: RunRow, of space: Space, listing packs: [UInt64]) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
+      try insert(run, space, database)
+      let update = try Query(database, "UPDATE pack SET is_indexed = 1 WHERE id = ?1")
+      for pack in packs { try update.run(pack) }
+    }
+  }
+
+  /// Lets a run take the place of those that it was merged from.
+  ///
+  /// - Parameters:
+  ///   - older: runs of the generation.
+  ///   - run: their merged run, whose file is durable; nil where nothing was left of them.
+  ///   - space: the generation.
+  /// - Throws: `index.group` when one of the older runs is gone; `storage.full`, `storage.failed`,
+  ///   `index.unknown-outcome`.
+  public func replaceRuns(_ older: [UInt64], by run: RunRow?, of space: Space) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
+      let delete = try Query(database, "DELETE FROM run WHERE id = ?1")
+      for number in older {
+        guard try delete.run(number) == 1 else { throw CommitGroup.refused("a merged run is not there") }
+      }
+      if let run { try insert(run, space, database) }
+    }
+  }
+
+  /// Forgets every run: the packs' footers are asked until runs are built from them again.
+  ///
+  /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
+  public func forgetRuns() async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
+      try Query(database, "DELETE FROM run").run()
+      try Query(database, "UPDATE pack SET is_indexed = 0 WHERE is_indexed = 1").run()
     }
   }
 
@@ -46,68 +110,53 @@ extension IndexWriter {
     }
   }
 
-  /// Removes rows of an abandoned pack, one bounded step a call; the last step removes the pack's own row.
+  /// Removes what the index has of abandoned packs, whose files were removed before.
   ///
-  /// The pack's file is removed before. Rows are not filed by pack, so a step reads on through the generation.
+  /// What runs list of them is passed over until the runs are merged.
   ///
-  /// - Parameters:
-  ///   - number: the pack.
-  ///   - id: what the step before answered; nil for the first.
-  ///   - rowLimit: how many rows one step reads.
-  /// - Returns: where the next step goes on; nil when nothing of the pack is left.
-  /// - Throws: `index.group` when the pack is not abandoned; `storage.full`, `storage.failed`,
-  ///   `index.unknown-outcome`.
-  public func sweep(
-    pack number: UInt64, after id: Digest?, scanning rowLimit: Int = 8_192
-  ) async throws(PosternError) -> Digest? {
+  /// - Parameter numbers: at most ``removedPackLimit`` packs; those that are gone already are passed over.
+  /// - Throws: `index.limit`; `storage.full`, `storage.failed`, `index.unknown-outcome`.
+  public func removeAbandoned(_ numbers: [UInt64]) async throws(PosternError) {
+    guard numbers.count <= IndexWriter.removedPackLimit else {
+      throw PosternError(
+        .indexLimit, "\(numbers.count) packs were to be removed, and \(IndexWriter.removedPackLimit) may be at once.",
+        advice: "Remove them in several steps.")
+    }
     try await transaction { (database) throws(PosternError) in
-      let spaces = try Query(database, "SELECT space FROM pack WHERE id = ?1 AND state = 3")
-      guard let space = try spaces.first(number, row: { $0.number(0) }) else {
-        throw CommitGroup.refused("a swept pack is not abandoned")
+      let entries = try Query(
+        database, "DELETE FROM open_entry WHERE pack = ?1 AND (SELECT state FROM pack WHERE id = ?1) = 3")
+      let packs = try Query(database, "DELETE FROM pack WHERE id = ?1 AND state = 3")
+      for number in numbers {
+        try entries.run(number)
+        try packs.run(number)
       }
-      let seen = try Query(database, "SELECT id, pack FROM object WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3")
-        .all(space, id?.bytes ?? [], Int64(max(rowLimit, 1))) { (query) throws(PosternError) in
-          (id: try query.digest(0), pack: query.number(1))
-        }
-      let delete = try Query(database, "DELETE FROM object WHERE space = ?1 AND id = ?2 AND pack = ?3")
-      for row in seen where row.pack == number { try delete.run(space, row.id, number) }
-      if seen.count == max(rowLimit, 1), let last = seen.last?.id {
-        // The limit may have cut between two packs that hold the same id.
-        try delete.run(space, last, number)
-        return last
-      }
-      try Query(database, "DELETE FROM pack WHERE id = ?1").run(number)
-      return nil
     }
   }
 
-  /// Enters rows of an open pack, inside a transaction; makes the pack's row where there is none.
-  func insert(
-    _ objects: [ObjectRow], of pack: OpenPack, byteCount: UInt64, _ database: Database
-  ) throws(PosternError) {
-    let space = try self.space(pack, database)
-    try open(pack, space: space, byteCount: byteCount, database)
-    let insert = try Query(
-      database, "INSERT INTO object (space, id, pack, kind, offset, length) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-    // Neighbours in the table are written one after the other, and each page is looked for once.
-    for object in objects.sorted(by: { $0.id < $1.id }) {
-      guard object.offset <= byteCount, UInt64(object.length) <= byteCount - object.offset else {
-        throw CommitGroup.refused("an object lies outside its pack")
-      }
-      try insert.run(space, object.id, pack.number, UInt64(object.kind.rawValue), object.offset, UInt64(object.length))
-    }
+  /// The most packs that one transaction removes, with up to 12 MB each of what they held.
+  public static let removedPackLimit = 16
+
+  /// Brings an open pack's row to the state of its finished file, inside a transaction.
+  func finish(_ sealing: PackSealing, _ database: Database) throws(PosternError) {
+    try open(sealing.pack, byteCount: sealing.byteCount, database)
+    try Query(database, "DELETE FROM open_entry WHERE pack = ?1").run(sealing.pack.number)
   }
 
-  private func space(_ pack: OpenPack, _ database: Database) throws(PosternError) -> UInt64 {
+  private func insert(_ run: RunRow, _ space: Space, _ database: Database) throws(PosternError) {
+    let number = try self.space(space, database)
+    try Query(database, "INSERT INTO run (id, space, entry_count) VALUES (?1, ?2, ?3)")
+      .run(run.number, number, UInt64(run.entryCount))
+  }
+
+  private func space(_ space: Space, _ database: Database) throws(PosternError) -> UInt64 {
     let select = try Query(database, "SELECT id FROM space WHERE app = ?1 AND generation = ?2")
-    if let space = try select.first(pack.app, pack.generation, row: { $0.number(0) }) { return space }
-    try Query(database, "INSERT INTO space (app, generation) VALUES (?1, ?2)").run(pack.app, pack.generation)
+    if let number = try select.first(space.app, space.generation, row: { $0.number(0) }) { return number }
+    try Query(database, "INSERT INTO space (app, generation) VALUES (?1, ?2)").run(space.app, space.generation)
     return UInt64(database.lastInsertedRowID)
   }
 
-  private func open(
-    _ pack: OpenPack, space: UInt64, byteCount: UInt64, _ database: Database
-  ) throws(PosternError) {
+  private func open(_ pack: OpenPack, byteCount: UInt64, _ database: Database) throws(PosternError) {
+    let space = try self.space(Space(app: pack.app, generation: pack.generation), database)
     let push = try pushId(of: pack, database)
     let changed = try Query(
       database,

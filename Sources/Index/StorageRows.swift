@@ -22,82 +22,79 @@ public struct PackRow: Hashable, Sendable {
   public let generation: UInt64
   /// SHA-256 of the footer, once the pack is sealed.
   public let name: Digest?
-  /// How many bytes of the file are known to be durable; the whole file once it is sealed.
+  /// How many bytes of the file are known to be durable; the whole file once it is finished.
   public let byteCount: UInt64
   /// How far the pack has come.
   public let state: PackState
+  /// SHA-256 of the footer of an open pack that is finished, and waits for its commit.
+  public let finished: Digest?
+  /// Whether the runs list its objects.
+  public let isIndexed: Bool
 
   /// Makes a row.
-  public init(number: UInt64, app: Digest, generation: UInt64, name: Digest?, byteCount: UInt64, state: PackState) {
+  public init(
+    number: UInt64, app: Digest, generation: UInt64, name: Digest?, byteCount: UInt64, state: PackState,
+    finished: Digest? = nil, isIndexed: Bool = false
+  ) {
     self.number = number
     self.app = app
     self.generation = generation
     self.name = name
     self.byteCount = byteCount
     self.state = state
+    self.finished = finished
+    self.isIndexed = isIndexed
   }
+
+  /// Whether the archive has admitted what the pack holds.
+  public var isSealed: Bool { state == .sealed || state == .placed }
 }
 
-/// Where an object lies in its pack.
-public struct ObjectRow: Hashable, Sendable {
-  /// SHA-256 of the object's bytes.
-  public let id: Digest
-  /// What it is.
-  public let kind: ObjectKind
-  /// The object's first byte in the pack's file.
-  public let offset: UInt64
-  /// How many bytes it has.
-  public let length: UInt32
+/// A run, as the index knows it.
+public struct RunRow: Hashable, Sendable {
+  /// The run's number in this archive, which names its file; never used twice.
+  public let number: UInt64
+  /// How many entries it has.
+  public let entryCount: Int
 
   /// Makes a row.
-  public init(id: Digest, kind: ObjectKind, offset: UInt64, length: UInt32) {
-    self.id = id
-    self.kind = kind
-    self.offset = offset
-    self.length = length
+  public init(number: UInt64, entryCount: Int) {
+    self.number = number
+    self.entryCount = entryCount
   }
 }
 
-/// Where an object can be read.
-public struct ObjectLocation: Hashable, Sendable {
-  /// The pack's number.
-  public let pack: UInt64
-  /// What it is.
-  public let kind: ObjectKind
-  /// The object's first byte in the pack's file.
-  public let offset: UInt64
-  /// How many bytes it has.
-  public let length: UInt32
+/// An application's generation, whose objects are found together.
+public struct Space: Hashable, Sendable {
+  /// The application.
+  public let app: Digest
+  /// The generation; 0 for bodies of the whole application.
+  public let generation: UInt64
 
   /// Makes a value.
-  public init(pack: UInt64, kind: ObjectKind, offset: UInt64, length: UInt32) {
-    self.pack = pack
-    self.kind = kind
-    self.offset = offset
-    self.length = length
+  public init(app: Digest, generation: UInt64) {
+    self.app = app
+    self.generation = generation
   }
 }
 
-/// Where many objects can be read.
-public struct ObjectLocations: Sendable {
-  /// One for each id, in the order asked; nil where the archive holds no such object for the asker.
-  public internal(set) var objects: [ObjectLocation?]
-  /// The packs that the locations name, by number.
-  public internal(set) var packs: [UInt64: PackRow]
+/// Where the objects of one generation are to be looked for.
+public struct SpaceStorage: Sendable {
+  /// The runs, largest first.
+  public let runs: [RunRow]
+  /// Sealed packs that no run lists, oldest first: their footers have to be asked.
+  public let loosePacks: [PackRow]
 }
 
-/// Objects whose bytes a pack's file durably holds, to be entered in one transaction.
-public struct ObjectBatch: Sendable {
-  /// The most rows of one batch: 128 MiB of 16-KiB chunks, a sixth of a second among a million rows.
-  ///
-  /// Ids fall all over the table, and a page is written once a batch: a thousand rows at a time cost half as much
-  /// again a row. Beyond this size nothing is gained, and a commit waits for the one batch that is under way.
-  public static let rowLimit = 8_192
+/// What a push's open pack durably holds since the batch before, to be noted in one transaction.
+public struct EntryBatch: Sendable {
+  /// The most bytes of one batch: a pack has no longer footer.
+  public static let byteLimit = 12 << 20
 
   /// The pack and whose it is.
   public var pack: OpenPack
-  /// The rows, in any order, none entered before: at most ``rowLimit``.
-  public var objects: [ObjectRow]
+  /// The entries as the pack's footer will have them; the index keeps them and looks at none.
+  public var entries: [UInt8]
   /// How many bytes of the pack's file are durable, these objects included.
   public var packByteCount: UInt64
   /// How many bytes the push has used of its budget by now.
@@ -107,10 +104,10 @@ public struct ObjectBatch: Sendable {
 
   /// Makes a batch.
   public init(
-    pack: OpenPack, objects: [ObjectRow], packByteCount: UInt64, pushUsedByteCount: UInt64, nowSeconds: UInt64
+    pack: OpenPack, entries: [UInt8], packByteCount: UInt64, pushUsedByteCount: UInt64, nowSeconds: UInt64
   ) {
     self.pack = pack
-    self.objects = objects
+    self.entries = entries
     self.packByteCount = packByteCount
     self.pushUsedByteCount = pushUsedByteCount
     self.nowSeconds = nowSeconds

@@ -44,7 +44,7 @@ extension DataFolder {
       byteCount: byteCount, files: files)
   }
 
-  /// Opens a pack to read from, wherever it lies now: under its name, or still in `incoming/`.
+  /// Opens a finished pack to read from, wherever it lies now: under its name, or still in `incoming/`.
   ///
   /// - Parameters:
   ///   - number: the pack's number.

@@ -20,6 +20,8 @@ public struct FolderLayout: Hashable, Sendable {
   public var logKey: String { "\(keys)/log.key" }
   /// Unfinished packs, and temporary files on the same file system.
   public var incoming: String { "\(root)/incoming" }
+  /// Sorted runs of the index, which are built from the packs' footers.
+  public var runs: String { "\(root)/runs" }
   /// The published log.
   public var log: String { "\(root)/log" }
   /// The published packs.
@@ -32,6 +34,9 @@ public struct FolderLayout: Hashable, Sendable {
 
   /// The file of a pack that is not placed yet.
   public func incomingPack(_ number: UInt64) -> String { "\(incoming)/\(number).pack" }
+
+  /// The file of a run.
+  public func run(_ number: UInt64) -> String { "\(runs)/\(number).run" }
 
   /// The folder of an application's packs.
   public func packs(app: Digest) -> String { "\(packs)/\(app.hex)" }

@@ -1,11 +1,18 @@
 internal import Bulk
 public import Core
 
-/// A pack's file to read ranges from that the index has named; open packs too.
+/// A finished pack's file to read objects and entries of its footer from.
 ///
-/// Only the header is checked: opening costs two system calls.
+/// Header and trailer are checked, and the footer is not hashed: opening costs a few system calls and no memory.
 public struct PackFile: ~Copyable, Sendable {
+  /// How many objects the pack holds.
+  public let count: Int
   private let file: OpenFile
+  private let footerOffset: UInt64
+
+  /// Entries between two wanted ones that are read along rather than skipped by another system call.
+  private static let gapCount = 4096 / PackFormat.entryByteCount
+  private static let readCount = 262_144 / PackFormat.entryByteCount
 
   /// Opens a pack's file.
   ///
@@ -16,10 +23,13 @@ public struct PackFile: ~Copyable, Sendable {
   ) throws(PosternError) {
     let file = try OpenFile(path, .read, files: files)
     try PackHeader.check(file, app: app, generation: generation)
+    let end = try PackEnd(file)
     self.file = file
+    count = (end.footerByteCount - PackFormat.footerHeadByteCount) / PackFormat.entryByteCount
+    footerOffset = end.footerOffset
   }
 
-  /// The bytes of an object.
+  /// The bytes of an object, or of its beginning.
   ///
   /// - Throws: `pack.damaged` when the file ends before the object does; `storage.failed`.
   public borrowing func read(offset: UInt64, length: Int) throws(PosternError) -> [UInt8] {
@@ -38,6 +48,80 @@ public struct PackFile: ~Copyable, Sendable {
 
   private var ended: PosternError {
     PackFormat.damaged(file.path, "an object lies beyond its end")
+  }
+
+  /// Entries of the footer, neighbours read together.
+  ///
+  /// - Parameters:
+  ///   - positions: places in the order of the footer, rising, each below ``count``.
+  ///   - body: called with each place's index among the positions, and its entry.
+  /// - Throws: `pack.damaged`, `storage.failed`; what `body` throws.
+  public borrowing func forEachEntry(
+    at positions: [Int], _ body: (Int, PackEntry) throws(PosternError) -> Void
+  ) throws(PosternError) {
+    var index = 0
+    while index < positions.count {
+      let first = positions[index]
+      var last = index
+      while last + 1 < positions.count, positions[last + 1] - positions[last] <= PackFile.gapCount,
+        positions[last + 1] - first < PackFile.readCount
+      { last += 1 }
+      let entries = try entries(first..<positions[last] + 1)
+      for wanted in index...last { try body(wanted, entries[positions[wanted] - first]) }
+      index = last + 1
+    }
+  }
+
+  /// A range of the footer's entries.
+  ///
+  /// - Throws: `pack.damaged`, `storage.failed`.
+  public borrowing func entries(_ range: Range<Int>) throws(PosternError) -> [PackEntry] {
+    let offset = footerOffset + UInt64(PackFormat.footerHeadByteCount + range.lowerBound * PackFormat.entryByteCount)
+    guard range.lowerBound >= 0, range.upperBound <= count,
+      let bytes = try file.read(at: offset, count: range.count * PackFormat.entryByteCount),
+      let entries = [PackEntry](encoded: bytes)
+    else { throw PackFormat.damaged(file.path, "its footer is malformed") }
+    return entries
+  }
+
+  /// All of the footer's entries, as a run has them.
+  ///
+  /// - Parameter number: the pack's number.
+  /// - Throws: `pack.damaged`, `storage.failed`.
+  public borrowing func runEntries(number: UInt64) throws(PosternError) -> [RunEntry] {
+    var entries: [RunEntry] = []
+    entries.reserveCapacity(count)
+    for start in stride(from: 0, to: count, by: PackFile.readCount) {
+      for entry in try self.entries(start..<min(count, start + PackFile.readCount)) {
+        entries.append(RunEntry(prefix: entry.id.prefix, pack: number, position: entries.count))
+      }
+    }
+    // Rising in a sound footer; a run rests on it.
+    guard zip(entries, entries.dropFirst()).allSatisfy({ $0.prefix <= $1.prefix }) else {
+      throw PackFormat.damaged(file.path, "its ids do not rise")
+    }
+    return entries
+  }
+}
+
+/// Where a finished pack's footer lies, by its trailer.
+private struct PackEnd {
+  let footerOffset: UInt64
+  let footerByteCount: Int
+
+  init(_ file: borrowing OpenFile) throws(PosternError) {
+    let length = try file.length()
+    let least = UInt64(PackFormat.headerByteCount + PackFormat.endByteCount(objects: 0))
+    guard length >= least, length <= PackFormat.fileByteLimit else {
+      throw PackFormat.damaged(file.path, "its length is impossible")
+    }
+    let trailerStart = length - UInt64(PackFormat.trailerByteCount)
+    guard let trailer = try file.read(at: trailerStart, count: PackFormat.trailerByteCount),
+      let footerByteCount = PackFormat.footerByteCount(trailer: trailer),
+      UInt64(footerByteCount + PackFormat.headerByteCount) <= trailerStart
+    else { throw PackFormat.damaged(file.path, "its end is missing") }
+    footerOffset = trailerStart - UInt64(footerByteCount)
+    self.footerByteCount = footerByteCount
   }
 }
 
@@ -60,19 +144,12 @@ public struct PackReader: ~Copyable, Sendable {
   ///   `pack.wrong-space`.
   public init(_ path: String, name: Digest, files: any FileLayer = SystemFiles()) throws(PosternError) {
     let file = try OpenFile(path, .read, files: files)
-    let length = try file.length()
-    let least = UInt64(PackFormat.headerByteCount + PackFormat.endByteCount(objects: 0))
-    guard length >= least, length <= PackFormat.fileByteLimit else {
-      throw PackFormat.damaged(path, "its length is impossible")
+    let end = try PackEnd(file)
+    guard let bytes = try file.read(at: end.footerOffset, count: end.footerByteCount) else {
+      throw PackFormat.damaged(path, "its end is missing")
     }
-    let trailerStart = length - UInt64(PackFormat.trailerByteCount)
-    guard let trailer = try file.read(at: trailerStart, count: PackFormat.trailerByteCount),
-      let footerByteCount = PackFormat.footerByteCount(trailer: trailer),
-      UInt64(footerByteCount + PackFormat.headerByteCount) <= trailerStart,
-      let bytes = try file.read(at: trailerStart - UInt64(footerByteCount), count: footerByteCount)
-    else { throw PackFormat.damaged(path, "its end is missing") }
     let footer = try PackFooter(bytes, name: name, source: path)
-    guard footer.dataByteCount == trailerStart - UInt64(footerByteCount) else {
+    guard footer.dataByteCount == end.footerOffset else {
       throw PackFormat.damaged(path, "its objects do not reach its footer")
     }
     try PackHeader.check(file, app: footer.app, generation: footer.generation)

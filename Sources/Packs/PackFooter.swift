@@ -29,12 +29,7 @@ public struct PackFooter: Sendable {
     bytes.append(app)
     bytes.append(bigEndian: generation)
     bytes.append(bigEndian: UInt32(entries.count))
-    for entry in entries {
-      bytes.append(entry.id)
-      bytes.append(entry.kind.rawValue)
-      bytes.append(bigEndian: entry.offset)
-      bytes.append(bigEndian: entry.length)
-    }
+    for entry in entries { bytes.append(entry) }
     self.bytes = bytes
   }
 
@@ -86,11 +81,8 @@ public struct PackFooter: Sendable {
       let start = PackFormat.footerHeadByteCount + position * PackFormat.entryByteCount
       precondition(position >= 0 && position < count)
       let entry = UnsafeRawBufferPointer(rebasing: buffer[start..<start + PackFormat.entryByteCount])
-      // The kinds were checked when the footer was read or written.
-      return PackEntry(
-        id: Digest(entry.bytes), kind: ObjectKind(rawValue: entry[32]) ?? .chunk,
-        offset: UInt64(bigEndian: entry.loadUnaligned(fromByteOffset: 33, as: UInt64.self)),
-        length: UInt32(bigEndian: entry.loadUnaligned(fromByteOffset: 41, as: UInt32.self)))
+      guard let decoded = PackEntry(entry) else { preconditionFailure("the kinds were checked") }
+      return decoded
     }
   }
 

@@ -11,8 +11,8 @@ public enum PackFormat {
 
   static let headerByteCount = 64
   static let trailerByteCount = 16
-  /// id, kind, offset, length.
-  static let entryByteCount = Digest.byteCount + 1 + 8 + 4
+  /// An entry of a footer: id, kind, offset, length.
+  public static let entryByteCount = Digest.byteCount + 1 + 8 + 4
   /// Magic, application, generation, count.
   static let footerHeadByteCount = 16 + Digest.byteCount + 8 + 4
 
@@ -84,6 +84,15 @@ public struct PackEntry: Hashable, Sendable {
     self.kind = kind
   }
 
+  /// An entry from its ``PackFormat/entryByteCount`` bytes; nil for an unknown kind.
+  init?(_ entry: UnsafeRawBufferPointer) {
+    guard let kind = ObjectKind(rawValue: entry[Digest.byteCount]) else { return nil }
+    self.init(
+      id: Digest(entry.bytes), kind: kind,
+      offset: UInt64(bigEndian: entry.loadUnaligned(fromByteOffset: 33, as: UInt64.self)),
+      length: UInt32(bigEndian: entry.loadUnaligned(fromByteOffset: 41, as: UInt32.self)))
+  }
+
   /// The byte after the object's last.
   public var end: UInt64 { offset + UInt64(length) }
 
@@ -95,5 +104,41 @@ public struct PackEntry: Hashable, Sendable {
       position = entry.end
     }
     return position == end
+  }
+}
+
+extension [PackEntry] {
+  /// Entries as a footer has them, ``PackFormat/entryByteCount`` bytes each.
+  public var encoded: [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count * PackFormat.entryByteCount)
+    for entry in self { bytes.append(entry) }
+    return bytes
+  }
+
+  /// Entries from their bytes; nil where those are of no such list.
+  public init?(encoded bytes: [UInt8]) {
+    guard bytes.count.isMultiple(of: PackFormat.entryByteCount) else { return nil }
+    var entries: [PackEntry] = []
+    entries.reserveCapacity(bytes.count / PackFormat.entryByteCount)
+    let isWhole = bytes.withUnsafeBytes { buffer in
+      for start in stride(from: 0, to: buffer.count, by: PackFormat.entryByteCount) {
+        let one = UnsafeRawBufferPointer(rebasing: buffer[start..<start + PackFormat.entryByteCount])
+        guard let entry = PackEntry(one) else { return false }
+        entries.append(entry)
+      }
+      return true
+    }
+    guard isWhole else { return nil }
+    self = entries
+  }
+}
+
+extension [UInt8] {
+  mutating func append(_ entry: PackEntry) {
+    append(entry.id)
+    append(entry.kind.rawValue)
+    append(bigEndian: entry.offset)
+    append(bigEndian: entry.length)
   }
 }

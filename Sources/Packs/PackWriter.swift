@@ -236,4 +236,11 @@ public struct FinishedPack: Sendable {
   public let entries: [PackEntry]
   /// How many bytes the file has.
   public let byteCount: UInt64
+
+  /// The entries as a run has them.
+  ///
+  /// - Parameter number: the pack's number.
+  public func runEntries(number: UInt64) -> [RunEntry] {
+    entries.enumerated().map { RunEntry(prefix: $1.id.prefix, pack: number, position: $0) }
+  }
 }

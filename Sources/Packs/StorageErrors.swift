@@ -14,6 +14,8 @@ extension PosternError.Code {
   public static let storageInUse: Self = "storage.in-use"
   /// A file is longer than its reader takes.
   public static let storageTooLong: Self = "storage.too-long"
+  /// A run of the index cannot be read as the one that it should be.
+  public static let storageRunDamaged: Self = "storage.run-damaged"
 
   /// A pack takes no more: its file or its count of objects is at the limit.
   public static let packFull: Self = "pack.full"

@@ -52,6 +52,7 @@ public struct ArchiveServer: Sendable {
       try await server.serve()
       group.cancelAll()
     }
+    await archive.finish()
   }
 
   private func doChores() async {

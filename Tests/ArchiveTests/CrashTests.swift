@@ -94,6 +94,7 @@ import Trust
     }
     if !fromOpen { files.arm(fault, at: call) }
     let answers = await act(on: archive)
+    await archive.finish()
     if case .failure = fault, recorder.all.isEmpty {
       // Nothing has stopped: the same archive does it all when it is asked again.
       let again = await act(on: archive)
@@ -161,6 +162,7 @@ import Trust
     let archive = try await Archive.open(at: path, files: files, stop: recorder.handler)
     let opening = files.calls
     let answers = await act(on: archive)
+    await archive.finish()
     #expect(answers.errors.isEmpty && recorder.all.isEmpty)
     return (opening, Array(files.calls.dropFirst(opening.count)))
   }

@@ -97,7 +97,6 @@ import Testing
   @Test func tooMuchIsNotAnswered() throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let ids = [Digest](repeating: app, count: ArchiveIndex.idLimit + 1)
     let refusals: [PosternError.Code?] = [
       code { () throws(PosternError) in try index.ask { (s) throws(PosternError) in try s.entries(0..<257) } },
       code { () throws(PosternError) in try index.ask { (s) throws(PosternError) in try s.entries(0 ..< .max) } },
@@ -111,10 +110,10 @@ import Testing
         try index.ask { (s) throws(PosternError) in try s.charters(app: app, limit: 1_001) }
       },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.missing(ids, app: app, generation: 1) }
+        try index.ask { (s) throws(PosternError) in try s.packs(in: .open, limit: 1_001) }
       },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.locate(ids, app: app, generation: 1) }
+        try index.ask { (s) throws(PosternError) in try s.spaces(withLoosePacks: 1, limit: 1_001) }
       },
     ]
     #expect(refusals == Array(repeating: .indexLimit, count: refusals.count))
@@ -128,7 +127,7 @@ import Testing
     try await history.commit(try history.epoch(), to: index)
     let token = PushToken.random()
     _ = try await index.writer.openPush(newPush(token))
-    let pack = try await index.add([digest("a"), digest("b")], push: token)
+    let pack = try await index.add(["a", "b"], push: token)
     let before = try index.everything()
 
     func expect(_ expected: PosternError.Code, _ change: (inout CommitGroup) throws -> Void) async throws {
@@ -160,9 +159,6 @@ import Testing
     try await expect(.indexGroup) { $0.packs = [] }
     try await expect(.indexGroup) { $0.packs[0].byteCount = 70 }
     try await expect(.indexGroup) { group in
-      group.packs[0].objects = [ObjectRow(id: digest("c"), kind: .chunk, offset: 190, length: 11)]
-    }
-    try await expect(.indexGroup) { group in
       group.packs[0].pack = OpenPack(number: pack.number, app: app, generation: 2, push: token)
     }
     try await expect(.indexGroup) { group in
@@ -179,9 +175,6 @@ import Testing
     }
     try await expect(.indexConflict) { group in
       group.charters = [CharterRow(digest: digest("charter 1"), app: app, version: 2, index: 2)]
-    }
-    try await expect(.indexConflict) { group in
-      group.packs[0].objects = [ObjectRow(id: digest("a"), kind: .chunk, offset: 64, length: 1)]
     }
     // A push that is no longer open, by its place.
     try await expect(.pushEnded) { $0.pushes.append(.random()) }
@@ -225,7 +218,7 @@ import Testing
     await withTaskGroup(of: PosternError?.self) { group in
       for number in 0..<64 {
         group.addTask {
-          await refusal { () async throws(PosternError) in try await index.add([digest("\(number)")], push: token) }
+          await refusal { () async throws(PosternError) in try await index.add(["\(number)"], push: token) }
         }
       }
       for await error in group { #expect(error == nil) }
@@ -241,12 +234,15 @@ import Testing
     let token = PushToken.random()
     _ = try await index.writer.openPush(newPush(token))
     let batchCount = 12
-    let ids = (0..<ObjectBatch.rowLimit).map { digest("\($0)") }
+    let entries = [UInt8](repeating: 7, count: EntryBatch.byteLimit)
     let done = Counter()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<batchCount {
         group.addTask {
-          try await index.add(ids, push: token)
+          try await index.writer.note(
+            EntryBatch(
+              pack: OpenPack(number: index.reservePack(), app: app, generation: 1, push: token), entries: entries,
+              packByteCount: 100, pushUsedByteCount: 0, nowSeconds: 60))
           done.increment()
         }
       }
@@ -258,22 +254,22 @@ import Testing
     #expect(try index.everything().checkpoint?.size == 1 && done.count == batchCount)
   }
 
-  @Test func aGroupOfTooManyRowsIsRefused() async throws {
+  @Test func aGroupOfTooManyPacksIsRefused() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let ids = (0..<CommitGroup.rowLimit).map { digest("\($0)") }
     func group(_ count: Int) -> CommitGroup {
       var group = History().group()
-      let pack = OpenPack(number: 1, app: app, generation: 0, push: nil)
-      group.packs = [
-        PackSealing(pack: pack, name: digest("name"), byteCount: 1_000_000, objects: rows(Array(ids[..<count])))
-      ]
+      group.packs = (1...UInt64(count)).map { number in
+        PackSealing(OpenPack(number: number, app: app, generation: 0, push: nil), "\(number)")
+      }
       return group
     }
-    #expect(group(5).packs[0].rowCount == 6)
-    let error = await refusal { () async throws(PosternError) in try await index.commit(group(ids.count)) }
+    let error = await refusal { () async throws(PosternError) in
+      try await index.commit(group(CommitGroup.packLimit + 1))
+    }
     #expect(error?.code == .indexLimit)
-    try await index.commit(group(ids.count - 1))
+    try await index.commit(group(CommitGroup.packLimit))
+    #expect(try index.storage(generation: 0)?.loosePacks.count == CommitGroup.packLimit)
   }
 }
 

@@ -19,8 +19,18 @@ import Testing
       let token = PushToken.random()
       _ = try await index.writer.openPush(newPush(token))
       states.append(try index.everything())
-      let pack = try await index.add([generator.digest(), generator.digest()], push: token)
+      let pack = try await index.add(["\(generator.next())"], push: token)
       states.append(try index.everything())
+      let run = RunRow(number: index.reserveRun(), entryCount: 1)
+      try await index.writer.addRun(run, of: Space(app: app, generation: 1), listing: [pack.number])
+      states.append(try index.everything())
+      let merged = RunRow(number: index.reserveRun(), entryCount: 2)
+      try await index.writer.replaceRuns(try index.everything().runs, by: merged, of: Space(app: app, generation: 1))
+      states.append(try index.everything())
+      if Bool.random(using: &generator) {
+        try await index.writer.noteFinished([PackSealing(pack, "finished", byteCount: 250)])
+        states.append(try index.everything())
+      }
       var group = try history.epoch()
       group.packs = [PackSealing(pack: pack, name: generator.digest(), byteCount: 300)]
       group.pushes = [token]

@@ -2,94 +2,116 @@ import Core
 import Index
 import Testing
 
+/// Which packs hold objects, and which runs list them.
 @Suite struct ObjectTests {
-  @Test func anObjectIsVisibleToItsPushThenToAll() async throws {
+  private let space = Space(app: app, generation: 1)
+
+  private func loose(_ index: ArchiveIndex) throws -> [UInt64] {
+    try index.storage()?.loosePacks.map(\.number) ?? []
+  }
+
+  /// Seals packs of one push, and ends it.
+  private func commit(_ packs: [PackSealing], to index: ArchiveIndex, _ history: inout History) async throws -> [UInt64]
+  {
+    var group = history.group()
+    group.packs = packs
+    group.pushes = packs.first?.pack.push.map { [$0] } ?? []
+    let twins = try await index.commit(group)
+    history.follow(group)
+    return twins.map(\.number)
+  }
+
+  @Test func aSealedPackIsLooseUntilARunListsIt() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let (mine, other) = (PushToken.random(), PushToken.random())
-    _ = try await index.writer.openPush(newPush(mine))
-    _ = try await index.writer.openPush(newPush(other, uploader: digest("another")))
-    let ids = (0..<11).map { digest("object \($0)") }
-    let pack = try await index.add(ids, push: mine)
+    var history = History()
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
+    let noted = try await index.add(["a"], push: token)
+    let small = OpenPack(number: index.reservePack(), app: app, generation: 1, push: token)
+    #expect(try loose(index).isEmpty)
+    let twins = try await commit([PackSealing(noted, "one"), PackSealing(small, "two")], to: index, &history)
+    #expect(try twins.isEmpty && loose(index) == [noted.number, small.number])
+    #expect(try index.ask { (s) throws(PosternError) in try s.openEntries(pack: noted.number) }.isEmpty)
+    #expect(try index.ask { (s) throws(PosternError) in try s.push(token) } == nil)
+    let row = try #require(try index.ask { (s) throws(PosternError) in try s.pack(small.number) })
+    #expect(row.isSealed && row.name == digest("two") && row.byteCount == 300 && !row.isIndexed)
+    #expect(try index.ask { (s) throws(PosternError) in try s.spaces(withLoosePacks: 2) } == [space])
+    #expect(try index.ask { (s) throws(PosternError) in try s.spaces(withLoosePacks: 3) }.isEmpty)
 
-    func seen(_ token: PushToken?, generation: UInt64 = 1, app asked: Digest = app) throws -> [Bool] {
-      let bitmap = try index.ask { (s) throws(PosternError) in
-        try s.missing(ids, app: asked, generation: generation, push: token)
-      }
-      let found = try index.ask { (s) throws(PosternError) in
-        try s.locate(ids, app: asked, generation: generation, push: token)
-      }
-      #expect(missing(ids, bitmap) == zip(ids, found.objects).filter { $1 == nil }.map(\.0))
-      #expect(bitmap.count == 2 && bitmap[1] & 0b1111_1000 == 0)
-      return found.objects.map { $0 != nil }
-    }
-    let (all, none) = (Array(repeating: true, count: 11), Array(repeating: false, count: 11))
-    #expect(try seen(mine) == all)
-    #expect(try seen(other) == none)
-    #expect(try seen(nil) == none)
-    #expect(try seen(.random()) == none)
-
-    var group = History().group()
-    group.packs = [PackSealing(pack: pack, name: digest("name"), byteCount: 300)]
-    group.pushes = [mine]
-    try await index.commit(group)
-    #expect(try seen(mine) == all)
-    #expect(try seen(nil) == all)
-    #expect(try seen(nil, generation: 2) == none)
-    #expect(try seen(nil, app: uploader) == none)
-    #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) } == nil)
-
-    let found = try index.ask { (s) throws(PosternError) in try s.locate(ids, app: app, generation: 1) }
-    #expect(found.objects[3]?.offset == 94 && found.objects[3]?.length == 10 && found.objects[3]?.kind == .chunk)
-    let row = PackRow(
-      number: pack.number, app: app, generation: 1, name: digest("name"), byteCount: 300, state: .sealed)
-    #expect(found.packs == [pack.number: row])
-    #expect(try index.ask { (s) throws(PosternError) in try s.packs(in: .sealed) } == [row])
-    try await index.writer.markPlaced([pack.number])
+    let run = RunRow(number: index.reserveRun(), entryCount: 2)
+    try await index.writer.addRun(run, of: space, listing: [small.number])
+    #expect(try loose(index) == [noted.number])
+    #expect(try index.storage()?.runs == [run])
+    #expect(try index.storage(generation: 2) == nil)
+    try await index.writer.markPlaced([noted.number, small.number])
     #expect(try index.ask { (s) throws(PosternError) in try s.packs(in: .sealed) }.isEmpty)
-    #expect(try index.ask { (s) throws(PosternError) in try s.pack(pack.number) }?.state == .placed)
-    #expect(try seen(nil) == all)
-    // Nothing is entered into a sealed pack.
+    #expect(try loose(index) == [noted.number])
+    // Nothing is noted of a sealed pack.
     let error = await refusal { () async throws(PosternError) in
-      try await index.add([digest("late")], pack: pack.number, push: nil)
+      try await index.add(["late"], pack: noted.number, push: nil, byteCount: 400)
     }
     #expect(error?.code == .indexGroup)
   }
 
-  @Test func aSmallPackNeedsNoTransactionOfItsOwn() async throws {
+  /// A run may list packs before they are sealed: they are loose at no time.
+  @Test func aPackIsListedBeforeItIsSealed() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
-    var group = History().group()
-    group.packs = [
-      PackSealing(pack: pack, name: digest("name"), byteCount: 200, objects: rows([digest("body")], kind: .body))
-    ]
-    try await index.commit(group)
-    let found = try index.ask { (s) throws(PosternError) in
-      try s.locate([digest("body")], app: app, generation: 0)
-    }
-    #expect(found.objects == [ObjectLocation(pack: pack.number, kind: .body, offset: 64, length: 10)])
+    var history = History()
+    let token = PushToken.random()
+    _ = try await index.writer.openPush(newPush(token))
+    let pack = OpenPack(number: index.reservePack(), app: app, generation: 1, push: token)
+    try await index.writer.noteFinished([PackSealing(pack, "name")])
+    let noted = try index.ask { (s) throws(PosternError) in try s.pack(pack.number) }
+    #expect(noted?.finished == digest("name") && noted?.state == .open && noted?.name == nil)
+    try await index.writer.addRun(RunRow(number: index.reserveRun(), entryCount: 9), of: space, listing: [pack.number])
+    _ = try await commit([PackSealing(pack, "name")], to: index, &history)
+    let row = try index.ask { (s) throws(PosternError) in try s.pack(pack.number) }
+    #expect(try row?.isIndexed == true && row?.finished == nil && loose(index).isEmpty)
   }
 
-  @Test func aSealedCopyGoesBeforeThePushsOwn() async throws {
+  @Test func runsTakeEachOthersPlace() async throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/index.sqlite"
+    var index = try ArchiveIndex.open(path: path)
+    var runs: [RunRow] = []
+    for count in [5, 7, 6] {
+      runs.append(RunRow(number: index.reserveRun(), entryCount: count))
+      try await index.writer.addRun(runs[runs.count - 1], of: space, listing: [])
+    }
+    #expect(try index.storage()?.runs.map(\.entryCount) == [7, 6, 5])
+    let merged = RunRow(number: index.reserveRun(), entryCount: 13)
+    try await index.writer.replaceRuns([runs[1].number, runs[2].number], by: merged, of: space)
+    #expect(try index.storage()?.runs == [merged, runs[0]])
+    let before = try index.everything()
+    let error = await refusal { () async throws(PosternError) in
+      try await index.writer.replaceRuns([runs[0].number, runs[1].number], by: nil, of: space)
+    }
+    #expect(try error?.code == .indexGroup && index.everything() == before)
+    try await index.writer.replaceRuns([runs[0].number], by: nil, of: space)
+    try index.close()
+    index = try ArchiveIndex.open(path: path)
+    #expect(try index.everything().runs == [merged.number])
+    // A number that a row had is never given again.
+    #expect(index.reserveRun() == merged.number + 1)
+    try await index.writer.forgetRuns()
+    #expect(try index.everything().runs.isEmpty)
+  }
+
+  @Test func forgottenRunsLeaveTheirPacksLoose() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let (mine, other) = (PushToken.random(), PushToken.random())
-    _ = try await index.writer.openPush(newPush(mine))
-    _ = try await index.writer.openPush(newPush(other, uploader: digest("another")))
-    let own = try await index.add([digest("a"), digest("b")], push: mine)
-    let sealed = try await index.add([digest("b"), digest("c")], push: other)
-    var group = History().group()
-    group.packs = [PackSealing(pack: sealed, name: digest("name"), byteCount: 300)]
-    group.pushes = [other]
-    try await index.commit(group)
-    let found = try index.ask { (s) throws(PosternError) in
-      try s.locate([digest("c"), digest("b"), digest("a"), digest("d")], app: app, generation: 1, push: mine)
-    }
-    #expect(found.objects.map { $0?.pack } == [sealed.number, sealed.number, own.number, nil])
-    #expect(found.packs[own.number]?.state == .open)
+    var history = History()
+    let pack = OpenPack(number: index.reservePack(), app: app, generation: 1, push: nil)
+    _ = try await commit([PackSealing(pack, "name")], to: index, &history)
+    try await index.writer.addRun(RunRow(number: 1, entryCount: 1), of: space, listing: [pack.number])
+    #expect(try loose(index).isEmpty)
+    try await index.writer.forgetRuns()
+    #expect(try loose(index) == [pack.number])
   }
 
+  /// Equal names are equal footers, so the second of two is given up.
   @Test func twinPacksAreKeptOnce() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
@@ -98,49 +120,16 @@ import Testing
     for uploader in ["one", "two"] {
       let token = PushToken.random()
       _ = try await index.writer.openPush(newPush(token, uploader: digest(uploader)))
-      let pack = try await index.add([digest("a"), digest("b")], push: token)
+      let pack = try await index.add(["a", "b"], push: token)
       numbers.append(pack.number)
-      var group = history.group()
-      group.packs = [PackSealing(pack: pack, name: digest("name"), byteCount: 300)]
-      group.pushes = [token]
-      let left = try await index.commit(group)
-      history.follow(group)
-      #expect(left.map(\.number) == (uploader == "one" ? [] : [numbers[1]]))
+      // Two open packs may have the same footer.
+      try await index.writer.noteFinished([PackSealing(pack, "name")])
+      let twins = try await commit([PackSealing(pack, "name")], to: index, &history)
+      #expect(twins == (uploader == "one" ? [] : [numbers[1]]))
     }
-    let found = try index.ask { (s) throws(PosternError) in try s.locate([digest("a")], app: app, generation: 1) }
-    #expect(found.objects[0]?.pack == numbers[0])
-    #expect(try await index.writer.sweep(pack: numbers[1], after: nil) == nil)
+    #expect(try loose(index) == [numbers[0]])
+    try await index.writer.removeAbandoned([numbers[1]])
     #expect(try index.ask { (s) throws(PosternError) in try s.pack(numbers[1]) } == nil)
-    #expect(try index.ask { (s) throws(PosternError) in try s.objects(packs: [numbers[0]]) }.values.joined().count == 2)
-  }
-
-  /// A pack is not given up for one that lacks what it holds, or has it elsewhere: nothing is changed then.
-  @Test func aTwinThatLacksAnObjectIsRefused() async throws {
-    let folder = TemporaryFolder()
-    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    var history = History()
-    let token = PushToken.random()
-    _ = try await index.writer.openPush(newPush(token, uploader: digest("one")))
-    let sealed = try await index.add([digest("a"), digest("b")], push: token)
-    var group = history.group()
-    group.packs = [PackSealing(pack: sealed, name: digest("name"), byteCount: 300)]
-    group.pushes = [token]
-    try await index.commit(group)
-    history.follow(group)
-    for ids in [["a", "b", "c"], ["b", "a"]] {
-      let token = PushToken.random()
-      _ = try await index.writer.openPush(newPush(token, uploader: digest("two")))
-      let pack = try await index.add(ids.map { digest($0) }, push: token)
-      var group = history.group()
-      group.packs = [PackSealing(pack: pack, name: digest("name"), byteCount: 300)]
-      group.pushes = [token]
-      let before = try index.everything()
-      let refused = group
-      let error = await refusal { () async throws(PosternError) in try await index.commit(refused) }
-      #expect(error?.code == .indexGroup)
-      #expect(try index.everything() == before)
-      _ = try await index.writer.closePush(token)
-    }
   }
 
   @Test func whatDoesNotFitIsRefused() async throws {
@@ -148,136 +137,67 @@ import Testing
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
     let token = PushToken.random()
     _ = try await index.writer.openPush(newPush(token))
-    let pack = try await index.add([digest("a"), digest("b")], push: token)
+    let pack = try await index.add(["a", "b"], push: token)
     let before = try index.everything()
-    func adding(_ change: (inout ObjectBatch) -> Void) async throws -> PosternError.Code? {
-      var batch = ObjectBatch(
-        pack: pack, objects: [ObjectRow(id: digest("c"), kind: .chunk, offset: 84, length: 10)], packByteCount: 94,
-        pushUsedByteCount: 30, nowSeconds: 90)
+    func noting(_ change: (inout EntryBatch) -> Void) async throws -> PosternError.Code? {
+      var batch = EntryBatch(
+        pack: pack, entries: entries(["c"]), packByteCount: 94, pushUsedByteCount: 30, nowSeconds: 90)
       change(&batch)
       let changed = batch
-      let error = await refusal { () async throws(PosternError) in try await index.writer.addObjects(changed) }
+      let error = await refusal { () async throws(PosternError) in try await index.writer.note(changed) }
       if error != nil { #expect(try index.everything() == before) }
       return error?.code
     }
-    for (offset, length) in [(UInt64(85), UInt32(10)), (.max, 1)] {
-      let outside = ObjectRow(id: app, kind: .chunk, offset: offset, length: length)
-      #expect(try await adding { $0.objects[0] = outside } == .indexGroup)
+    // A pack does not shrink.
+    #expect(try await noting { $0.packByteCount = 83 } == .indexGroup)
+    #expect(
+      try await noting { $0.pack = OpenPack(number: pack.number, app: app, generation: 1, push: nil) } == .indexGroup)
+    #expect(
+      try await noting { $0.pack = OpenPack(number: pack.number, app: policy, generation: 1, push: token) }
+        == .indexGroup)
+    #expect(
+      try await noting { $0.pack = OpenPack(number: pack.number + 1, app: app, generation: 2, push: token) }
+        == .indexGroup)
+    #expect(
+      try await noting { $0.entries = [UInt8](repeating: 0, count: EntryBatch.byteLimit + 1) } == .indexLimit)
+    let error = await refusal { () async throws(PosternError) in
+      try await index.writer.noteFinished([PackSealing(pack, "name", byteCount: 10)])
     }
-    #expect(try await adding { $0.packByteCount = 83 } == .indexGroup)
-    #expect(try await adding { $0.objects.append($0.objects[0]) } == .indexConflict)
-    #expect(try await adding { $0.objects[0] = rows([digest("a")])[0] } == .indexConflict)
-    #expect(
-      try await adding { $0.pack = OpenPack(number: pack.number, app: app, generation: 1, push: nil) } == .indexGroup)
-    #expect(
-      try await adding { $0.pack = OpenPack(number: pack.number, app: policy, generation: 1, push: token) }
-        == .indexGroup)
-    #expect(
-      try await adding { $0.pack = OpenPack(number: pack.number + 1, app: app, generation: 2, push: token) }
-        == .indexGroup)
-    #expect(
-      try await adding { batch in
-        batch.objects = rows((0...ObjectBatch.rowLimit).map { digest("\($0)") })
-        batch.packByteCount = 1_000_000
-      } == .indexLimit)
-    #expect(try await adding { _ in } == nil)
+    #expect(try error?.code == .indexGroup && index.everything() == before)
+    #expect(try await noting { _ in } == nil)
   }
 
-  @Test func anAbandonedPackIsSweptInSteps() async throws {
+  /// Giving a pack up costs what it has: its own batches, and nothing of others.
+  @Test func anAbandonedPackIsRemovedWithWhatItHas() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
     let (mine, other) = (PushToken.random(), PushToken.random())
     _ = try await index.writer.openPush(newPush(mine))
     _ = try await index.writer.openPush(newPush(other, uploader: digest("another")))
-    let ids = (0..<100).map { digest("object \($0)") }
-    let kept = try await index.add(Array(ids[20...]), push: other)
-    let gone = try await index.add(Array(ids[..<60]), push: mine)
-    #expect(
-      await refusal { () async throws(PosternError) in try await index.writer.sweep(pack: gone.number, after: nil) }?
-        .code == .indexGroup)
+    let kept = try await index.add(["a"], push: other)
+    let gone = try await index.add(["a"], push: mine)
+    try await index.add(["b"], pack: gone.number, push: mine)
+    // One that is not abandoned is left as it is.
+    try await index.writer.removeAbandoned([gone.number])
+    #expect(try index.everything().entries[gone.number]?.count == 2)
     #expect(try await index.writer.closePush(mine).map(\.number) == [gone.number])
     #expect(try index.ask { (s) throws(PosternError) in try s.packs(in: .abandoned) }.map(\.number) == [gone.number])
-    for limit in [1, 7] {
-      var cursor: Digest?
-      var steps = 0
-      repeat {
-        cursor = try await index.writer.sweep(pack: gone.number, after: cursor, scanning: limit)
-        steps += 1
-        // Every step is its own transaction, and a sweep can begin anew.
-      } while cursor != nil && (limit == 7 || steps < 30)
-      #expect(steps >= 12)
-    }
-    #expect(try index.ask { (s) throws(PosternError) in try s.pack(gone.number) } == nil)
-    let rows = try index.ask { (s) throws(PosternError) in try s.objects(packs: [kept.number]) }
-    #expect(rows[kept.number]?.count == 80)
-    #expect(try index.ask { (s) throws(PosternError) in try s.packs(in: .abandoned) }.isEmpty)
+    for _ in 0..<2 { try await index.writer.removeAbandoned([gone.number]) }
+    #expect(try index.everything().entries == [kept.number: [entries(["a"])]])
+    #expect(try index.ask { (s) throws(PosternError) in try s.openEntries(pack: gone.number) }.isEmpty)
+    let tooMany = Array(1...UInt64(IndexWriter.removedPackLimit + 1))
+    let error = await refusal { () async throws(PosternError) in try await index.writer.removeAbandoned(tooMany) }
+    #expect(error?.code == .indexLimit)
   }
 
   @Test func packsWithoutAPushAreFoundAndGivenUp() async throws {
     let folder = TemporaryFolder()
     let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let pack = try await index.add([digest("a")], push: nil, generation: 0)
+    let pack = try await index.add(["a"], push: nil, generation: 0)
     #expect(try index.ask { (s) throws(PosternError) in try s.packsWithoutPush() }.map(\.number) == [pack.number])
     try await index.writer.abandonPack(pack.number)
     #expect(try index.ask { (s) throws(PosternError) in try s.packsWithoutPush() }.isEmpty)
     let again = await refusal { () async throws(PosternError) in try await index.writer.abandonPack(pack.number) }
     #expect(again?.code == .indexGroup)
-  }
-
-  /// Random pushes, batches, commits and ends, against sets in memory.
-  @Test func visibilityIsThatOfAModel() async throws {
-    let seed = UInt64.random(in: 0...UInt64.max)
-    print("seed \(seed)")
-    var generator = SeededGenerator(seed: seed)
-    let folder = TemporaryFolder()
-    let index = try ArchiveIndex.open(path: "\(folder.path)/index.sqlite")
-    let universe = (0..<60).map { _ in generator.digest() }
-    let uploaders = (0..<3).map { digest("uploader \($0)") }
-    var sealed: [Set<Digest>] = [[], []]
-    var open: [Int: (token: PushToken, generation: Int, packs: [OpenPack], ids: Set<Digest>)] = [:]
-    var history = History()
-    for _ in 0..<250 {
-      let who = Int.random(in: 0..<3, using: &generator)
-      switch Int.random(in: 0..<10, using: &generator) {
-      case 0..<2:
-        let generation = Int.random(in: 0..<2, using: &generator)
-        let token = PushToken.random()
-        _ = try await index.writer.openPush(
-          newPush(token, generation: UInt64(generation), budget: .max, uploader: uploaders[who]))
-        let adopted = open[who].flatMap { $0.generation == generation ? $0 : nil }
-        open[who] = (token, generation, adopted?.packs ?? [], adopted?.ids ?? [])
-      case 2..<7:
-        guard var push = open[who] else { continue }
-        let ids = universe.shuffled(using: &generator).prefix(Int.random(in: 0...5, using: &generator))
-        let pack = try await index.add(Array(ids), push: push.token, generation: UInt64(push.generation))
-        push.packs.append(pack)
-        push.ids.formUnion(ids)
-        open[who] = push
-      case 7..<9:
-        guard let push = open.removeValue(forKey: who) else { continue }
-        var group = history.group()
-        group.pushes = [push.token]
-        group.packs = push.packs.map { pack in
-          let pack = OpenPack(number: pack.number, app: app, generation: pack.generation, push: push.token)
-          return PackSealing(pack: pack, name: generator.digest(), byteCount: 500)
-        }
-        try await history.commit(group, to: index)
-        sealed[push.generation].formUnion(push.ids)
-      default:
-        guard let push = open.removeValue(forKey: who) else { continue }
-        for pack in try await index.writer.closePush(push.token) {
-          #expect(try await index.writer.sweep(pack: pack.number, after: nil) == nil)
-        }
-      }
-      for generation in 0..<2 {
-        for push in [nil] + open.values.map({ Optional($0) }) {
-          let own = push?.generation == generation ? push?.ids ?? [] : []
-          let bitmap = try index.ask { (s) throws(PosternError) in
-            try s.missing(universe, app: app, generation: UInt64(generation), push: push?.token)
-          }
-          #expect(Set(missing(universe, bitmap)) == Set(universe).subtracting(sealed[generation]).subtracting(own))
-        }
-      }
-    }
   }
 }

@@ -97,7 +97,7 @@ extension ArchiveIndex {
     try read { (snapshot) throws(PosternError) in
       var everything = Everything()
       everything.checkpoint = try snapshot.newestCheckpoint()
-      everything.entries = try snapshot.entries(0..<256)
+      everything.leaves = try snapshot.entries(0..<256)
       everything.application = try snapshot.application(app)
       everything.charters = try snapshot.charters(app: app)
       everything.epochs = try snapshot.epochs(app: app, before: nil, limit: 1_000)
@@ -105,8 +105,9 @@ extension ArchiveIndex {
       for state in [PackState.open, .sealed, .placed, .abandoned] {
         let packs = try snapshot.packs(in: state)
         everything.packs += packs
-        for pack in packs { everything.objects += try snapshot.objects(packs: [pack.number])[pack.number] ?? [] }
+        for pack in packs { everything.entries[pack.number] = try snapshot.openEntries(pack: pack.number) }
       }
+      everything.runs = try snapshot.runs()
       everything.tile = try snapshot.tile(level: 0, number: 0)
       return everything
     }
@@ -121,13 +122,14 @@ extension ArchiveIndex {
 
 struct Everything: Equatable {
   var checkpoint: CheckpointRow?
-  var entries: [EntryRow] = []
+  var leaves: [EntryRow] = []
   var application: ApplicationRow?
   var charters: [CharterRow] = []
   var epochs: [EpochRow] = []
   var pushes: [PushRow] = []
   var packs: [PackRow] = []
-  var objects: [ObjectRow] = []
+  var entries: [UInt64: [[UInt8]]] = [:]
+  var runs: [UInt64] = []
   var tile: [UInt8]?
 }
 
@@ -215,27 +217,31 @@ func newPush(
     byteBudget: budget, nowSeconds: seconds)
 }
 
-/// Rows of as many bytes as `lengths` says, back to back behind a header.
-func rows(_ ids: [Digest], kind: ObjectKind = .chunk) -> [ObjectRow] {
-  ids.enumerated().map { ObjectRow(id: $1, kind: kind, offset: 64 + 10 * UInt64($0), length: 10) }
-}
+/// What a pack's footer would say of some objects; the index looks at none of it.
+func entries(_ names: [String]) -> [UInt8] { names.flatMap { digest($0).bytes + [UInt8](repeating: 1, count: 13) } }
 
 extension ArchiveIndex {
-  /// Enters objects of a new pack, or of one that is open.
+  /// Notes a batch of a new pack, or of one that is open.
   @discardableResult
   func add(
-    _ ids: [Digest], pack number: UInt64? = nil, push: PushToken?, generation: UInt64 = 1, kind: ObjectKind = .chunk
+    _ names: [String], pack number: UInt64? = nil, push: PushToken?, generation: UInt64 = 1, byteCount: UInt64? = nil
   ) async throws(PosternError) -> OpenPack {
     let pack = OpenPack(number: number ?? reservePack(), app: app, generation: generation, push: push)
-    let batch = ObjectBatch(
-      pack: pack, objects: rows(ids, kind: kind), packByteCount: 64 + 10 * UInt64(ids.count),
-      pushUsedByteCount: 10 * UInt64(ids.count), nowSeconds: 60)
-    try await writer.addObjects(batch)
+    try await writer.note(
+      EntryBatch(
+        pack: pack, entries: entries(names), packByteCount: byteCount ?? 64 + 10 * UInt64(names.count),
+        pushUsedByteCount: 10 * UInt64(names.count), nowSeconds: 60))
     return pack
+  }
+
+  /// Where the test's application has its objects.
+  func storage(generation: UInt64 = 1) throws(PosternError) -> SpaceStorage? {
+    try read { (snapshot) throws(PosternError) in try snapshot.storage(Space(app: app, generation: generation)) }
   }
 }
 
-/// The ids whose bit in the answer says that they are missing.
-func missing(_ ids: [Digest], _ bitmap: [UInt8]) -> [Digest] {
-  ids.enumerated().filter { bitmap[$0.offset / 8] >> ($0.offset % 8) & 1 == 1 }.map(\.element)
+extension PackSealing {
+  init(_ pack: OpenPack, _ name: String, byteCount: UInt64 = 300) {
+    self.init(pack: pack, name: digest(name), byteCount: byteCount)
+  }
 }

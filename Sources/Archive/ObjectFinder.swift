@@ -1,0 +1,255 @@
+import Core
+import Index
+import Packs
+
+/// Finds the archive's objects: runs say in which packs one may lie, and the packs' footers where it does.
+///
+/// Open files and what is read of them are kept from one question to the next: up to 256 packs, up to 128 runs with 64 MiB
+/// of their filters, rows of 4,096 packs, and 32 MiB of entries of packs that no run lists yet.
+final class ObjectFinder: Sendable {
+  let folder: DataFolder
+  let index: ArchiveIndex
+  private let packs = RecentlyUsed<OpenedPack>(countLimit: 256)
+  private let runs = RecentlyUsed<RunFile>(countLimit: 128, costLimit: 64 << 20)
+  private let rows = RecentlyUsed<PackRow>(countLimit: 4_096)
+  private let loose = RecentlyUsed<[RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
+
+  /// A filter of more bytes is read from its file block by block.
+  private static let filterByteLimit = 32 << 20
+  /// How often a question is asked anew whose runs were merged away meanwhile.
+  private static let attemptCount = 4
+
+  /// A finder with nothing open yet.
+  init(folder: DataFolder, index: ArchiveIndex) {
+    self.folder = folder
+    self.index = index
+  }
+
+  /// Where objects of one generation can be read: in sealed packs, or in those of the asking push.
+  ///
+  /// Where a sealed pack and the push's own hold the same object, the sealed one is answered.
+  ///
+  /// - Parameters:
+  ///   - ids: the objects, as many as the caller has bounded.
+  ///   - space: application and generation.
+  ///   - own: what the asking push has finished itself.
+  /// - Throws: `index.*`, `storage.*`, `pack.damaged`.
+  func locate(_ ids: [Digest], in space: Space, own: OwnPacks = OwnPacks()) throws(PosternError) -> FoundObjects {
+    let queries = ids.enumerated().map { RunQuery(prefix: $1.prefix, index: $0) }.sorted { $0.prefix < $1.prefix }
+    for _ in 1..<ObjectFinder.attemptCount {
+      do throws(PosternError) {
+        return try locate(ids, queries, in: space, own: own)
+      } catch let error where error.code == .storageMissing {}
+    }
+    return try locate(ids, queries, in: space, own: own)
+  }
+
+  private func locate(
+    _ ids: [Digest], _ queries: [RunQuery], in space: Space, own: OwnPacks
+  ) throws(PosternError) -> FoundObjects {
+    var search = ObjectSearch(ids: ids, own: own)
+    // One snapshot of the runs. What is sealed after it may be found or not.
+    let storage = try index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
+    func isSeen(_ pack: UInt64) throws(PosternError) -> Bool {
+      if let known = search.isSeen(pack) { return known }
+      return search.learn(try sealedRow(pack), pack)
+    }
+    for entries in own.loose {
+      try entries.find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
+    }
+    for pack in storage?.loosePacks ?? [] {
+      _ = search.learn(pack, pack.number)
+      guard let entries = try readable(&search, { () throws(PosternError) in try looseEntries(pack) }) else { continue }
+      try entries.find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
+    }
+    for run in storage?.runs ?? [] {
+      try openRun(run, of: space).find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
+    }
+    for pack in search.candidates.keys.sorted(by: { search.isAsked($0, before: $1) }) {
+      let name = search.rows[pack]?.name
+      let opened = try readable(&search) { () throws(PosternError) in try open(pack, name, of: space) }
+      if let opened { try search.confirm(pack, in: opened.file) }
+    }
+    return search.found
+  }
+
+  /// Runs a step whose failure means that one pack cannot be read, which others may hold the object of.
+  private func readable<Value>(
+    _ search: inout ObjectSearch, _ step: () throws(PosternError) -> Value
+  ) throws(PosternError) -> Value? {
+    do throws(PosternError) {
+      return try step()
+    } catch let error where [.storageMissing, .packDamaged, .packWrongSpace].contains(error.code) {
+      search.found.unreadable = search.found.unreadable ?? error
+      return nil
+    }
+  }
+
+  /// The row of a sealed pack; nil where the pack is none.
+  private func sealedRow(_ number: UInt64) throws(PosternError) -> PackRow? {
+    if let row = rows[number] { return row }
+    let row = try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
+    guard let row, row.isSealed else { return nil }
+    rows.keep(row, for: number)
+    return row
+  }
+
+  // MARK: Files
+
+  /// A finished pack's open file.
+  ///
+  /// - Parameters:
+  ///   - number: the pack's number.
+  ///   - name: its name; nil while no commit has sealed it.
+  ///   - space: application and generation.
+  /// - Throws: as ``DataFolder/openPack(number:app:generation:name:)``.
+  func open(_ number: UInt64, _ name: Digest?, of space: Space) throws(PosternError) -> OpenedPack {
+    if let opened = packs[number] { return opened }
+    let opened = OpenedPack(
+      try folder.openPack(number: number, app: space.app, generation: space.generation, name: name))
+    packs.keep(opened, for: number)
+    return opened
+  }
+
+  /// Removes the file of a pack in `incoming/`, and what is known of the pack.
+  ///
+  /// - Throws: `storage.denied`, `storage.failed`.
+  func removePack(_ number: UInt64) throws(PosternError) {
+    packs.remove(number)
+    rows.remove(number)
+    loose.remove(number)
+    try folder.removePack(number: number)
+  }
+
+  /// A run's open file.
+  ///
+  /// - Throws: as ``RunFile/init(_:app:generation:filterByteLimit:files:)``.
+  func openRun(_ row: RunRow, of space: Space) throws(PosternError) -> RunFile {
+    if let run = runs[row.number] { return run }
+    // 1.25 bytes an entry; what finds no room is read where it lies.
+    let hasRoom = runs.hasRoom(for: row.entryCount + row.entryCount / 4)
+    let run = try folder.openRun(
+      number: row.number, app: space.app, generation: space.generation,
+      filterByteLimit: hasRoom ? ObjectFinder.filterByteLimit : 0)
+    runs.keep(run, cost: run.memoryByteCount, for: row.number)
+    return run
+  }
+
+  /// Removes the file of a run; who is reading it goes on.
+  ///
+  /// - Throws: `storage.denied`, `storage.failed`.
+  func removeRun(_ number: UInt64) throws(PosternError) {
+    runs.remove(number)
+    try folder.removeRun(number: number)
+  }
+
+  /// A sealed pack's entries, from its footer.
+  ///
+  /// - Throws: as ``open(_:_:of:)``.
+  func looseEntries(_ pack: PackRow) throws(PosternError) -> [RunEntry] {
+    if let entries = loose[pack.number] { return entries }
+    let opened = try open(pack.number, pack.name, of: Space(app: pack.app, generation: pack.generation))
+    let entries = try opened.file.runEntries(number: pack.number)
+    loose.keep(entries, cost: entries.count * MemoryLayout<RunEntry>.stride, for: pack.number)
+    return entries
+  }
+
+  /// Lets go of what was read of packs that a run lists now.
+  func forgetLoose(_ packs: [UInt64]) { for pack in packs { loose.remove(pack) } }
+}
+
+/// Keeps an open file in a dictionary, which takes no value that has one owner.
+final class OpenedPack: Sendable {
+  let file: PackFile
+
+  init(_ file: consuming PackFile) {
+    self.file = file
+  }
+}
+
+/// What a push has finished, and nobody else may see.
+struct OwnPacks: Sendable {
+  /// The packs' numbers.
+  var numbers: Set<UInt64> = []
+  /// Entries of those that no run lists, sorted.
+  var loose: [[RunEntry]] = []
+}
+
+/// Where an object can be read.
+struct ObjectLocation: Hashable, Sendable {
+  /// The pack's number.
+  let pack: UInt64
+  /// Whether the pack is the asking push's own, and not sealed.
+  let isNew: Bool
+  /// Where it lies in the pack.
+  let entry: PackEntry
+}
+
+/// Where many objects can be read.
+struct FoundObjects: Sendable {
+  /// One for each id, in the order asked; nil where the archive holds no such object for the asker.
+  var objects: [ObjectLocation?]
+  /// Names of the sealed packs that the locations name, by number.
+  var names: [UInt64: Digest] = [:]
+  /// Why a pack could not be read that may hold what was not found.
+  var unreadable: PosternError?
+}
+
+/// One question for many objects, on its way from runs to footers.
+private struct ObjectSearch {
+  let ids: [Digest]
+  let own: OwnPacks
+  var found: FoundObjects
+  /// The sealed packs that were looked up; nil for packs that the asker may not see.
+  private(set) var rows: [UInt64: PackRow] = [:]
+  private var hidden: Set<UInt64> = []
+  /// Places in footers that have to be looked at, by pack.
+  private(set) var candidates: [UInt64: [(position: Int, index: Int)]] = [:]
+
+  init(ids: [Digest], own: OwnPacks) {
+    self.ids = ids
+    self.own = own
+    found = FoundObjects(objects: Array(repeating: nil, count: ids.count))
+  }
+
+  /// Whether the asker may see a pack; nil where that has to be looked up.
+  func isSeen(_ pack: UInt64) -> Bool? {
+    if own.numbers.contains(pack) || rows[pack] != nil { return true }
+    return hidden.contains(pack) ? false : nil
+  }
+
+  /// Notes what the index has of a pack, and says whether the asker may see it.
+  mutating func learn(_ row: PackRow?, _ pack: UInt64) -> Bool {
+    if let row, row.isSealed {
+      rows[pack] = row
+      return true
+    }
+    hidden.insert(pack)
+    return false
+  }
+
+  mutating func add(_ index: Int, _ entry: RunEntry) {
+    candidates[entry.pack, default: []].append((entry.position, index))
+  }
+
+  /// Sealed packs before the push's own, which have yet to be looked into.
+  func isAsked(_ pack: UInt64, before other: UInt64) -> Bool {
+    let (isSealed, isOtherSealed) = (rows[pack] != nil, rows[other] != nil)
+    return isSealed == isOtherSealed ? pack < other : isSealed
+  }
+
+  /// Looks at a pack's footer: eight equal bytes are not yet an id.
+  mutating func confirm(_ pack: UInt64, in file: borrowing PackFile) throws(PosternError) {
+    let wanted = (candidates[pack] ?? []).filter { found.objects[$0.index] == nil }.sorted { $0.position < $1.position }
+    let isNew = rows[pack] == nil
+    let ids = ids
+    var objects = found.objects
+    found.objects = []
+    defer { found.objects = objects }
+    try file.forEachEntry(at: wanted.map(\.position)) { (place, entry) in
+      let index = wanted[place].index
+      if entry.id == ids[index] { objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry) }
+    }
+    if let name = rows[pack]?.name { found.names[pack] = name }
+  }
+}

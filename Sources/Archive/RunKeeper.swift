@@ -1,0 +1,186 @@
+import Core
+import Index
+import Packs
+import Synchronization
+
+/// Keeps the index's runs: lists packs in runs once they are many, and merges runs so that they stay few.
+///
+/// A run's file is durable before the index names it, and is removed after the index has forgotten it; so a stop at any
+/// step leaves files that no row names, which the next start removes. Nothing here is needed to find an object: of a
+/// pack that no run lists, the footer is asked.
+///
+/// It works on a queue of its own, one generation after the other.
+actor RunKeeper {
+  private let objects: ObjectFinder
+  private let due = Mutex<Set<Space>>([])
+  private let queue = SerialQueue(label: "postern.runs")
+  private let turns = Turns()
+
+  /// Packs of a generation that no run lists; with as many, they get one.
+  static let loosePackLimit = 16
+  /// Entries of packs of a generation that no run lists; with as many, they get one.
+  static let looseEntryLimit = 1 << 16
+  /// Entries that are sorted in memory at once, 16 bytes each, and those of one pack beyond.
+  private static let sortedEntryLimit = 1 << 19
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+  /// A keeper of an archive's runs.
+  init(_ objects: ObjectFinder) { self.objects = objects }
+
+  // MARK: At a start
+
+  /// Brings folder and index together: files that no row names are removed, and where a run's file is gone, all runs
+  /// are built again from the packs.
+  ///
+  /// - Throws: `storage.*`, `index.*`.
+  func settle() async throws(PosternError) {
+    let named = try objects.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
+    let there = try objects.folder.runs()
+    guard Set(named).isSubset(of: there) else { return try await rebuild() }
+    for number in Set(there).subtracting(named) { try objects.removeRun(number) }
+    try await listLoosePacks()
+  }
+
+  /// Forgets all runs, and builds them from the footers of the packs.
+  ///
+  /// - Throws: `storage.*`, `index.*`.
+  func rebuild() async throws(PosternError) {
+    try await objects.index.writer.forgetRuns()
+    for number in try objects.folder.runs() { try objects.removeRun(number) }
+    try await listLoosePacks()
+  }
+
+  private func listLoosePacks() async throws(PosternError) {
+    var tried: Set<Space> = []
+    while true {
+      let spaces = try objects.index.read { (snapshot) throws(PosternError) in
+        try snapshot.spaces(withLoosePacks: RunKeeper.loosePackLimit)
+      }
+      let new = spaces.filter { tried.insert($0).inserted }
+      if new.isEmpty { return }
+      for space in new { try await tidy(space) }
+    }
+  }
+
+  // MARK: While the archive is open
+
+  /// Notes that packs of a generation were sealed.
+  nonisolated func note(_ spaces: some Sequence<Space>) { due.withLock { $0.formUnion(spaces) } }
+
+  /// Tidies the generations that were noted.
+  ///
+  /// - Throws: `storage.*`, `index.*`.
+  func tidy() async throws(PosternError) {
+    while let space = due.withLock({ $0.popFirst() }) { try await tidy(space) }
+  }
+
+  /// Lists finished packs in a run, before or after their commit.
+  ///
+  /// - Parameters:
+  ///   - entries: all entries of the packs, sorted or not.
+  ///   - packs: the packs, which the index knows.
+  ///   - space: application and generation of all of them.
+  /// - Throws: `storage.*`, `index.*`; nothing is left then, or a file that the next start removes.
+  func list(
+    _ entries: [RunEntry], of packs: [UInt64], in space: Space, isolation: isolated (any Actor)? = #isolation
+  ) async throws(PosternError) {
+    let sorted = entries.sorted()
+    let run = try write(space, entryLimit: entries.count) { (writer) throws(PosternError) in
+      for entry in sorted { try writer.append(entry) }
+    }
+    try await objects.index.writer.addRun(run, of: space, listing: packs)
+    objects.forgetLoose(packs)
+  }
+
+  private func tidy(_ space: Space) async throws(PosternError) {
+    await turns.take()
+    defer { turns.pass() }
+    while let storage = try storage(of: space) {
+      if let packs = try duePacks(storage) {
+        var entries: [RunEntry] = []
+        for pack in packs { entries += try objects.looseEntries(pack) }
+        try await list(entries, of: packs.map(\.number), in: space)
+      } else {
+        let runs = RunKeeper.merged(storage.runs)
+        if runs.isEmpty { return }
+        try await merge(runs, in: space)
+      }
+    }
+  }
+
+  private func storage(of space: Space) throws(PosternError) -> SpaceStorage? {
+    try objects.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
+  }
+
+  /// The packs that get a run now; nil where they are too few.
+  private func duePacks(_ storage: SpaceStorage) throws(PosternError) -> [PackRow]? {
+    var packs: [PackRow] = []
+    var entryCount = 0
+    for pack in storage.loosePacks where entryCount < RunKeeper.sortedEntryLimit {
+      do throws(PosternError) {
+        let space = Space(app: pack.app, generation: pack.generation)
+        entryCount += try objects.open(pack.number, pack.name, of: space).file.count
+        packs.append(pack)
+      } catch let error where [.storageMissing, .packDamaged, .packWrongSpace].contains(error.code) {
+        // It stays out of every run until it is restored; who asks for its objects is told.
+      }
+    }
+    return packs.count >= RunKeeper.loosePackLimit || entryCount >= RunKeeper.looseEntryLimit ? packs : nil
+  }
+
+  /// Which runs are merged next: the smallest ones, as soon as they have together half of what the next larger has.
+  ///
+  /// So each run has more than twice as many entries as all smaller ones together: 10^7 entries are in seven runs at most,
+  /// and each is written some ten times.
+  ///
+  /// - Parameter runs: those of a generation, largest first.
+  /// - Returns: at least two runs; none where all is well.
+  static func merged(_ runs: [RunRow]) -> [RunRow] {
+    let small = runs.filter { $0.entryCount < RunFormat.mergedEntryLimit }
+    var rest = small.reduce(0) { $0 + $1.entryCount }
+    for (position, run) in small.dropLast().enumerated() {
+      rest -= run.entryCount
+      if run.entryCount <= 2 * rest { return Array(small[position...]) }
+    }
+    return []
+  }
+
+  private func merge(_ rows: [RunRow], in space: Space) async throws(PosternError) {
+    let runs = try rows.map { (row) throws(PosternError) in try objects.openRun(row, of: space) }
+    // A pack that is gone never comes back: its number is not used again.
+    var isKept: [UInt64: Bool] = [:]
+    let run = try write(space, entryLimit: rows.reduce(0) { $0 + $1.entryCount }) { (writer) throws(PosternError) in
+      try writer.append(merging: runs) { (pack) throws(PosternError) in
+        if let known = isKept[pack] { return known }
+        let row = try objects.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }
+        let isThere = row.map { $0.state != .abandoned } ?? false
+        isKept[pack] = isThere
+        return isThere
+      }
+    }
+    let numbers = rows.map(\.number)
+    try await objects.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
+    // What cannot be removed now is removed at the next start.
+    for number in numbers { try? objects.removeRun(number) }
+    if run.entryCount == 0 { try? objects.removeRun(run.number) }
+  }
+
+  /// Writes a run's file and makes it and its name durable.
+  private nonisolated func write(
+    _ space: Space, entryLimit: Int, _ body: (inout RunWriter) throws(PosternError) -> Void
+  ) throws(PosternError) -> RunRow {
+    let number = objects.index.reserveRun()
+    do throws(PosternError) {
+      var writer = try objects.folder.createRun(
+        number: number, app: space.app, generation: space.generation, entryLimit: entryLimit)
+      try body(&writer)
+      let entryCount = try writer.finish()
+      try objects.folder.syncRuns()
+      return RunRow(number: number, entryCount: entryCount)
+    } catch {
+      try? objects.removeRun(number)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,181 @@
+internal import Bulk
+public import Core
+
+/// An open run: sorted entries of objects of one generation, found by bisection over the pages' first prefixes.
+public final class RunFile: Sendable {
+  private let file: OpenFile
+  private let layout: RunLayout
+  private let seed: UInt64
+  /// The first prefix of each page.
+  private let fences: [UInt64]
+  /// The filter; nil where it is read block by block from the file.
+  private let filter: [UInt8]?
+
+  /// Opens a run.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - app: the application that it has to be of.
+  ///   - generation: the generation that it has to be of.
+  ///   - filterByteLimit: the most bytes of a filter that is kept in memory.
+  ///   - files: the file system.
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`; `storage.run-damaged`.
+  public init(
+    _ path: String, app: Digest, generation: UInt64, filterByteLimit: Int = .max, files: any FileLayer = SystemFiles()
+  ) throws(PosternError) {
+    file = try OpenFile(path, .read, files: files)
+    let length = try file.length()
+    guard let header = try file.read(at: 0, count: RunFormat.headerByteCount) else { throw RunFile.damaged(path) }
+    let checksum: Digest
+    do throws(ByteReader.Failure) {
+      var reader = ByteReader(header)
+      let magic = try reader.read(RunFormat.magic.count)
+      let (headerApp, headerGeneration) = (try reader.readDigest(), try reader.read(UInt64.self))
+      let entryCount = try reader.read(UInt64.self)
+      let blockCount = try reader.read(UInt64.self)
+      seed = try reader.read()
+      checksum = try reader.readDigest()
+      guard magic.elementsEqual(RunFormat.magic), headerApp == app, headerGeneration == generation,
+        entryCount <= length / UInt64(RunFormat.entryByteCount), blockCount >= 1,
+        blockCount <= length / UInt64(RunFilter.blockByteCount)
+      else { throw .truncated }
+      layout = RunLayout(entryCount: Int(entryCount), filterBlockCount: Int(blockCount))
+    } catch {
+      throw RunFile.damaged(path)
+    }
+    guard UInt64(layout.byteCount) == length,
+      let fences = try file.read(at: UInt64(layout.fencesOffset), count: 8 * layout.pageCount),
+      SHA256.hash(header.dropLast(Digest.byteCount) + fences) == checksum
+    else { throw RunFile.damaged(path) }
+    let count = layout.pageCount
+    self.fences = fences.withUnsafeBytes { bytes in
+      (0..<count).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+    }
+    filter =
+      layout.filterByteCount <= filterByteLimit
+      ? try file.read(at: UInt64(layout.filterOffset), count: layout.filterByteCount) : nil
+  }
+
+  /// How many entries the run has.
+  public var entryCount: Int { layout.entryCount }
+
+  /// How much memory the open run takes.
+  public var memoryByteCount: Int { 8 * fences.count + (filter?.count ?? 0) }
+
+  /// Looks up many prefixes.
+  ///
+  /// - Parameters:
+  ///   - queries: sorted by prefix.
+  ///   - isSeen: whether the asker may see a pack's objects.
+  ///   - body: called with each query's index and entry: at most ``RunFormat/candidateLimit`` of one query.
+  /// - Throws: what the two throw; `storage.failed`, `storage.run-damaged`.
+  public func find(
+    _ queries: [RunQuery], isSeen: (UInt64) throws(PosternError) -> Bool,
+    _ body: (Int, RunEntry) throws(PosternError) -> Void
+  ) throws(PosternError) {
+    var page = Page(file: self)
+    for query in queries where try mayContain(query.prefix) {
+      var number = max(0, fences.position { $0 < query.prefix } - 1)
+      var taken = 0
+      pages: while number < layout.pageCount, fences[number] <= query.prefix {
+        try page.load(number)
+        var index = page.position(of: query.prefix)
+        while index < page.count {
+          let entry = page[index]
+          guard entry.prefix == query.prefix else { break pages }
+          if try isSeen(entry.pack) {
+            try body(query.index, entry)
+            taken += 1
+            if taken == RunFormat.candidateLimit { break pages }
+          }
+          index += 1
+        }
+        number += 1
+      }
+    }
+  }
+
+  private func mayContain(_ prefix: UInt64) throws(PosternError) -> Bool {
+    let place = RunFilter.place(of: prefix, seed: seed, blockCount: layout.filterBlockCount)
+    let start = place.block * RunFilter.blockByteCount
+    if let filter {
+      return filter.withUnsafeBytes { bytes in
+        RunFilter.mayContain(place.bits, in: UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
+      }
+    }
+    guard let block = try file.read(at: UInt64(layout.filterOffset + start), count: RunFilter.blockByteCount) else {
+      throw RunFile.damaged(file.path)
+    }
+    return block.withUnsafeBytes { RunFilter.mayContain(place.bits, in: $0) }
+  }
+
+  /// Entries of a range, which is cut at the run's end.
+  func entries(from start: Int, count: Int) throws(PosternError) -> [RunEntry] {
+    let count = min(count, layout.entryCount - start)
+    guard count > 0 else { return [] }
+    let offset = RunFormat.pageByteCount + start * RunFormat.entryByteCount
+    guard let bytes = try file.read(at: UInt64(offset), count: count * RunFormat.entryByteCount) else {
+      throw RunFile.damaged(file.path)
+    }
+    return bytes.withUnsafeBytes { bytes in (0..<count).map { RunEntry(bytes, at: $0) } }
+  }
+
+  static func damaged(_ path: String) -> PosternError {
+    PosternError(
+      .storageRunDamaged, "The run \(path) of the archive's index is damaged.",
+      advice: "Stop the archive, remove the folder runs/ of its data folder, and start it: runs are made from the packs.")
+  }
+
+  /// The page that was read last: neighbours in the order of their ids are often on one.
+  private struct Page {
+    let file: RunFile
+    private var number = -1
+    private var entries: [RunEntry] = []
+
+    init(file: RunFile) { self.file = file }
+
+    var count: Int { entries.count }
+
+    subscript(index: Int) -> RunEntry { entries[index] }
+
+    mutating func load(_ number: Int) throws(PosternError) {
+      guard number != self.number else { return }
+      entries = try file.entries(from: number * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
+      self.number = number
+    }
+
+    func position(of prefix: UInt64) -> Int { entries.position { $0.prefix < prefix } }
+  }
+}
+
+extension Array {
+  /// How many elements of a sorted array come before a place: those that `isBefore` says so of.
+  func position(_ isBefore: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBefore(self[middle]) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
+extension [RunEntry] {
+  /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:isSeen:_:)``.
+  public func find(
+    _ queries: [RunQuery], isSeen: (UInt64) throws(PosternError) -> Bool,
+    _ body: (Int, RunEntry) throws(PosternError) -> Void
+  ) throws(PosternError) {
+    for query in queries {
+      var index = position { $0.prefix < query.prefix }
+      var taken = 0
+      while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
+        if try isSeen(self[index].pack) {
+          try body(query.index, self[index])
+          taken += 1
+        }
+        index += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,205 @@
+import Archive
+import Core
+import Fixtures
+import Foundation
+import Index
+import Packs
+import Records
+import Testing
+
+/// The index's runs: built when packs are many, merged, lost, damaged, and interrupted at every step.
+@Suite struct RunTests {
+  private let new: NewArchive
+  private let application: Application
+
+  init() async throws {
+    new = try await NewArchive(inMemory: true)
+    application = try Application(home: new.archive.home)
+    _ = try await application.register(in: new.archive)
+  }
+
+  private func push(
+    to count: UInt64, after epochs: [EpochFixture] = [], _ archive: Archive
+  ) async throws -> [EpochFixture] {
+    var epochs = epochs
+    while UInt64(epochs.count) < count {
+      let epoch = try application.epoch(UInt64(epochs.count + 1), after: epochs.last?.leafHash ?? .zero)
+      try await application.push(epoch, to: archive)
+      epochs.append(epoch)
+    }
+    await archive.finish()
+    return epochs
+  }
+
+  private func runs(at path: String) throws -> [String] { try files(in: "\(path)/runs") }
+
+  private func expectAll(_ epochs: [EpochFixture], in archive: Archive) throws {
+    for epoch in epochs { try archive.expectWhole(epoch, of: application) }
+  }
+
+  @Test func manyPacksGetARunAndRunsAreMerged() async throws {
+    var epochs = try await push(to: 15, new.archive)
+    #expect(try runs(at: new.path).isEmpty)
+    epochs = try await push(to: 16, after: epochs, new.archive)
+    #expect(try runs(at: new.path) == ["1.run"])
+    try expectAll(epochs, in: new.archive)
+    epochs = try await push(to: 33, after: epochs, new.archive)
+    #expect(try runs(at: new.path) == ["3.run"])
+    try expectAll(epochs, in: new.archive)
+    // All that an unchanged state needs is found, in runs and in what is loose.
+    let token = try await application.begin(try application.epoch(34, after: epochs[32].leafHash), in: new.archive)
+    for epoch in epochs {
+      let missing = try await new.archive.missing(epoch.state.objects.map(\.id), for: token)
+      #expect(missing.allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test func lostRunsAreBuiltAgain() async throws {
+    let epochs = try await push(to: 17, new.archive)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    try FileManager.default.removeItem(atPath: "\(copy)/runs")
+    try expectAll(epochs, in: try await openArchive(at: copy))
+    #expect(try runs(at: copy) == ["2.run"])
+
+    // What a stop left of a run that no row names.
+    let other = new.folder.path("other")
+    try FileManager.default.copyItem(atPath: new.path, toPath: other)
+    try Data([1, 2, 3]).write(to: URL(filePath: "\(other)/runs/77.run"))
+    try expectAll(epochs, in: try await openArchive(at: other))
+    #expect(try runs(at: other) == ["1.run"])
+  }
+
+  @Test func aDamagedRunIsToldAndMended() async throws {
+    let epochs = try await push(to: 16, new.archive)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    try Data(repeating: 0, count: 9_000).write(to: URL(filePath: "\(copy)/runs/1.run"))
+    do {
+      let archive = try await openArchive(at: copy)
+      let error = refusal { try archive.storedObjects([epochs[0].fields.root], app: application.app, generation: 1) }
+      #expect(error?.code == .storageRunDamaged)
+    }
+    // As the error says: the folder is removed.
+    try FileManager.default.removeItem(atPath: "\(copy)/runs")
+    try expectAll(epochs, in: try await openArchive(at: copy))
+  }
+
+  /// A run is a hint: what it says of packs that are gone, or of other objects, is nothing.
+  @Test func whatARunSaysWronglyIsNotBelieved() async throws {
+    let epochs = try await push(to: 1, new.archive)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    let (object, other) = (epochs[0].state.objects[0], Digest(Array(repeating: 7, count: 32)) ?? .zero)
+    do {
+      let folder = try DataFolder.open(at: copy)
+      let index = try ArchiveIndex.open(path: folder.indexPath)
+      let pack = try #require(
+        try index.read { (s) throws(PosternError) in try s.packs(in: .placed) }.last { $0.generation == 1 })
+      var entries = (0..<40).map { RunEntry(prefix: object.id.prefix, pack: 1_000 + UInt64($0), position: $0) }
+      entries += (0..<3).flatMap { position in
+        [object.id, other].map { RunEntry(prefix: $0.prefix, pack: pack.number, position: position) }
+      }
+      let space = Space(app: application.app, generation: 1)
+      let number = index.reserveRun()
+      var writer = try folder.createRun(number: number, app: space.app, generation: 1, entryLimit: entries.count)
+      for entry in entries.sorted() { try writer.append(entry) }
+      let count = try writer.finish()
+      try await index.writer.addRun(RunRow(number: number, entryCount: count), of: space, listing: [])
+      try index.close()
+    }
+    let archive = try await openArchive(at: copy)
+    try expectAll(epochs, in: archive)
+    #expect(
+      refusal { try archive.storedObjects([other], app: application.app, generation: 1) }?.code == .archiveNotFound)
+    let token = try await application.begin(try application.epoch(2, after: epochs[0].leafHash), in: archive)
+    #expect(try await archive.missing([object.id, other], for: token) == [2])
+  }
+
+  /// Full packs of an open push are found by their footers, in a run once they are many, and after a crash; given up, they
+  /// leave nothing but entries that the next merge drops.
+  @Test func fullPacksOfAPushAreFoundAndForgotten() async throws {
+    let epoch = try application.epoch(1)
+    let token = try await application.begin(epoch, in: new.archive)
+    let count = 2 * PackFormat.objectLimit + 1_000
+    var ids: [Digest] = []
+    for start in stride(from: 0, to: count, by: 8_192) {
+      let objects = (start..<min(count, start + 8_192)).map { number in
+        var bytes = [UInt8](repeating: 0, count: 533)
+        withUnsafeBytes(of: number) { bytes.replaceSubrange(0..<8, with: $0) }
+        return StoredObject(kind: 1, bytes: bytes)
+      }
+      ids += objects.map(\.id)
+      try await new.archive.upload(MemoryBatch(objects), to: token)
+    }
+    func missingCount(_ archive: Archive, _ token: PushToken) async throws -> Int {
+      var missing = 0
+      for start in stride(from: 0, to: count, by: 16_384) {
+        let bits = try await archive.missing(Array(ids[start..<min(count, start + 16_384)]), for: token)
+        missing += bits.reduce(0) { $0 + $1.nonzeroBitCount }
+      }
+      return missing
+    }
+    #expect(try await missingCount(new.archive, token) == 0)
+    #expect(try runs(at: new.path) == ["1.run"])
+    #expect(refusal { try new.archive.storedObjects([ids[7]], app: application.app, generation: 1) } != nil)
+
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    do {
+      let archive = try await openArchive(at: copy)
+      let next = try await application.begin(epoch, in: archive)
+      // The last thousand were not noted yet.
+      #expect(try await missingCount(archive, next) == 1_000)
+      try await archive.abandon(next)
+      #expect(try files(in: "\(copy)/incoming").isEmpty)
+      let again = try await application.begin(epoch, in: archive)
+      #expect(try await missingCount(archive, again) == count)
+      let epochs = try await push(to: 17, archive)
+      try expectAll([epochs[0], epochs[16]], in: archive)
+    }
+    // The run of what was given up is by far the larger one, and stays until as much has come.
+    #expect(try runs(at: copy) == ["1.run", "2.run"])
+    try await new.archive.abandon(token)
+  }
+
+  /// The push that makes a run, merges it with the one before and removes both, stopped at each call in turn.
+  @Test(arguments: [FaultyFiles.Fault.death, .failure(EIO), .failure(ENOSPC)])
+  func aStopAtAnyCallLosesNothing(_ fault: FaultyFiles.Fault) async throws {
+    var generator = SeededGenerator.printing()
+    let epochs = try await push(to: 31, new.archive)
+    let next = try application.epoch(32, after: epochs[30].leafHash)
+    var call = 0
+    var merged = 0
+    while true {
+      let folder = try TemporaryFolder(inMemory: true)
+      let path = folder.path("archive")
+      try FileManager.default.copyItem(atPath: new.path, toPath: path)
+      let files = FaultyFiles()
+      let recorder = StopRecorder()
+      var error: PosternError?
+      do {
+        let archive = try await Archive.open(at: path, files: files, stop: recorder.handler)
+        files.arm(fault, at: call)
+        error = await refusal { try await application.push(next, to: archive) }
+        await archive.finish()
+      }
+      guard files.struck != nil else { break }
+      if fault == .death { files.losePower(&generator) }
+      let archive = try await openArchive(at: path)
+      try expectAll([epochs[0], epochs[15], epochs[30]], in: archive)
+      if error == nil {
+        try archive.expectWhole(next, of: application)
+      } else if try archive.show(application.app).epoch?.leaf != next.leaf {
+        try await application.push(next, to: archive)
+      }
+      await archive.finish()
+      try archive.expectWhole(next, of: application)
+      #expect(try (1...2).contains(runs(at: path).count))
+      if try runs(at: path).count == 1 { merged += 1 }
+      call += 1
+    }
+    print("\(call) calls")
+    #expect(call > 60 && merged > 0)
+  }
+}
