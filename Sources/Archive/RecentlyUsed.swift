@@ -3,7 +3,7 @@ import Synchronization
 /// Values that were used of late, within a bound on their count and their cost; the longest unused goes first.
 ///
 /// What goes is only let go of: who uses it still has it.
-final class RecentlyUsed<Value: Sendable>: Sendable {
+package final class RecentlyUsed<Value: Sendable>: Sendable {
   private struct Entry {
     let value: Value
     let cost: Int
@@ -27,13 +27,13 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
   private static var recentUseCount: UInt64 { 1_024 }
 
   /// Holds nothing yet.
-  init(countLimit: Int, costLimit: Int = .max) {
+  package init(countLimit: Int, costLimit: Int = .max) {
     self.countLimit = countLimit
     self.costLimit = costLimit
   }
 
   /// The value of a key, which counts as used now.
-  subscript(key: UInt64) -> Value? {
+  package subscript(key: UInt64) -> Value? {
     state.withLock { state in
       state.clock += 1
       state.entries[key]?.lastUse = state.clock
@@ -42,7 +42,7 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
   }
 
   /// Keeps a value, unless it costs more than all may.
-  func keep(_ value: Value, cost: Int = 1, for key: UInt64) {
+  package func keep(_ value: Value, cost: Int = 1, for key: UInt64) {
     guard cost <= costLimit else { return }
     state.withLock { state in
       state.remove(key)
@@ -57,7 +57,7 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
   }
 
   /// Whether a value of some cost finds room without pushing out what is in use.
-  func hasRoom(for cost: Int) -> Bool {
+  package func hasRoom(for cost: Int) -> Bool {
     state.withLock { state in
       let inUse = state.entries.values.filter { $0.lastUse + RecentlyUsed.recentUseCount > state.clock }
       return inUse.reduce(cost) { $0 + $1.cost } <= costLimit
@@ -65,5 +65,5 @@ final class RecentlyUsed<Value: Sendable>: Sendable {
   }
 
   /// Lets a value go.
-  func remove(_ key: UInt64) { state.withLock { $0.remove(key) } }
+  package func remove(_ key: UInt64) { state.withLock { $0.remove(key) } }
 }

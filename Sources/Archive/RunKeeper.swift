@@ -1,5 +1,5 @@
 import Core
-import Index
+package import Index
 import Packs
 import Synchronization
 
@@ -10,7 +10,7 @@ import Synchronization
 /// pack that no run lists, the footer is asked.
 ///
 /// It works on a queue of its own, one generation after the other.
-actor RunKeeper {
+package actor RunKeeper {
   private let objects: ObjectFinder
   private let due = Mutex<Set<Space>>([])
   private let queue = SerialQueue(label: "postern.runs")
@@ -23,7 +23,7 @@ actor RunKeeper {
   /// Entries that are sorted in memory at once, 16 bytes each, and those of one pack beyond.
   private static let sortedEntryLimit = 1 << 19
 
-  nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// A keeper of an archive's runs.
   init(_ objects: ObjectFinder) { self.objects = objects }
@@ -115,6 +115,11 @@ actor RunKeeper {
 
   /// The packs that get a run now; nil where they are too few.
   private func duePacks(_ storage: SpaceStorage) throws(PosternError) -> [PackRow]? {
+    // Without a look at their files: an object has 61 bytes there at least, its line in the footer included.
+    let byteCount = storage.loosePacks.reduce(0) { $0 + $1.byteCount }
+    guard storage.loosePacks.count >= RunKeeper.loosePackLimit || byteCount >= 61 * RunKeeper.looseEntryLimit else {
+      return nil
+    }
     var packs: [PackRow] = []
     var entryCount = 0
     for pack in storage.loosePacks where entryCount < RunKeeper.sortedEntryLimit {
@@ -131,12 +136,12 @@ actor RunKeeper {
 
   /// Which runs are merged next: the smallest ones, as soon as they have together half of what the next larger has.
   ///
-  /// So each run has more than twice as many entries as all smaller ones together: 10^7 entries are in seven runs at most,
-  /// and each is written some ten times.
+  /// So each run has more than twice as many entries as all smaller ones together: 10^7 entries are in a dozen runs at
+  /// most, and each is written less than fifteen times.
   ///
   /// - Parameter runs: those of a generation, largest first.
   /// - Returns: at least two runs; none where all is well.
-  static func merged(_ runs: [RunRow]) -> [RunRow] {
+  package static func merged(_ runs: [RunRow]) -> [RunRow] {
     let small = runs.filter { $0.entryCount < RunFormat.mergedEntryLimit }
     var rest = small.reduce(0) { $0 + $1.entryCount }
     for (position, run) in small.dropLast().enumerated() {

@@ -15,8 +15,8 @@ public final class ArchiveIndex: Sendable {
 
   /// How many reads go on side by side.
   ///
-  /// More than there are processors: a question of ``idLimit`` ids takes a tenth of a second, and short reads
-  /// shall find a connection beside many of them. A connection holds at most 2 MiB of pages and two descriptors.
+  /// More than there are processors: short reads shall find a connection beside long pages of lists. A connection holds at
+  /// most 2 MiB of pages and two descriptors.
   private static let readerCount = 32
 
   /// The one way to change the index.
@@ -71,8 +71,7 @@ public final class ArchiveIndex: Sendable {
   /// Answers questions on one consistent snapshot of what is committed.
   ///
   /// The call blocks its thread for the length of `body`, which does nothing but ask, and before that until a
-  /// connection is free: a read of one row waits when as many pushes as there are connections ask for thousands
-  /// of ids at the same instant.
+  /// connection is free.
   ///
   /// - Throws: what `body` throws; `index.damaged`, `index.busy`, `storage.failed`.
   public func read<Result>(

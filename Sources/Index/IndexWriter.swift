@@ -10,8 +10,8 @@ import GRDB
 /// A call runs to its end on the writer's own queue, whatever happens to the task that waits for it: the
 /// transaction is a synchronous piece of code without a suspension in it, so that cancellation cannot roll
 /// it back. (GRDB's asynchronous writes look at the calling task, and do roll back.) Nor does a long write
-/// hold a thread that other tasks need. No call enters or sweeps more than 16,384 rows of
-/// objects, so that the transaction under way is a short one.
+/// hold a thread that other tasks need. Every call is bounded, so that the transaction
+/// under way is a short one.
 ///
 /// Every call either did all of what it says, durably (write-ahead log, `synchronous` FULL), or threw and
 /// changed nothing, with one exception: `index.unknown-outcome`. After it the writer refuses everything, and

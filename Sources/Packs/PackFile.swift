@@ -65,24 +65,31 @@ public struct PackFile: ~Copyable, Sendable {
       var last = index
       while last + 1 < positions.count, positions[last + 1] - positions[last] <= PackFile.gapCount,
         positions[last + 1] - first < PackFile.readCount
-      { last += 1 }
-      let entries = try entries(first..<positions[last] + 1)
-      for wanted in index...last { try body(wanted, entries[positions[wanted] - first]) }
+      {
+        last += 1
+      }
+      let bytes = try bytes(first..<positions[last] + 1)
+      for wanted in index...last {
+        let start = (positions[wanted] - first) * PackFormat.entryByteCount
+        let entry = bytes.withUnsafeBytes { bytes in
+          PackEntry(UnsafeRawBufferPointer(rebasing: bytes[start..<start + PackFormat.entryByteCount]))
+        }
+        guard let entry else { throw malformed }
+        try body(wanted, entry)
+      }
       index = last + 1
     }
   }
 
-  /// A range of the footer's entries.
-  ///
-  /// - Throws: `pack.damaged`, `storage.failed`.
-  public borrowing func entries(_ range: Range<Int>) throws(PosternError) -> [PackEntry] {
+  private borrowing func bytes(_ range: Range<Int>) throws(PosternError) -> [UInt8] {
     let offset = footerOffset + UInt64(PackFormat.footerHeadByteCount + range.lowerBound * PackFormat.entryByteCount)
     guard range.lowerBound >= 0, range.upperBound <= count,
-      let bytes = try file.read(at: offset, count: range.count * PackFormat.entryByteCount),
-      let entries = [PackEntry](encoded: bytes)
-    else { throw PackFormat.damaged(file.path, "its footer is malformed") }
-    return entries
+      let bytes = try file.read(at: offset, count: range.count * PackFormat.entryByteCount)
+    else { throw malformed }
+    return bytes
   }
+
+  private var malformed: PosternError { PackFormat.damaged(file.path, "its footer is malformed") }
 
   /// All of the footer's entries, as a run has them.
   ///
@@ -92,7 +99,9 @@ public struct PackFile: ~Copyable, Sendable {
     var entries: [RunEntry] = []
     entries.reserveCapacity(count)
     for start in stride(from: 0, to: count, by: PackFile.readCount) {
-      for entry in try self.entries(start..<min(count, start + PackFile.readCount)) {
+      let bytes = try bytes(start..<min(count, start + PackFile.readCount))
+      guard let some = [PackEntry](encoded: bytes) else { throw malformed }
+      for entry in some {
         entries.append(RunEntry(prefix: entry.id.prefix, pack: number, position: entries.count))
       }
     }

@@ -111,40 +111,56 @@ public final class RunFile: Sendable {
 
   /// Entries of a range, which is cut at the run's end.
   func entries(from start: Int, count: Int) throws(PosternError) -> [RunEntry] {
+    let bytes = try bytes(from: start, count: count)
+    return bytes.withUnsafeBytes { bytes in
+      (0..<bytes.count / RunFormat.entryByteCount).map { RunEntry(bytes, at: $0) }
+    }
+  }
+
+  private func bytes(from start: Int, count: Int) throws(PosternError) -> [UInt8] {
     let count = min(count, layout.entryCount - start)
     guard count > 0 else { return [] }
     let offset = RunFormat.pageByteCount + start * RunFormat.entryByteCount
     guard let bytes = try file.read(at: UInt64(offset), count: count * RunFormat.entryByteCount) else {
       throw RunFile.damaged(file.path)
     }
-    return bytes.withUnsafeBytes { bytes in (0..<count).map { RunEntry(bytes, at: $0) } }
+    return bytes
   }
 
   static func damaged(_ path: String) -> PosternError {
     PosternError(
       .storageRunDamaged, "The run \(path) of the archive's index is damaged.",
-      advice: "Stop the archive, remove the folder runs/ of its data folder, and start it: runs are made from the packs.")
+      advice: "Stop the archive, remove runs/ in its data folder, and start it: it makes them from the packs.")
   }
 
   /// The page that was read last: neighbours in the order of their ids are often on one.
   private struct Page {
     let file: RunFile
     private var number = -1
-    private var entries: [RunEntry] = []
+    private var bytes: [UInt8] = []
 
     init(file: RunFile) { self.file = file }
 
-    var count: Int { entries.count }
+    var count: Int { bytes.count / RunFormat.entryByteCount }
 
-    subscript(index: Int) -> RunEntry { entries[index] }
+    subscript(index: Int) -> RunEntry { bytes.withUnsafeBytes { RunEntry($0, at: index) } }
 
     mutating func load(_ number: Int) throws(PosternError) {
       guard number != self.number else { return }
-      entries = try file.entries(from: number * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
+      bytes = try file.bytes(from: number * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
       self.number = number
     }
 
-    func position(of prefix: UInt64) -> Int { entries.position { $0.prefix < prefix } }
+    func position(of prefix: UInt64) -> Int {
+      bytes.withUnsafeBytes { bytes in
+        var (low, high) = (0, count)
+        while low < high {
+          let middle = (low + high) / 2
+          if RunEntry(bytes, at: middle).prefix < prefix { low = middle + 1 } else { high = middle }
+        }
+        return low
+      }
+    }
   }
 }
 
