@@ -66,7 +66,7 @@ extension Archive {
     try await archive.settlePacks()
     try await runs.settle()
     let publisher = Publisher(folder: folder, index: index)
-    if publishedSize != checkpoint.size { try publisher.catchUp(from: publishedSize ?? 0, to: newest) }
+    if publishedSize != checkpoint.size { try publisher.publish(from: publishedSize ?? 0, to: newest) }
     publisher.removePartials(from: publishedSize ?? 0, to: checkpoint.size)
     return archive
   }

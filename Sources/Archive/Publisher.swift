@@ -12,43 +12,50 @@ struct Publisher: Sendable {
   /// The committed log.
   let index: ArchiveIndex
 
-  /// Publishes what a group added.
-  ///
-  /// - Parameters:
-  ///   - growth: the tiles of the new size.
-  ///   - firstIndex: the first new leaf.
-  ///   - checkpoint: the committed checkpoint.
-  /// - Throws: `storage.*`.
-  func publish(_ growth: Growth, from firstIndex: UInt64, checkpoint: CheckpointRow) throws(PosternError) {
-    var files = growth.tiles.map { LogFile(path: $0.coordinate.path, bytes: $0.bytes) }
-    for bundle in bundles(from: firstIndex, to: growth.size) { files.append(try file(bundle)) }
-    try folder.publish(files)
-    try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
-    for tile in growth.tiles where tile.coordinate.isFull { removePartials(of: tile.coordinate.path) }
-    for bundle in bundles(from: firstIndex, to: growth.size) where bundle.width == TileCoordinate.fullWidth {
-      removePartials(of: bundle.path)
-    }
-  }
+  /// Files that are published together, so that a folder is synced once for all of them and memory is bounded.
+  private static let filesAtOnce = 64
 
-  /// Publishes all that the index has beyond what is on show, after a stop between commit and publication.
+  /// Publishes all that the index has beyond what is on show.
   ///
   /// - Parameters:
   ///   - publishedSize: the size of the published checkpoint; 0 where there is none.
-  ///   - checkpoint: the newest committed checkpoint.
+  ///   - checkpoint: a newer committed checkpoint.
   /// - Throws: `storage.*`, `index.*`.
-  func catchUp(from publishedSize: UInt64, to checkpoint: CheckpointRow) throws(PosternError) {
+  func publish(from publishedSize: UInt64, to checkpoint: CheckpointRow) throws(PosternError) {
+    var files: [LogFile] = []
+    func add(_ file: LogFile) throws(PosternError) {
+      files.append(file)
+      guard files.count == Publisher.filesAtOnce else { return }
+      try folder.publish(files)
+      files = []
+    }
     for level in 0..<8 {
       let width = UInt64(1) << UInt64(8 * level)
-      guard checkpoint.size >= width else { break }
+      guard checkpoint.size / width > publishedSize / width else { break }
       var number = publishedSize / width / 256
       while let tile = TileCoordinate(level: level, index: number, treeSize: checkpoint.size) {
-        try folder.publish([LogFile(path: tile.path, bytes: try index.tile(tile))])
+        try add(LogFile(path: tile.path, bytes: try index.tile(tile)))
         number += 1
       }
     }
-    // One by one: the bundles of a whole log would not fit into memory.
-    for bundle in bundles(from: publishedSize, to: checkpoint.size) { try folder.publish([try file(bundle)]) }
+    for bundle in bundles(from: publishedSize, to: checkpoint.size) { try add(try file(bundle)) }
+    try folder.publish(files)
     try folder.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note)])
+    removeReplaced(from: publishedSize, to: checkpoint.size)
+  }
+
+  /// Removes the partial tiles and bundles whose full ones came on show.
+  private func removeReplaced(from publishedSize: UInt64, to size: UInt64) {
+    for level in 0..<8 {
+      let (first, full) = (publishedSize >> UInt64(8 * (level + 1)), size >> UInt64(8 * (level + 1)))
+      guard first < full else { break }
+      for number in first..<full {
+        guard let tile = TileCoordinate(level: level, index: number, treeSize: size) else { break }
+        removePartials(of: tile.path)
+        guard level == 0, let bundle = BundleCoordinate(index: number, treeSize: size) else { continue }
+        removePartials(of: bundle.path)
+      }
+    }
   }
 
   /// Removes the partial tiles and bundles that a stop left beside full ones; the checkpoint is on show.

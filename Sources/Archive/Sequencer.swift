@@ -15,7 +15,8 @@ struct Submission: Sendable {
   let packs: [PackSealing]
 }
 
-/// The one writer of the log: takes checked records in groups and makes each group durable before it answers.
+/// The one writer of the log: takes checked records in groups and makes each group durable before it answers. What was
+/// answered is put on show right after.
 ///
 /// When nobody can know what the disk holds, it stops: it signs nothing more, and every record is refused. Only a
 /// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits
@@ -24,7 +25,7 @@ actor Sequencer {
   private let objects: ObjectFinder
   private let runs: RunKeeper
   private let signer: NoteSigner
-  private let publisher: Publisher
+  private let publishing: PublishingQueue
   /// Told once, when the log stops: what runs the archive ends the process.
   private let stop: @Sendable (PosternError) -> Void
   private let queue = SerialQueue(label: "postern.sequencer")
@@ -34,6 +35,7 @@ actor Sequencer {
   private var waiting: [Waiting] = []
   private var isCommitting = false
   /// What goes on after the newest answers.
+  private var showing: Task<Void, Never>?
   private var cleaning: Task<Void, Never>?
   /// What every record is refused with since the log stopped.
   private var stopped: PosternError?
@@ -50,7 +52,7 @@ actor Sequencer {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-  /// A sequencer that goes on from the newest committed checkpoint.
+  /// A sequencer that goes on from the newest committed checkpoint, which is on show.
   init(
     objects: ObjectFinder, runs: RunKeeper, signer: consuming NoteSigner, tree: Tree, newest: CheckpointRow,
     stop: @escaping @Sendable (PosternError) -> Void
@@ -61,15 +63,14 @@ actor Sequencer {
     self.tree = tree
     self.newest = newest
     self.stop = stop
-    publisher = Publisher(folder: objects.folder, index: objects.index)
+    publishing = PublishingQueue(objects, publishedSize: newest.size)
   }
 
-  private var folder: DataFolder { objects.folder }
   private var index: ArchiveIndex { objects.index }
 
   /// Admits a record, or says why not.
   ///
-  /// - Returns: the leaf's place, once record, checkpoint and packs are durable and published.
+  /// - Returns: the leaf's place, once record, checkpoint and packs are durable.
   /// - Throws: what `apply` throws, `storage.full`, `push.ended`: nothing is changed then. `archive.stopped`: only
   ///   the next start can tell.
   func admit(_ submission: Submission) async throws(PosternError) -> Admission {
@@ -108,7 +109,7 @@ actor Sequencer {
     isCommitting = false
   }
 
-  /// Commits one group: how a push becomes durable, steps 4 to 7. (1 to 3 are ``Archive/begin(_:)``,
+  /// Commits one group: how a push becomes durable, steps 4 to 6. (1 to 3 are ``Archive/begin(_:)``,
   /// ``Archive/upload(_:to:)`` and ``PushSession/seal(_:bodies:)``.)
   private func commit(_ waiting: [Waiting]) async {
     // 4. Judge in order, over committed state and the group's own effects. Who is refused leaves no trace.
@@ -128,21 +129,35 @@ actor Sequencer {
       twins = try await index.writer.commit(group.rows(from: newest, to: checkpoint, tiles: growth.tiles))
       tree = grown
       newest = checkpoint
-
-      // 6. Packs under their names, then tiles, bundles, and the checkpoint last. A start redoes all of it.
-      await publish(group, without: twins, growth: growth, checkpoint: checkpoint)
     } catch {
       // Whether these records are in the log, only the disk knows: a start reads it and goes on from there.
       if error.endsTheProcess { halt(error) }
       return rolledBack(waiting, verdicts, group, error)
     }
-    // 7. Answer.
-    answer(waiting, stopped.map { stopped in verdicts.map { _ in .failure(stopped) } } ?? verdicts)
-    runs.note(group.placements.map { Space(app: $0.app, generation: $0.generation) })
-    let before = cleaning
+    // 6. Answer: what was committed is durable.
+    answer(waiting, verdicts)
+    // 7. Packs under their names, then tiles, bundles, and the checkpoint last. A start does all of it that a stop left.
+    let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
+    publishing.add(placements, newest)
+    let published = showing
+    showing = Task {
+      await published?.value
+      await publish()
+    }
+    runs.note(placements.map { Space(app: $0.app, generation: $0.generation) })
+    let cleaned = cleaning
     cleaning = Task {
-      await before?.value
+      await cleaned?.value
       await clean(twins)
+    }
+  }
+
+  private func publish() async {
+    guard stopped == nil else { return }
+    do throws(PosternError) {
+      try await publishing.publish()
+    } catch {
+      halt(error)
     }
   }
 
@@ -158,11 +173,12 @@ actor Sequencer {
     }
   }
 
-  /// Returns when all is done that no answer waits for.
+  /// Returns when all is on show, and all is done that no answer waits for.
   func finish() async {
-    while let last = cleaning {
-      await last.value
-      if last == cleaning { return }
+    while let (shown, cleaned) = showing.flatMap({ shown in cleaning.map { (shown, $0) } }) {
+      await shown.value
+      await cleaned.value
+      if shown == showing, cleaned == cleaning { return }
     }
   }
 
@@ -205,25 +221,6 @@ actor Sequencer {
   private func signed(_ growth: Growth) throws(PosternError) -> CheckpointRow {
     let checkpoint = try Checkpoint(origin: signer.verifier.name, size: growth.size, root: growth.root)
     return CheckpointRow(size: growth.size, note: try checkpoint.signed(by: signer).bytes)
-  }
-
-  private func publish(
-    _ group: AdmissionGroup, without twins: [PackRow], growth: Growth, checkpoint: CheckpointRow
-  ) async {
-    let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
-    do throws(PosternError) {
-      try folder.place(placements)
-      try publisher.publish(growth, from: group.firstIndex, checkpoint: checkpoint)
-    } catch {
-      // Committed, but not on show: only a start can say again what is.
-      return halt(error)
-    }
-    do throws(PosternError) {
-      try await index.writer.markPlaced(placements.map(\.number))
-    } catch {
-      // A note that spares the next start some work; but a writer that knows no more than this ends everything.
-      if error.endsTheProcess { halt(error) }
-    }
   }
 }
 

@@ -65,7 +65,7 @@ import Trust
   /// Pushes an epoch as a client does that does not know what became of it.
   private func pushOrRepeat(_ epoch: EpochFixture, to archive: Archive) async throws -> [UInt8] {
     do throws(PosternError) {
-      return try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil)
+      return try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil)
     } catch  where error.code != .epochNotAdmitted {
       throw error
     } catch {}

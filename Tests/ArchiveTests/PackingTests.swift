@@ -74,7 +74,7 @@ import Testing
     let large = try application.epoch(1, state: Application.state(1, chunkCount: 5_000))
     let token = try await application.begin(large, in: archive)
     try await upload(large.state.objects, in: token)
-    _ = try await archive.seal(leaf: large.leaf, bodies: large.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: large.leaf, bodies: large.epochBodies, token: token)
     for start in [0, 4_096] {
       let some = Array(large.state.objects[start...].prefix(4_096))
       #expect(try archive.storedObjects(some.map(\.id), app: application.app, generation: 1) == some)
@@ -89,7 +89,7 @@ import Testing
     let token = try await application.begin(epoch, in: archive)
     try await upload(objects, in: token)
     try await upload(epoch.state.objects, in: token)
-    _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     try archive.expectWhole(epoch, of: application)
     try expectFootersAreRows(in: archive, at: new.path)
     try await expectGone(objects, after: epoch, in: archive)
@@ -107,11 +107,11 @@ import Testing
     let token = try await application.begin(second, in: archive)
     try await upload(second.state.objects, in: token)
     #expect(
-      await refusal { try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: token) }?.code
+      await refusal { try await archive.sealAndShow(leaf: stale.leaf, bodies: stale.epochBodies, token: token) }?.code
         == .epochVersion)
     let third = try application.epoch(2, after: epoch.leafHash, state: Application.state(9))
     try await upload(third.state.objects, in: token)
-    _ = try await archive.seal(leaf: third.leaf, bodies: third.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: third.leaf, bodies: third.epochBodies, token: token)
     try archive.expectWhole(third, of: application)
     try expectFootersAreRows(in: archive, at: new.path)
     let kept = Set(third.state.objects.map(\.id)).union(epoch.state.objects.map(\.id))
@@ -143,7 +143,7 @@ import Testing
     #expect((1...5_000).contains(missingCount))
     let sent = try await restarted.send(Array(objects.suffix(8_000)) + epoch.state.objects, in: next)
     #expect(sent.count == missingCount + epoch.state.objects.count)
-    _ = try await restarted.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: next)
+    _ = try await restarted.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: next)
     try restarted.expectWhole(epoch, of: application)
     #expect(try files(in: "\(copy)/incoming").isEmpty)
     try await expectGone(objects, after: epoch, in: restarted)
@@ -159,12 +159,12 @@ import Testing
     let otherToken = try await application.begin(other, in: archive, uploader: 1)
     try await upload(other.state.objects, in: otherToken)
     let error = await refusal {
-      try await archive.seal(leaf: other.leaf, bodies: other.epochBodies, token: otherToken)
+      try await archive.sealAndShow(leaf: other.leaf, bodies: other.epochBodies, token: otherToken)
     }
     #expect(error?.code == .epochVersion)
     let token = try await application.begin(second, in: archive)
     try await upload(second.state.objects, in: token)
-    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     // A second pack keeps the first one as it is when the next begin adopts both.
     let more = noise(1, byteCount: 533, seed: 3)
     try await upload(more, in: otherToken)
@@ -189,12 +189,12 @@ import Testing
     let otherToken = try await application.begin(stale, in: archive, uploader: 1)
     let sent = try await archive.send(third.state.objects, in: otherToken)
     let error = await refusal {
-      try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: otherToken)
+      try await archive.sealAndShow(leaf: stale.leaf, bodies: stale.epochBodies, token: otherToken)
     }
     #expect(error?.code == .epochVersion && !sent.isEmpty)
     let token = try await application.begin(second, in: archive)
     #expect(try await archive.send(third.state.objects, in: token) == sent)
-    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
 
     var state = Application.state(9)
     var random = SeededGenerator(seed: 4_242)
@@ -219,7 +219,7 @@ import Testing
     var token = try await application.begin(stale, in: archive)
     let sent = try await archive.send(second.state.objects, in: token)
     let error = await refusal {
-      try await archive.seal(leaf: stale.leaf, bodies: stale.epochBodies, token: token)
+      try await archive.sealAndShow(leaf: stale.leaf, bodies: stale.epochBodies, token: token)
     }
     #expect(error?.code == .epochVersion && !sent.isEmpty)
     for _ in 0..<4 {
@@ -227,7 +227,7 @@ import Testing
       let missing = try await archive.missing(second.state.objects.map(\.id), for: token)
       #expect(missing.allSatisfy { $0 == 0 })
     }
-    let admitted = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    let admitted = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     try archive.expectGood(admitted, of: second.leaf)
     try archive.expectWhole(second, of: application)
     try expectFootersAreRows(in: archive, at: new.path)

@@ -58,14 +58,14 @@ import Trust
     _ = try await application.register(in: archive)
     let epoch = try application.epoch(1)
     let receipt = try await application.push(epoch, to: archive).receipt
-    #expect(try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil) == receipt)
+    #expect(try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil) == receipt)
 
     // Sealed again it is the same push: the leaf that was admitted is what the receipt has.
     let again = try EpochFixture(
       1, of: application.charter, in: application.generation, state: epoch.state, seed: 9,
       signedBy: application.council.uploader())
     #expect(again.leaf != epoch.leaf)
-    #expect(try await archive.seal(leaf: again.leaf, bodies: again.epochBodies, token: nil) == receipt)
+    #expect(try await archive.sealAndShow(leaf: again.leaf, bodies: again.epochBodies, token: nil) == receipt)
     #expect(try archive.size() == 2)
   }
 
@@ -85,7 +85,7 @@ import Trust
     #expect(bitmap.reduce(0) { $0 + $1.nonzeroBitCount } == ids.count)
     #expect(try await archive.missing(ids, for: token).allSatisfy { $0 == 0 })
 
-    _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     try archive.expectWhole(epoch, of: application)
     #expect(try await archive.missing(ids, for: other).allSatisfy { $0 == 0 })
     // Under another generation, or application, they are unknown.
@@ -134,7 +134,7 @@ import Trust
     _ = try await archive.send(epoch.state.objects, in: token)
     let receipts = try await withThrowingTaskGroup(of: [UInt8].self) { group in
       for _ in 0..<4 {
-        group.addTask { try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token) }
+        group.addTask { try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token) }
       }
       return try await group.reduce(into: []) { $0.append($1) }
     }

@@ -50,10 +50,10 @@ struct RefusalScene {
     _ = try await archive.send(second.state.objects, in: token)
     for (record, code) in wrong {
       try await expect(code) {
-        try await archive.seal(leaf: record.leaf, bodies: record.epochBodies, token: token)
+        try await archive.sealAndShow(leaf: record.leaf, bodies: record.epochBodies, token: token)
       }
     }
-    let receipt = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    let receipt = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     try archive.expectGood(receipt, of: second.leaf)
     try archive.expectWhole(second, of: application)
     #expect(try files(in: "\(new.path)/incoming").isEmpty)

@@ -168,7 +168,7 @@ import Testing
       scene.second, in: archive, budgetByteCount: total + UInt64(bodiesByteCount))
     let sent = try await archive.send(objects, in: larger)
     #expect(sent.map(\.id) == objects.suffix(1).map(\.id))
-    _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: larger)
+    _ = try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: larger)
     try archive.expectWhole(scene.second, of: application)
   }
 
@@ -180,10 +180,10 @@ import Testing
     try await scene.expect(.pushUnknown) { try await archive.missing([], for: token) }
     try await scene.expect(.pushUnknown) { try await archive.upload(batch, to: token) }
     try await scene.expect(.pushUnknown) {
-      try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+      try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
     }
     try await scene.expect(.epochNotAdmitted) {
-      try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: nil)
+      try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: nil)
     }
     try await scene.expect(.pushEnded) { try await archive.abandon(token) }
     try await scene.expectSecondGoesThrough()

@@ -107,11 +107,13 @@ import Trust
     let applications = try (1...3).map { try Application(home: archive.archive.home, seed: UInt64($0)) }
     func register(_ application: Application, body: [UInt8]? = nil, from address: String) async -> PosternError? {
       let registration = application.registration
-      return await refusal {
+      let error = await refusal {
         try await archive.archive.register(
           leaf: registration.record.leaf, charter: body ?? registration.charter, signatures: registration.signatures,
           from: address)
       }
+      await archive.archive.finish()
+      return error
     }
     for _ in 0..<3 { #expect(await register(applications[0], body: [], from: "one")?.code == .bodyDigest) }
     #expect(await register(applications[0], from: "one") == nil)

@@ -41,7 +41,7 @@ import Testing
       let batch = MemoryBatch(objects.prefix(1))
       #expect(await refusal { try await archive.upload(batch, to: token) }?.code == .pushUnknown)
       #expect(
-        await refusal { try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token) }?.code
+        await refusal { try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token) }?.code
           == .pushUnknown)
       #expect(try await missingCount(objects, in: next, of: archive) == objects.count - count)
       try await archive.abandon(next)
@@ -92,7 +92,7 @@ import Testing
     #expect(open.count == 1)
     let token = try #require(open.first)
     #expect(try await missingCount(epoch.state.objects, in: token, of: archive) == 0)
-    _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     try expectDone(in: archive, [epoch])
   }
 
@@ -106,7 +106,7 @@ import Testing
       let token = try await application.begin(next, in: archive)
       _ = try await archive.send(next.state.objects, in: token)
       async let sealed = refusal {
-        try await archive.seal(leaf: next.leaf, bodies: next.epochBodies, token: token)
+        try await archive.sealAndShow(leaf: next.leaf, bodies: next.epochBodies, token: token)
       }
       async let begun = refusal { try await application.begin(next, in: archive) }
       let (sealError, beginError) = await (sealed, begun)
@@ -137,7 +137,7 @@ import Testing
       }
       try await group.waitForAll()
     }
-    _ = try await archive.seal(leaf: large.leaf, bodies: large.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: large.leaf, bodies: large.epochBodies, token: token)
     try expectDone(in: archive, [large])
   }
 
@@ -156,7 +156,7 @@ import Testing
     let third = try await application.begin(epoch, in: archive)
     #expect(try await missingCount(epoch.state.objects, in: third, of: archive) == 2)
     _ = try await archive.send(epoch.state.objects, in: third)
-    _ = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: third)
+    _ = try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: third)
     try archive.expectWhole(epoch, of: application)
     #expect(try files(in: FolderLayout(root: copy).incoming).isEmpty)
     #expect(try !files(in: folder.incoming).isEmpty)

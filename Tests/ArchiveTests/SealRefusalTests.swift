@@ -44,18 +44,20 @@ import Testing
       EpochBodies(envelope: second.envelope, veil: second.envelope, capsule: second.capsule),
       EpochBodies(envelope: second.envelope, veil: second.veil, capsule: []),
     ] {
-      try await scene.expect(.pushBody) { try await archive.seal(leaf: second.leaf, bodies: bodies, token: token) }
+      try await scene.expect(.pushBody) {
+        try await archive.sealAndShow(leaf: second.leaf, bodies: bodies, token: token)
+      }
     }
     // One body in all three places matches its digests, and is no envelope.
     let same = second.with(
       second.fields.changing(envelope: second.fields.capsule, veil: second.fields.capsule),
       signedBy: try scene.application.council.uploader())
     try await scene.expect(.veilEncoding) {
-      try await archive.seal(
+      try await archive.sealAndShow(
         leaf: same.leaf,
         bodies: EpochBodies(envelope: second.capsule, veil: second.capsule, capsule: second.capsule), token: token)
     }
-    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     try archive.expectWhole(second, of: scene.application)
   }
 
@@ -71,7 +73,7 @@ import Testing
       let record = second.with(second.fields.changing(envelope: SHA256.hash(envelope)), signedBy: key)
       let before = try archive.checkpoint()
       let error = await refusal {
-        try await archive.seal(
+        try await archive.sealAndShow(
           leaf: record.leaf, bodies: EpochBodies(envelope: envelope, veil: second.veil, capsule: second.capsule),
           token: token)
       }
@@ -80,16 +82,16 @@ import Testing
     }
     let forged = Array(second.leaf.dropLast()) + [second.leaf[second.leaf.count - 1] ^ 1]
     try await scene.expect(.recordSignature) {
-      try await archive.seal(leaf: forged, bodies: second.epochBodies, token: token)
+      try await archive.sealAndShow(leaf: forged, bodies: second.epochBodies, token: token)
     }
     try await scene.expect(.recordUnknown) {
-      try await archive.seal(
+      try await archive.sealAndShow(
         leaf: scene.application.registration.record.leaf, bodies: second.epochBodies, token: token)
     }
     try await scene.expect(.recordMalformed) {
-      try await archive.seal(leaf: [], bodies: second.epochBodies, token: token)
+      try await archive.sealAndShow(leaf: [], bodies: second.epochBodies, token: token)
     }
-    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     try archive.expectWhole(second, of: scene.application)
   }
 
@@ -110,7 +112,7 @@ import Testing
     let token = try await application.begin(reused, in: scene.archive)
     _ = try await scene.archive.send(reused.state.objects, in: token)
     try await scene.expect(.epochVeil) {
-      try await scene.archive.seal(leaf: reused.leaf, bodies: reused.epochBodies, token: token)
+      try await scene.archive.sealAndShow(leaf: reused.leaf, bodies: reused.epochBodies, token: token)
     }
     try await application.push(third, to: scene.archive)
     try scene.archive.expectWhole(third, of: application)
@@ -125,9 +127,9 @@ import Testing
     let otherToken = try await application.begin(other, in: archive, uploader: 1)
     _ = try await archive.send(scene.second.state.objects, in: token)
     _ = try await archive.send(other.state.objects, in: otherToken)
-    _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
     try await scene.expect(.epochTaken) {
-      try await archive.seal(leaf: other.leaf, bodies: other.epochBodies, token: otherToken)
+      try await archive.sealAndShow(leaf: other.leaf, bodies: other.epochBodies, token: otherToken)
     }
     // Linked to what won, nothing of the state has to be sent twice.
     let third = try application.epoch(

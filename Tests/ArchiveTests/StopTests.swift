@@ -63,18 +63,33 @@ import Testing
     let (folder, path, application) = try await scene()
     let files = FaultyFiles()
     let recorder = StopRecorder()
-    let archive = try await openFaulty(path, files, recorder)
-    let newcomers = try (2...9).map { try Application(home: archive.home, seed: UInt64($0)) }
-    files.fail([.rename], with: EIO)
-    let errors = await withTaskGroup(of: PosternError?.self) { group in
-      for newcomer in newcomers {
-        group.addTask { await refusal { try await newcomer.register(in: archive) } }
+    let newcomers: [Application]
+    var answered: [Digest] = []
+    do {
+      let archive = try await openFaulty(path, files, recorder)
+      newcomers = try (2...9).map { try Application(home: archive.home, seed: UInt64($0)) }
+      files.fail([.rename], with: EIO)
+      let errors = await withTaskGroup(of: (Digest, PosternError?).self) { group in
+        for newcomer in newcomers {
+          group.addTask { (newcomer.app, await refusal { try await newcomer.register(in: archive) }) }
+        }
+        return await group.reduce(into: []) { $0.append($1) }
       }
-      return await group.reduce(into: []) { $0.append($1) }
+      // Who was answered before it was known has a receipt of what is durable; nobody is let in after it.
+      for (app, error) in errors {
+        #expect(error == nil || error?.code == .archiveStopped)
+        if error == nil { answered.append(app) }
+      }
+      await archive.finish()
+      #expect(recorder.all.map(\.code) == [.storageFailed])
+      let late = try Application(home: archive.home, seed: 10)
+      #expect(await refusal { try await late.register(in: archive) }?.code == .archiveStopped)
     }
-    #expect(errors.allSatisfy { $0?.code == .archiveStopped })
-    #expect(recorder.all.count == 1)
-    #expect(try archive.show(application.app).charters.count == 1)
+    files.fail([.rename], with: nil)
+    let archive = try await openArchive(at: path)
+    for app in answered { #expect(try archive.show(app).charters.count == 1) }
+    try expectPublished(archive, at: path)
+    #expect(try archive.show(application.app).charters.count == 1 && !answered.isEmpty)
     _ = folder
   }
 }

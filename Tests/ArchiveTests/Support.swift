@@ -92,9 +92,11 @@ struct Application: Sendable {
   }
 
   func register(in archive: Archive) async throws -> [UInt8] {
-    try await archive.register(
+    let receipt = try await archive.register(
       leaf: registration.record.leaf, charter: registration.charter, signatures: registration.signatures,
       from: "here")
+    await archive.finish()
+    return receipt
   }
 
   func begin(
@@ -111,7 +113,7 @@ struct Application: Sendable {
   func push(_ epoch: EpochFixture, to archive: Archive, uploader: Int = 0) async throws -> Pushed {
     let token = try await begin(epoch, in: archive, uploader: uploader)
     let sent = try await archive.send(epoch.state.objects, in: token)
-    let receipt = try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
+    let receipt = try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
     return Pushed(receipt: receipt, sent: sent)
   }
 }
@@ -128,6 +130,15 @@ extension EpochFixture {
 }
 
 extension Archive {
+  /// Seals a push, and waits until what was admitted is on show.
+  func sealAndShow(
+    leaf: [UInt8], bodies: EpochBodies, token: PushToken?
+  ) async throws(PosternError) -> [UInt8] {
+    let receipt = try await seal(leaf: leaf, bodies: bodies, token: token)
+    await finish()
+    return receipt
+  }
+
   /// Sends what the archive lacks of some objects, a few a batch.
   func send(_ objects: [StoredObject], in token: PushToken) async throws -> [StoredObject] {
     let missing = try await missing(objects.map(\.id), for: token)

@@ -26,18 +26,18 @@ import Testing
         try await archive.upload(MemoryBatch([object]), to: token)
       }
       try await scene.expect(.pushIncomplete) {
-        try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+        try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
       }
       try await archive.abandon(token)
     }
     let token = try await scene.application.begin(second, in: archive)
     try await archive.upload(MemoryBatch(changed.dropLast()), to: token)
     try await scene.expect(.pushIncomplete) {
-      try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+      try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     }
     let sent = try await archive.send(second.state.objects, in: token)
     #expect(sent == changed.suffix(1))
-    _ = try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
     try archive.expectWhole(second, of: scene.application)
     #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
   }
@@ -80,7 +80,7 @@ import Testing
       let token = try await application.begin(record, in: archive)
       try await archive.upload(MemoryBatch([object]), to: token)
       try await scene.expect(code) {
-        try await archive.seal(leaf: record.leaf, bodies: record.epochBodies, token: token)
+        try await archive.sealAndShow(leaf: record.leaf, bodies: record.epochBodies, token: token)
       }
       try await archive.abandon(token)
     }
@@ -111,17 +111,17 @@ import Testing
     // The second epoch brings the third one's root along, without what is below it.
     let token = try await application.begin(scene.second, in: archive)
     _ = try await archive.send(scene.second.state.objects + [root], in: token)
-    _ = try await archive.seal(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    _ = try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
 
     let next = try await application.begin(third, in: archive)
     #expect(try await archive.missing([root.id], for: next) == [1])
     try await archive.upload(MemoryBatch([root]), to: next)
     try await scene.expect(.pushIncomplete) {
-      try await archive.seal(leaf: third.leaf, bodies: third.epochBodies, token: next)
+      try await archive.sealAndShow(leaf: third.leaf, bodies: third.epochBodies, token: next)
     }
     let sent = try await archive.send(third.state.objects, in: next)
     #expect(sent.map(\.id) == chunks.map(\.id))
-    _ = try await archive.seal(leaf: third.leaf, bodies: third.epochBodies, token: next)
+    _ = try await archive.sealAndShow(leaf: third.leaf, bodies: third.epochBodies, token: next)
     try archive.expectWhole(third, of: application)
   }
 }

@@ -102,8 +102,8 @@ extension ProcessTests {
       let late: Pushed = try await machine.json("push", "--app", other, "--key", "other/uploader.key", "small.bin")
       #expect(late.epoch == 1)
       try await machine.must("charter", "register", "third/charter", "--key", "third/member.key")
-      #expect(try disk.names(in: "archive/incoming").isEmpty)
       #expect(try await server.end() == 0)
+      #expect(try disk.names(in: "archive/incoming").isEmpty)
     }
 
     /// A server that dies on a full disk starts again, on the full disk or once there is space.

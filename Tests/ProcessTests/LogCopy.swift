@@ -68,13 +68,15 @@ struct LogCopy {
     }
   }
 
-  /// Says that the files under `log/` are what the server shows.
+  /// Says that the files under `log/` are what the server shows, once what it answered last is on show.
   func requirePublished(in data: String) throws {
     func file(_ path: LogPath) throws -> [UInt8] {
       Array(try Data(contentsOf: URL(filePath: "\(data)/log/\(path.text)")))
     }
-    guard try file(.checkpoint) == newest.note.bytes else {
-      throw Finding("The published checkpoint is not the newest.")
+    let deadline = ContinuousClock.now + .seconds(5)
+    while try file(.checkpoint) != newest.note.bytes {
+      guard ContinuousClock.now < deadline else { throw Finding("The published checkpoint is not the newest.") }
+      Thread.sleep(forTimeInterval: 0.01)
     }
     let size = newest.checkpoint.size
     for number in 0..<(size + 255) / 256 {

@@ -93,6 +93,7 @@ extension ProcessTests {
       let again: Pushed = try await machine.asking(server).json(
         "push", "--app", app, "--key", "solo/uploader.key", "-", input: .pipe(state))
       #expect(again.epoch == (outcome.status == 0 ? 2 : 1))
+      #expect(try await server.end() == 0)
       #expect(try machine.names(in: "archive/incoming").isEmpty)
     }
   }

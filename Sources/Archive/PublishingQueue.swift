@@ -1,0 +1,57 @@
+import Core
+import Index
+import Packs
+import Synchronization
+
+/// Puts on show what was committed, after those who waited for the commit were answered: commit order, step 7.
+///
+/// What an answer says is durable by its commit. What is on show follows in the order that readers of the files rely on,
+/// packs and tiles before the checkpoint that covers them, each durable before the next: so a power failure leaves an
+/// older log on show and never a checkpoint of something that is not there. Commits that came meanwhile are shown together.
+actor PublishingQueue {
+  private let objects: ObjectFinder
+  private let publisher: Publisher
+  private let queue = SerialQueue(label: "postern.publisher")
+  private var publishedSize: UInt64
+  private let due = Mutex(Due())
+
+  private struct Due {
+    var packs: [PackPlacement] = []
+    var checkpoint: CheckpointRow?
+  }
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+  /// A queue of an archive whose log is on show up to some size.
+  init(_ objects: ObjectFinder, publishedSize: UInt64) {
+    self.objects = objects
+    self.publishedSize = publishedSize
+    publisher = Publisher(folder: objects.folder, index: objects.index)
+  }
+
+  /// Notes what a commit made true.
+  nonisolated func add(_ packs: [PackPlacement], _ checkpoint: CheckpointRow) {
+    due.withLock { due in
+      due.packs += packs
+      due.checkpoint = checkpoint
+    }
+  }
+
+  /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last.
+  ///
+  /// - Throws: `storage.*`, `index.*`: only a start can say again what is on show.
+  func publish() async throws(PosternError) {
+    let taken = due.withLock { due in
+      defer { due = Due() }
+      return due
+    }
+    guard let checkpoint = taken.checkpoint else { return }
+    try objects.folder.place(taken.packs)
+    try publisher.publish(from: publishedSize, to: checkpoint)
+    publishedSize = checkpoint.size
+    // A note that spares the next start some work; but a writer that knows no more than this ends everything.
+    try await unlessFatal { () async throws(PosternError) in
+      try await objects.index.writer.markPlaced(taken.packs.map(\.number))
+    }
+  }
+}
