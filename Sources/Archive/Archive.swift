@@ -51,17 +51,21 @@ public final class Archive: Sendable {
 
   /// Opens a push: commit order, step 1.
   ///
-  /// - Parameter bytes: a signed ``Begin``.
+  /// - Parameters:
+  ///   - bytes: a signed ``Begin``.
+  ///   - address: whom the request came from, for the limit of open pushes.
   /// - Returns: the token that names the push.
   /// - Throws: `push.*`, `epoch.*`, `storage.*`, `index.*`.
-  public func begin(_ bytes: [UInt8]) async throws(PosternError) -> PushToken {
+  public func begin(_ bytes: [UInt8], from address: String) async throws(PosternError) -> PushToken {
     let begin = try Begin(verifying: bytes)
     // Before a charter is read for a stranger.
     try nonces.requireIssued(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     let charter = try judge(begin)
     try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     return try await stopping { () async throws(PosternError) in
-      try await pushes.open(begin, chunker: charter.chunker) { () throws(PosternError) in _ = try judge(begin) }
+      try await pushes.open(begin, from: address, chunker: charter.chunker) { () throws(PosternError) in
+        _ = try judge(begin)
+      }
     }
   }
 

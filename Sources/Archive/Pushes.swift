@@ -16,6 +16,8 @@ actor Pushes {
   private var sessions: [PushToken: PushSession] = [:]
   /// Begins of one uploader, one after the other: two at once would adopt the same packs.
   private var begins: [Owner: Turns] = [:]
+  /// Where the newest begin of each uploader came from whose push is open or under way.
+  private var addresses: [Owner: String] = [:]
 
   private struct Owner: Hashable {
     let app: Digest
@@ -50,12 +52,13 @@ actor Pushes {
   ///
   /// - Parameters:
   ///   - begin: the begin, its signature verified.
+  ///   - address: whom it came from.
   ///   - chunker: how the application's states are cut.
   ///   - judge: says whether it may begin, by what is committed: before the older push is out of the way, and again
   ///     when a seal of it has come to its end.
   /// - Throws: what `judge` throws; `push.too-many`, `push.budget`, `push.application-full`, `storage.*`, `index.*`.
   func open(
-    _ begin: Begin, chunker: ChunkerParameters, judge: @Sendable () throws(PosternError) -> Void
+    _ begin: Begin, from address: String, chunker: ChunkerParameters, judge: @Sendable () throws(PosternError) -> Void
   ) async throws(PosternError) -> PushToken {
     guard begin.budgetByteCount <= limits.pushByteCount else {
       throw PosternError(
@@ -69,9 +72,14 @@ actor Pushes {
     defer {
       turns.pass()
       if turns.isFree { begins[owner] = nil }
+      let open = openOwners
+      addresses = addresses.filter { open.contains($0.key) }
     }
     let older = session(of: owner)
     if older == nil { try requirePlace(for: begin) }
+    // Also when it takes an older push's place, which may have come from elsewhere.
+    try requirePlace(for: owner, from: address)
+    addresses[owner] = address
     let adoptableByteCount = try adoptableByteCount(begin)
     // A begin that is refused changes nothing; and while it waited, another epoch may have been admitted.
     try judge()
@@ -89,7 +97,7 @@ actor Pushes {
   ///
   /// - Throws: `push.too-many`.
   private func requirePlace(for begin: Begin) throws(PosternError) {
-    let owners = Set(sessions.values.map { Owner($0.begin) }).union(begins.keys)
+    let owners = openOwners
     guard owners.count(where: { $0.app == begin.app }) <= limits.openPushesPerApplication else {
       throw PosternError(
         .pushTooMany, "The application has \(limits.openPushesPerApplication) open pushes, as many as it may.",
@@ -100,6 +108,21 @@ actor Pushes {
         .pushTooMany, "The archive has as many open pushes as it may.", advice: "Try again in a few minutes.")
     }
   }
+
+  /// Says that a push more may be open of an address.
+  ///
+  /// - Throws: `push.too-many`.
+  private func requirePlace(for owner: Owner, from address: String) throws(PosternError) {
+    let others = openOwners.count { $0 != owner && addresses[$0] == address }
+    guard others < limits.openPushesPerAddress else {
+      throw PosternError(
+        .pushTooMany, "Your address has \(limits.openPushesPerAddress) open pushes, as many as it may.",
+        advice: "Wait until one ends, or give one up.")
+    }
+  }
+
+  /// Uploaders with an open push, or a begin under way.
+  private var openOwners: Set<Owner> { Set(sessions.values.map { Owner($0.begin) }).union(begins.keys) }
 
   /// How much of an older push's packs may be taken over, so that they do not take the room of what is to come; nil
   /// where an application may store any amount.

@@ -31,7 +31,8 @@ struct AdmissionHandler: AdmissionService {
   }
 
   func begin(_ request: Postern_V1_BeginRequest, context: ServerContext) async throws -> Postern_V1_BeginResponse {
-    let token = try await archive.begin(Array(request.begin))
+    let token = try await archive.begin(
+      Array(request.begin), from: PeerAddress(describing: context.remotePeer).key)
     var response = Postern_V1_BeginResponse()
     response.token = Data(token.bytes)
     return response

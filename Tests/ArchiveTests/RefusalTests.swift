@@ -31,12 +31,12 @@ import Testing
     try await scene.expect(.epochSkipped) { try await application.begin(skipped, in: archive) }
     try await scene.expect(.epochPrevious) { try await application.begin(unlinked, in: archive) }
     try await scene.expect(.epochGeneration) { try await application.begin(far, in: archive) }
-    try await scene.expect(.beginMalformed) { try await archive.begin([1, 2, 3]) }
+    try await scene.expect(.beginMalformed) { try await archive.begin([1, 2, 3], from: "here") }
     var forged = scene.second.begin(
       nonce: archive.challenge(app: application.app), signedBy: try application.council.uploader()
     ).bytes
     forged[200] ^= 1
-    try await scene.expect(.beginSignature) { try await archive.begin(forged) }
+    try await scene.expect(.beginSignature) { try await archive.begin(forged, from: "here") }
     try await scene.expectSecondGoesThrough()
   }
 
@@ -47,14 +47,47 @@ import Testing
     let other = try await NewArchive()
     for nonce in [Digest.zero, archive.challenge(app: .zero), other.archive.challenge(app: application.app)] {
       try await scene.expect(.pushNonce) {
-        try await archive.begin(scene.second.begin(nonce: nonce, signedBy: key).bytes)
+        try await archive.begin(scene.second.begin(nonce: nonce, signedBy: key).bytes, from: "here")
       }
     }
     let nonce = archive.challenge(app: application.app)
     let begin = scene.second.begin(nonce: nonce, signedBy: key).bytes
-    _ = try await archive.begin(begin)
-    try await scene.expect(.pushNonce) { try await archive.begin(begin) }
+    _ = try await archive.begin(begin, from: "here")
+    try await scene.expect(.pushNonce) { try await archive.begin(begin, from: "here") }
     try await scene.expectSecondGoesThrough()
+  }
+
+  /// Many applications are no way around what one address may hold open; and giving up makes room.
+  @Test func anAddressHasSoManyOpenPushes() async throws {
+    var limits = ArchiveLimits()
+    limits.openPushesPerAddress = 2
+    let new = try await NewArchive(limits: limits)
+    let archive = new.archive
+    var applications: [Application] = []
+    for seed in UInt64(1)...4 {
+      applications.append(try Application(home: archive.home, seed: seed))
+      _ = try await applications[applications.count - 1].register(in: archive)
+    }
+    func begin(_ number: Int, from address: String) async throws -> PushToken {
+      let application = applications[number]
+      return try await application.begin(try application.epoch(1), in: archive, from: address)
+    }
+    let first = try await begin(0, from: "one")
+    _ = try await begin(1, from: "one")
+    #expect(await refusal { try await begin(2, from: "one") }?.code == .pushTooMany)
+    let elsewhere = try await begin(2, from: "two")
+    // An older push that came from elsewhere gives no room here; and is as it was.
+    #expect(await refusal { try await begin(2, from: "one") }?.code == .pushTooMany)
+    #expect(await refusal { try await archive.missing([], for: elsewhere) } == nil)
+    // Who has an open push may begin it again, from where it has room.
+    let again = try await begin(0, from: "one")
+    #expect(await refusal { try await archive.missing([], for: first) }?.code == .pushUnknown)
+    try await archive.abandon(again)
+    _ = try await begin(2, from: "one")
+    #expect(await refusal { try await begin(3, from: "one") }?.code == .pushTooMany)
+    _ = try await begin(3, from: "two")
+    _ = try await begin(0, from: "two")
+    #expect(await refusal { try await begin(1, from: "two") }?.code == .pushTooMany)
   }
 
   @Test func limitsHold() async throws {

@@ -100,12 +100,13 @@ struct Application: Sendable {
   }
 
   func begin(
-    _ epoch: EpochFixture, in archive: Archive, budgetByteCount: UInt64 = 1 << 30, uploader: Int = 0
+    _ epoch: EpochFixture, in archive: Archive, budgetByteCount: UInt64 = 1 << 30, uploader: Int = 0,
+    from address: String = "here"
   ) async throws -> PushToken {
     let nonce = archive.challenge(app: app)
     let key = try council.uploader(uploader)
     return try await archive.begin(
-      epoch.begin(nonce: nonce, budgetByteCount: budgetByteCount, signedBy: key).bytes)
+      epoch.begin(nonce: nonce, budgetByteCount: budgetByteCount, signedBy: key).bytes, from: address)
   }
 
   /// Pushes as a client does: asks what is missing, sends that, seals.

@@ -22,6 +22,9 @@ struct ServeLimits: ParsableArguments {
   @Option(help: ArgumentHelp("Open pushes of one application.", valueName: "count"))
   var maxAppPushes = archive.openPushesPerApplication
 
+  @Option(help: ArgumentHelp("Open pushes of one address.", valueName: "count"))
+  var maxAddressPushes = archive.openPushesPerAddress
+
   @Option(help: ArgumentHelp("Connections.", valueName: "count"))
   var maxConnections = wire.connectionLimit
 
@@ -31,6 +34,7 @@ struct ServeLimits: ParsableArguments {
   func validate() throws {
     let counts = [
       ("max-registrations", maxRegistrations), ("max-pushes", maxPushes), ("max-app-pushes", maxAppPushes),
+      ("max-address-pushes", maxAddressPushes),
       ("max-connections", maxConnections), ("max-address-connections", maxAddressConnections),
     ]
     for (name, count) in counts where count < 1 { throw ValidationError("--\(name) is at least 1.") }
@@ -46,6 +50,7 @@ struct ServeLimits: ParsableArguments {
     limits.pushByteCount = maxPushBytes
     limits.openPushes = maxPushes
     limits.openPushesPerApplication = maxAppPushes
+    limits.openPushesPerAddress = maxAddressPushes
     return limits
   }
 
