@@ -4,13 +4,13 @@ import Packs
 
 /// Finds the archive's objects: runs say in which packs one may lie, and the packs' footers where it does.
 ///
-/// Open files and what is read of them are kept from one question to the next: up to 256 packs, up to 128 runs with 64 MiB
+/// Open files and what is read of them are kept from one question to the next: up to 128 packs, up to 96 runs with 64 MiB
 /// of their filters, rows of 4,096 packs, and 32 MiB of entries of packs that no run lists yet.
 final class ObjectFinder: Sendable {
   let folder: DataFolder
   let index: ArchiveIndex
-  private let packs = RecentlyUsed<OpenedPack>(countLimit: 256)
-  private let runs = RecentlyUsed<RunFile>(countLimit: 128, costLimit: 64 << 20)
+  private let packs = RecentlyUsed<OpenedPack>(countLimit: 128)
+  private let runs = RecentlyUsed<RunFile>(countLimit: 96, costLimit: 64 << 20)
   private let rows = RecentlyUsed<PackRow>(countLimit: 4_096)
   private let loose = RecentlyUsed<[RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
 
