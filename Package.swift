@@ -50,6 +50,7 @@ let layers: [[Target]] = [
   [
     module("Sodium", "Core", "CSodium"),
     module("Bulk", "Core", "CCrypto", "CLZ4"),
+    module("Pax", "Core"),
   ],
   // Layers 2 to 4 are pure: no files, no sockets, no clock, no SQL.
   [
@@ -67,13 +68,14 @@ let layers: [[Target]] = [
   [
     module("Packs", "Core", "Bulk", "CLinux"),
     module("Index", "Core", "Bulk", "Migrations", grdb, grdbSQLite),
+    module("Snapshot", "Core", "Sodium", grdbSQLite),
     module("Wire", "Core", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
   ],
   [
     module("Archive", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Packs", "Index"),
     module(
-      "Client", "Core", "Sodium", "Bulk", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
-      grpc, logging, nio, system),
+      "Client", "Core", "Sodium", "Bulk", "Pax", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs",
+      "Snapshot", "Wire", grpc, logging, nio, system),
   ],
   [
     module("Service", "Core", "Merkle", "Index", "Wire", "Archive", grpc, logging, nio)
@@ -121,6 +123,7 @@ let package = Package(
     tests("CoreTests", "Core"),
     tests("SodiumTests", "Core", "Sodium"),
     tests("BulkTests", "Core", "Bulk"),
+    tests("PaxTests", "Core", "Pax", "Fixtures"),
     tests("MerkleTests", excluding: ["Fixtures"], "Core", "Sodium", "Bulk", "Merkle"),
     tests("EnvelopeTests", "Core", "Sodium", "Bulk", "Envelope"),
     tests("DumpTests", "Core", "Sodium", "Bulk", "Dump"),
@@ -129,6 +132,7 @@ let package = Package(
     tests("TrustTests", "Core", "Sodium", "Bulk", "Merkle", "Trust"),
     tests("PacksTests", "Core", "Bulk", "Packs"),
     tests("IndexTests", "Core", "Bulk", "Index", "Migrations"),
+    tests("SnapshotTests", "Core", "Snapshot", "Fixtures"),
     tests("WireTests", "Core", "Wire", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
     // The older folder is a small archive as the version before wrote it.
     tests(
@@ -136,7 +140,7 @@ let package = Package(
       "Trust", "Packs", "Index",
       "Archive", "Fixtures"),
     tests(
-      "ClientTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
+      "ClientTests", "Core", "Sodium", "Bulk", "Pax", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
       "Archive", "Client", "Service", "Fixtures", grpc, logging, nio),
     tests(
       "PosternCommandTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Client",
