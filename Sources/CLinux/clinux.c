@@ -31,6 +31,10 @@ int clinux_name(int descriptor, const char *path) {
   return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
 }
 
+int clinux_sync_file_system(int descriptor) {
+  return syncfs(descriptor) == 0 ? 0 : errno;
+}
+
 void clinux_keep_freed_memory(size_t byte_count) {
   int limit = byte_count > INT_MAX ? INT_MAX : (int)byte_count;
   mallopt(M_MMAP_THRESHOLD, limit);

@@ -21,6 +21,8 @@ public struct Capsule: ~Copyable, Sendable {
   public enum ContentKind: UInt8, CaseIterable, Sendable {
     /// Bytes of no known structure: a file, or what came through a pipe.
     case bytes = 1
+    /// A directory, as an archive of it that `Schema/directory.md` describes.
+    case directory = 2
   }
 
   /// Which root a capsule goes with, as the epoch's record states it in public.

@@ -17,6 +17,7 @@ import Testing
     let root_length: Int
     let root_key: HexBytes
     let state_length: Int
+    let content_kind: UInt8
     let sealed: HexBytes
   }
 
@@ -57,13 +58,14 @@ import Testing
       let root = ObjectReference(
         id: try vector.root.digest(), key: try vector.root_key.key(), sealedByteCount: vector.root_length,
         plainByteCount: vector.state_length)
+      let contentKind = try #require(Capsule.ContentKind(rawValue: vector.content_kind))
       let capsule = Capsule(
-        contentKind: .bytes, root: root, generationSecret: try file.generation_secret.secret(), chunker: chunker)
+        contentKind: contentKind, root: root, generationSecret: try file.generation_secret.secret(), chunker: chunker)
       let sealed = capsule.seal(under: key)
       #expect(sealed == vector.sealed.bytes)
       let publicRoot = Capsule.Root(id: root.id, sealedByteCount: root.sealedByteCount)
       let opened = try Capsule(opening: vector.sealed.bytes, root: publicRoot, under: key)
-      #expect(opened.contentKind == .bytes)
+      #expect(opened.contentKind == contentKind)
       #expect(opened.chunker == chunker)
       #expect(opened.root.id == root.id && opened.root.sealedByteCount == root.sealedByteCount)
       #expect(opened.root.plainByteCount == root.plainByteCount)
@@ -86,6 +88,11 @@ import Testing
         opening: sealed, root: publicRoot, under: key([UInt8](repeating: 3, count: Capsule.keyByteCount)))
       #expect(opened.chunker == chunker)
     }
+  }
+
+  @Test func everyKindOfContentHasAVector() throws {
+    let file: File = try vectors("dump-capsules.json")
+    #expect(Set(file.capsules.map(\.content_kind)) == Set(Capsule.ContentKind.allCases.map(\.rawValue)))
   }
 
   @Test func everyRefusedCapsuleNamesItsRule() throws {

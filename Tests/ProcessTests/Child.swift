@@ -55,7 +55,9 @@ final class Child: Sendable {
     let settings = environment.map { strdup("\($0.key)=\($0.value)") }
     defer { for text in words + settings { free(text) } }
     var pid: pid_t = 0
-    let number = posix_spawn(&pid, Child.env, &actions, &attributes, words + [nil], settings + [nil])
+    let number = withExtendedLifetime(descriptors) {
+      posix_spawn(&pid, Child.env, &actions, &attributes, words + [nil], settings + [nil])
+    }
     guard number == 0 else { throw Failure(description: "\(path) did not start: \(String(cString: strerror(number)))") }
     self.pid = pid
     name = ([URL(filePath: path).lastPathComponent] + arguments).joined(separator: " ")

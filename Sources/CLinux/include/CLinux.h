@@ -29,6 +29,11 @@ int clinux_open_unnamed(const char *folder, unsigned mode);
 /// Returns 0, or the error number: EEXIST when the name is taken.
 int clinux_name(int descriptor, const char *path);
 
+/// Makes everything durable that the file system of an open file was given (syncfs).
+///
+/// Returns 0, or the error number, which is also that of a write that failed since the file was opened.
+int clinux_sync_file_system(int descriptor);
+
 /// Lets the allocator keep freed blocks of up to `byte_count` bytes instead of returning them to the kernel.
 ///
 /// Buffers of a megabyte are otherwise mapped and unmapped each time, and clearing their pages costs more

@@ -12,6 +12,7 @@ struct EpochSealer: Sendable {
   let previous: Digest
   let stateVersion: UInt64
   let commitment: Digest?
+  let contentKind: Capsule.ContentKind
 
   /// Deals, seals and signs.
   ///
@@ -29,7 +30,7 @@ struct EpochSealer: Sendable {
     let dealing = Envelope.deal(context: context)
     let capsuleKey = dealing.secret.capsuleKey(veil: generation.veilSecret, envelope: dealing.digest)
     let capsule = Capsule(
-      contentKind: .bytes, root: root, generationSecret: generation.secret.copy(), chunker: charter.chunker)
+      contentKind: contentKind, root: root, generationSecret: generation.secret.copy(), chunker: charter.chunker)
     let sealed = capsule.seal(under: capsuleKey.secret())
     let fields = EpochFields(
       number: number, previous: previous, charter: application.charterDigest, generation: generation.number,

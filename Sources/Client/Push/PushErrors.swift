@@ -3,9 +3,11 @@ import Dump
 import Glibc
 
 extension PosternError.Code {
-  /// The file changed while it was read.
+  /// The state changed while it was read.
   public static let pushChanged: Self = "push.changed"
-  /// What is to be pushed is no file that can be read.
+  /// A directory that is to be pushed holds something that its archive cannot.
+  public static let pushEntry: Self = "push.entry"
+  /// What is to be pushed cannot be read.
   public static let pushInput: Self = "push.input"
   /// The state has another length than was expected.
   public static let pushLength: Self = "push.length"
@@ -34,9 +36,15 @@ extension PosternError {
       advice: "Check that what wrote it was done; nothing was published.")
   }
 
+  static func directoryEntry(_ path: String, _ fault: String) -> PosternError {
+    PosternError(
+      .pushEntry, "“\(path)” \(fault), and a directory's archive holds folders, files and links of one file system.",
+      advice: "Move it out of the directory, or push what is in it apart; nothing was published.")
+  }
+
   static func unreadableState(_ path: String, _ number: Int32) -> PosternError {
     PosternError(
       .pushInput, "“\(path)” cannot be read: \(String(cString: strerror(number))).",
-      advice: "Give a file or a block device that you may read, or - for a pipe.")
+      advice: "Give a file, a directory or a block device that you may read, or - for a pipe.")
   }
 }

@@ -93,10 +93,10 @@ struct PushPlan: Sendable {
   }
 
   /// What makes the epoch once its dump is at the archive.
-  var sealer: EpochSealer {
+  func sealer(of contentKind: Capsule.ContentKind) -> EpochSealer {
     EpochSealer(
       application: application, number: number, previous: previous, stateVersion: stateVersion,
-      commitment: options.commitment)
+      commitment: options.commitment, contentKind: contentKind)
   }
 
   /// Opens the push.

@@ -25,7 +25,7 @@ public enum Pusher {
     progress: @escaping @Sendable (PushProgress) -> Void = { _ in }
   ) async throws -> PushReport {
     let folder = try StateFolder.open(at: options.statePath, app: options.app, key: key)
-    let input = try StateInput(options.input, expectedByteCount: options.expectedByteCount)
+    let input = try await StateInput.open(options.input, expectedByteCount: options.expectedByteCount)
     let meter = PushMeter(totalByteCount: input.byteCount, report: progress)
     let signing = try key.signingKey()
     var application = try await archive.verified(app: options.app, memory: folder.memory)
@@ -52,7 +52,8 @@ public enum Pusher {
     }
     let remembered = try folder.memory.newest(of: application.charter.home)
     let (pending, receipt) = try await publish(
-      root, sending, plan.sealer, in: generation.held, folder, signedBy: signing, isCacheUsed: known != nil)
+      root, sending, plan.sealer(of: input.contentKind), in: generation.held, folder, signedBy: signing,
+      isCacheUsed: known != nil)
     let admitted = try await accept(
       receipt, of: pending, in: folder, over: archive, application, remembered, opening: generation.opening)
     cache.finish(admitted.seen)
@@ -87,7 +88,7 @@ public enum Pusher {
       input: sending.input, secret: generation.secret, chunker: sending.chunker, sealer: sealer, cache: sending.cache,
       uploader: sending.uploader, meter: sending.meter)
     let root = try await sender.send()
-    try sending.input.requireWhole()
+    try await sending.input.requireWhole()
     return root
   }
 

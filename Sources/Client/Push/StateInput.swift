@@ -1,17 +1,20 @@
-public import Core
+import Core
 import Dispatch
 import Dump
 import Glibc
+import Snapshot
 import Synchronization
 
-/// Reads a state front to back, and notices when a file changes meanwhile.
+/// Reads a state front to back, whatever it is kept in, and notices when it changes meanwhile.
 ///
 /// Reads block, so they run on a queue of their own: a pipe without data must not hold up the tasks that send.
 public final class StateInput: Sendable {
   /// Where a state is read.
   public enum Origin: Hashable, Sendable {
-    /// A file.
+    /// A file, a block device, a pipe with a name; or a directory, which goes in as its archive.
     case file(path: String)
+    /// An SQLite database that others may be writing to, of which a snapshot is taken.
+    case database(path: String)
     /// What is piped into the process.
     case standardInput
 
@@ -21,88 +24,70 @@ public final class StateInput: Sendable {
     }
   }
 
-  /// What tells a file that was written to from one that was not.
-  private struct Condition: Equatable {
-    let device: UInt64
-    let inode: UInt64
-    let byteCount: Int
-    let modifiedSeconds: Int
-    let modifiedNanoseconds: Int
+  private static let threads = DispatchQueue(label: "postern.state-input", attributes: .concurrent)
 
-    init(_ status: stat, byteCount: Int) {
-      device = UInt64(status.st_dev)
-      inode = UInt64(status.st_ino)
-      self.byteCount = byteCount
-      modifiedSeconds = status.st_mtim.tv_sec
-      modifiedNanoseconds = status.st_mtim.tv_nsec
-    }
-  }
-
-  private static let pollMilliseconds: Int32 = 200
-
+  /// What the state's bytes are.
+  let contentKind: Capsule.ContentKind
   private let name: String
-  private let file: StateDescriptor
-  /// Nil for a pipe and its like, which have no length.
-  private let condition: Condition?
+  private let reader: any StateReader
   private let expectedByteCount: Int?
   private let readByteCount = Atomic(0)
-  private let isCancelled = Atomic(false)
-  private let queue = DispatchQueue(label: "postern.state-input")
+  private let queue = DispatchQueue(label: "postern.state-input", target: StateInput.threads)
 
-  /// Opens a state.
+  /// Opens a state: looks through a directory, and takes the snapshot of a database.
   ///
   /// - Parameters:
   ///   - origin: where it is read.
   ///   - expectedByteCount: how many bytes it has to have; nil where any number will do.
-  /// - Throws: `push.input` for what is neither a file, a block device nor a pipe, or cannot be read; `push.length`
-  ///   for a file of another length than is expected; `dump.too-large` for one that no dump can hold.
-  public init(_ origin: Origin, expectedByteCount: Int? = nil) throws(PosternError) {
+  /// - Throws: `push.input` for what cannot be read; `push.entry` for a directory with something in it that no archive
+  ///   of it can hold; `push.length` for a state of another length than is expected; `dump.too-large` for one that no
+  ///   dump can hold; `snapshot.*`.
+  public static func open(_ origin: Origin, expectedByteCount: Int? = nil) async throws -> StateInput {
+    try await StateInput.run(on: threads) { try StateInput(origin, expectedByteCount) }
+  }
+
+  private init(_ origin: Origin, _ expectedByteCount: Int?) throws(PosternError) {
     self.expectedByteCount = expectedByteCount
+    var contentKind = Capsule.ContentKind.bytes
     switch origin {
     case .standardInput:
       name = "standard input"
-      file = StateDescriptor(STDIN_FILENO, isOwned: false)
-    case .file(let path):
-      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw .unreadableState(path, errno) }
+      // Whatever it is, it has no length: who gave it may have read from it before.
+      reader = PipeReader(StateDescriptor(STDIN_FILENO, isOwned: false), name: name)
+    case .database(let path):
       name = path
-      file = StateDescriptor(descriptor, isOwned: true)
+      let snapshot = try DatabaseSnapshot.take(of: path)
+      reader = try FileReader(StateDescriptor(snapshot, isOwned: true), name: name)
+    case .file(let path):
+      name = path
+      (reader, contentKind) = try StateInput.reader(of: path)
     }
-    condition = try StateInput.condition(of: file, name)
-    guard let condition else { return }
-    guard condition.byteCount <= DumpLimits.stateByteCount else { throw .stateTooLarge(name, condition.byteCount) }
-    if let expectedByteCount, condition.byteCount != expectedByteCount {
-      throw .unexpectedLength(name, "\(condition.byteCount)", expected: expectedByteCount)
+    self.contentKind = contentKind
+    guard let byteCount = reader.byteCount else { return }
+    guard byteCount <= DumpLimits.stateByteCount else { throw .stateTooLarge(name, byteCount) }
+    if let expectedByteCount, byteCount != expectedByteCount {
+      throw .unexpectedLength(name, "\(byteCount)", expected: expectedByteCount)
     }
   }
 
-  /// What the state is like now, where it has a length: a file, or a block device such as a snapshot of a volume.
-  ///
-  /// Standard input has none, whatever it is: who gave it may have read from it before.
-  private static func condition(
-    of file: borrowing StateDescriptor, _ name: String
-  ) throws(PosternError) -> Condition? {
+  /// What reads the thing that a path leads to.
+  private static func reader(
+    of path: String
+  ) throws(PosternError) -> (any StateReader, Capsule.ContentKind) {
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .unreadableState(path, errno) }
+    let file = StateDescriptor(descriptor, isOwned: true)
     var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .unreadableState(name, errno) }
+    guard fstat(file.number, &status) == 0 else { throw .unreadableState(path, errno) }
     switch status.st_mode & S_IFMT {
-    case S_IFREG where file.isOwned: return Condition(status, byteCount: Int(status.st_size))
-    case S_IFBLK where file.isOwned: return Condition(status, byteCount: try deviceByteCount(file, name))
-    case S_IFREG, S_IFBLK, S_IFIFO, S_IFSOCK, S_IFCHR: return nil
-    default: throw .unreadableState(name, EISDIR)
+    case S_IFREG, S_IFBLK: return (try FileReader(file, name: path), .bytes)
+    case S_IFDIR: return (try DirectoryReader(path), .directory)
+    default: return (PipeReader(file, name: path), .bytes)
     }
-  }
-
-  /// How many bytes a block device has, which its status does not say; it is read from its first byte on afterwards.
-  private static func deviceByteCount(
-    _ file: borrowing StateDescriptor, _ name: String
-  ) throws(PosternError) -> Int {
-    let byteCount = lseek(file.number, 0, SEEK_END)
-    guard byteCount >= 0, lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
-    return byteCount
   }
 
   /// The state's length in bytes, where it is known beforehand.
-  public var byteCount: Int? { condition?.byteCount }
+  public var byteCount: Int? { reader.byteCount }
 
   /// Fills a buffer with the state's next bytes.
   ///
@@ -113,11 +98,9 @@ public final class StateInput: Sendable {
   /// - Throws: `push.input`, `push.changed`, `push.length`.
   func read(into buffer: PieceBuffer, after offset: Int = 0) async throws -> Int {
     try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        queue.async { continuation.resume(with: Result { try self.fill(.init(rebasing: buffer.memory[offset...])) }) }
-      }
+      try await StateInput.run(on: queue) { try self.fill(.init(rebasing: buffer.memory[offset...])) }
     } onCancel: {
-      isCancelled.store(true, ordering: .relaxed)
+      reader.cancel()
     }
   }
 
@@ -125,49 +108,40 @@ public final class StateInput: Sendable {
   ///
   /// - Returns: whether that is possible: not where the state came through a pipe.
   /// - Throws: `push.input`.
-  func rewind() throws(PosternError) -> Bool {
-    guard condition != nil else { return false }
-    guard lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
+  func rewind() throws -> Bool {
+    guard try reader.rewind() else { return false }
     readByteCount.store(0, ordering: .relaxed)
     return true
   }
 
-  /// Says that what was read is no state that the file ever had.
+  /// Says that what was read is no state that there ever was.
   var changed: PosternError { .stateChanged(name) }
 
-  /// Says that what was read is the whole state: of the length that is expected, and a file as it was when it was
-  /// opened.
+  /// Says that what was read is the whole state: of the length that is expected, and as it was when it was opened.
   ///
   /// - Throws: `push.length`, `push.changed`.
-  func requireWhole() throws(PosternError) {
-    let byteCount = readByteCount.load(ordering: .relaxed)
-    guard let condition else {
-      if let expectedByteCount, byteCount != expectedByteCount {
-        throw .unexpectedLength(name, "\(byteCount)", expected: expectedByteCount)
+  func requireWhole() async throws {
+    try await StateInput.run(on: queue) {
+      let byteCount = self.readByteCount.load(ordering: .relaxed)
+      if let known = self.reader.byteCount {
+        guard byteCount == known else { throw self.changed }
+      } else if let expected = self.expectedByteCount, byteCount != expected {
+        throw PosternError.unexpectedLength(self.name, "\(byteCount)", expected: expected)
       }
-      return
+      try self.reader.requireUnchanged()
     }
-    var status = stat()
-    // A device keeps its length for as long as it is open.
-    guard fstat(file.number, &status) == 0, byteCount == condition.byteCount,
-      status.st_mode & S_IFMT == S_IFBLK || Condition(status, byteCount: Int(status.st_size)) == condition
-    else { throw changed }
   }
 
   private func fill(_ memory: UnsafeMutableRawBufferPointer) throws -> Int {
     var count = 0
     while count < memory.count {
-      try waitUntilReadable()
-      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[count...])
-      let readCount = Glibc.read(file.number, rest.baseAddress, rest.count)
-      if readCount < 0 && errno == EINTR { continue }
-      guard readCount >= 0 else { throw PosternError.unreadableState(name, errno) }
+      let readCount = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[count...]))
       guard readCount > 0 else { break }
       count += readCount
     }
     let total = readByteCount.wrappingAdd(count, ordering: .relaxed).newValue
     // A file that grows as fast as it is read would never end.
-    if let condition, total > condition.byteCount { throw changed }
+    if let byteCount = reader.byteCount, total > byteCount { throw changed }
     // Nor need more of a pipe be sent than anybody wants.
     if let expectedByteCount, total > expectedByteCount {
       throw PosternError.unexpectedLength(name, "more than \(expectedByteCount)", expected: expectedByteCount)
@@ -175,27 +149,12 @@ public final class StateInput: Sendable {
     return count
   }
 
-  /// Waits for a pipe's next bytes, as long as somebody waits for them.
-  private func waitUntilReadable() throws {
-    guard condition == nil else { return }
-    var waiting = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
-    repeat {
-      guard !isCancelled.load(ordering: .relaxed) else { throw CancellationError() }
-    } while poll(&waiting, 1, StateInput.pollMilliseconds) == 0
-  }
-}
-
-/// A descriptor that is closed with its owner where it was opened for it.
-private struct StateDescriptor: ~Copyable {
-  let number: Int32
-  let isOwned: Bool
-
-  init(_ number: Int32, isOwned: Bool) {
-    self.number = number
-    self.isOwned = isOwned
-  }
-
-  deinit {
-    if isOwned { close(number) }
+  /// Runs what blocks on a queue.
+  private static func run<Result: Sendable>(
+    on queue: DispatchQueue, _ body: @escaping @Sendable () throws -> Result
+  ) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+      queue.async { continuation.resume(with: Swift.Result { try body() }) }
+    }
   }
 }

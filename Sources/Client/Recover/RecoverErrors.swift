@@ -1,6 +1,7 @@
 public import Core
 import Glibc
 import Records
+import SystemPackage
 
 extension PosternError.Code {
   /// The epoch's state version is lower than the one that is expected.
@@ -48,7 +49,33 @@ extension PosternError {
   }
 
   static func noOutputName(_ path: String) -> PosternError {
-    PosternError(.recoverOutput, "“\(path)” names no file.", advice: "Name the file that is to hold the state.")
+    PosternError(
+      .recoverOutput, "“\(path)” names nothing that could be made.",
+      advice: "Name the file, or the directory, that is to hold the state.")
+  }
+
+  static func unwritableEntry(_ path: String, _ failure: Errno) -> PosternError {
+    guard failure != .noSpace, failure != .diskQuotaExceeded else {
+      return PosternError(
+        .storageFull, "The disk is full: “\(path)” could not be written.",
+        advice: "Free space on its file system and try again; nothing is left there.")
+    }
+    return PosternError(
+      .recoverOutput, "“\(path)” cannot be written: \(String(cString: strerror(failure.rawValue))).",
+      advice: "Check its folder and file system, or take the directory's archive with “--out -”; nothing is left there."
+    )
+  }
+
+  static func outputNotEmpty(_ path: String) -> PosternError {
+    PosternError(
+      .recoverExists, "The directory “\(path)” is not empty, and a recovery overwrites nothing.",
+      advice: "Move it away, or name another directory.")
+  }
+
+  static func outputIsMounted(_ path: String) -> PosternError {
+    PosternError(
+      .recoverOutput, "A file system is mounted at “\(path)”, so the recovered directory cannot take its place.",
+      advice: "Name a directory inside of it that does not exist.")
   }
 
   static func outputExists(_ path: String) -> PosternError {

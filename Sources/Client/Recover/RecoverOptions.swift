@@ -4,9 +4,9 @@ public import Core
 public struct RecoverOptions: Sendable {
   /// Where the state goes.
   public enum Output: Hashable, Sendable {
-    /// A new file; it has its name once it is whole and on the disk.
+    /// A new file, or a new directory where the state is one; it has its name once it is whole and on the disk.
     case file(path: String)
-    /// The process's output, in order.
+    /// The process's output, in order; a directory as its archive.
     case standardOutput
 
     /// The output that a command's argument names: `-` is standard output.
@@ -42,6 +42,8 @@ public struct RecoverReport: Hashable, Sendable {
   public let stateVersion: UInt64
   /// The application's commitment to the state.
   public let commitment: Digest?
+  /// Whether the state is a directory, whose archive was recovered.
+  public let isDirectory: Bool
   /// What was fetched and written.
   public let traffic: RecoverProgress
 }

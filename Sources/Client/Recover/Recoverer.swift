@@ -18,7 +18,7 @@ public enum Recoverer {
   ///   - capsule: the epoch's capsule.
   ///   - source: where chunks and nodes are; it need not be trusted.
   ///   - progress: told after every piece; it should be quick.
-  /// - Throws: `recover.*`, `capsule.*`, `dump.*`, `source.*`, `wire.*`.
+  /// - Throws: `recover.*`, `capsule.*`, `dump.*`, `directory.*`, `source.*`, `storage.*`, `wire.*`.
   public static func recover(
     _ options: RecoverOptions, opening: borrowing DoorOpening, capsule: [UInt8], from source: some Source,
     progress: @escaping @Sendable (RecoverProgress) -> Void = { _ in }
@@ -28,7 +28,8 @@ public enum Recoverer {
       throw PosternError.stale(epoch, expected: expected, isNamed: options.isEpochNamed)
     }
     let opened = try opening.open(capsule)
-    let output = try StateOutput.open(options.output, byteCount: opened.root.plainByteCount)
+    let output = try StateOutput.open(
+      options.output, opened.contentKind, byteCount: opened.root.plainByteCount)
     let app = opening.app
     let fetcher = StateFetcher(
       root: opened.root, chunker: opened.chunker, app: app, generation: epoch.generation, from: source,
@@ -36,7 +37,7 @@ public enum Recoverer {
     let traffic = try await fetcher.run()
     return RecoverReport(
       app: app, epoch: epoch.number, generation: epoch.generation, stateVersion: epoch.stateVersion,
-      commitment: epoch.commitment, traffic: traffic)
+      commitment: epoch.commitment, isDirectory: opened.contentKind == .directory, traffic: traffic)
   }
 
   /// Makes this node go on where the epoch ended: its next push is in the same generation and deduplicates.

@@ -1,11 +1,12 @@
 import CLinux
 import Core
 import Dispatch
+import Dump
 import Glibc
 import Packs
 import Sodium
 
-/// Takes a state as it is recovered: pieces in any order into a file, or in order to standard output.
+/// Takes a state as it is recovered: pieces in any order into a file, or in order to standard output or into a directory.
 ///
 /// A file has no name until it is whole and on the disk; whatever happens before, nothing stays, not even of a process
 /// that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a killed process
@@ -14,25 +15,35 @@ struct StateOutput: ~Copyable, Sendable {
   private static let permissions: UInt32 = 0o600
 
   /// Writing to a pipe blocks as long as nobody reads it, which must not hold up the tasks that fetch.
-  private static let standardOutput = DispatchQueue(label: "postern.state-output")
+  private static let queue = DispatchQueue(label: "postern.state-output")
 
   private let path: String
   /// Nil for a file without a name, and for standard output.
   private let temporaryPath: String?
-  /// Nil for standard output.
+  /// Nil for standard output and for a directory.
   private let file: OpenFile?
+  /// Nil where the state's bytes are written as they are.
+  private let directory: DirectoryOutput?
 
   /// Opens an output, of mode 0600 where it is a file.
   ///
   /// - Parameters:
   ///   - output: where the state goes.
+  ///   - contentKind: what it is; a directory is unpacked unless it goes to standard output.
   ///   - byteCount: how long the state is, as its dump says: a small dump may be of a state that fills any disk.
   /// - Throws: `recover.exists`, `recover.no-room`, `storage.*`.
-  static func open(_ output: RecoverOptions.Output, byteCount: Int) throws(PosternError) -> StateOutput {
-    switch output {
-    case .standardOutput:
+  static func open(
+    _ output: RecoverOptions.Output, _ contentKind: Capsule.ContentKind, byteCount: Int
+  ) throws(PosternError) -> StateOutput {
+    switch (output, contentKind) {
+    case (.standardOutput, _):
       return StateOutput(path: "", temporaryPath: nil, file: nil)
-    case .file(let path):
+    case (.file(let path), .directory):
+      let directory = try DirectoryOutput(path) { (folder) throws(PosternError) in
+        try requireRoom(in: folder, for: byteCount, path)
+      }
+      return StateOutput(path: path, temporaryPath: nil, file: nil, directory: directory)
+    case (.file(let path), .bytes):
       guard access(path, F_OK) != 0 else { throw .outputExists(path) }
       let slash = path.lastIndex(of: "/")
       let folder = slash.map { path[...$0] } ?? ""
@@ -59,15 +70,19 @@ struct StateOutput: ~Copyable, Sendable {
     guard isTooLarge || free >= UInt64(byteCount) else { throw .noRoom(path, free: free, needed: byteCount) }
   }
 
-  private init(path: String, temporaryPath: String?, file: consuming OpenFile?) {
+  private init(
+    path: String, temporaryPath: String?, file: consuming OpenFile?, directory: DirectoryOutput? = nil
+  ) {
     self.path = path
     self.temporaryPath = temporaryPath
     self.file = file
+    self.directory = directory
   }
 
   deinit {
     // After a commit the temporary name is gone already.
     if let temporaryPath { unlink(temporaryPath) }
+    directory?.discard()
   }
 
   /// Whether pieces have to come in the state's order.
@@ -78,31 +93,36 @@ struct StateOutput: ~Copyable, Sendable {
     }
   }
 
-  /// Writes a piece of the state to its place; standard output has none but the next.
+  /// Writes a piece of the state to its place; where the output is ordered, there is none but the next.
   ///
   /// - Parameters:
   ///   - buffer: holds the piece, and is not written to meanwhile.
   ///   - byteCount: how many bytes of it.
   ///   - offset: where in the state they begin.
-  /// - Throws: `recover.output`, `storage.*`.
+  /// - Throws: `recover.output`, `storage.*`, `directory.*`.
   borrowing func write(_ buffer: PieceBuffer, byteCount: Int, at offset: Int) async throws {
     switch file {
     case .some(let file):
       try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount]), at: UInt64(offset))
     case .none:
+      let directory = directory
       try await withCheckedThrowingContinuation { continuation in
-        StateOutput.standardOutput.async {
+        StateOutput.queue.async {
           let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
-          continuation.resume(with: Result { try StateOutput.writeToStandardOutput(bytes) })
+          let result = Result {
+            if let directory { try directory.write(bytes) } else { try StateOutput.writeToStandardOutput(bytes) }
+          }
+          continuation.resume(with: result)
         }
       }
     }
   }
 
-  /// Gives the file its name, durably; nothing is overwritten.
+  /// Gives the file or directory its name, durably; nothing is overwritten.
   ///
-  /// - Throws: `recover.*`, `storage.*`; nothing is left then.
+  /// - Throws: `recover.*`, `storage.*`, `directory.end`; nothing is left then.
   consuming func commit() throws(PosternError) {
+    if let directory { return try directory.commit() }
     let failure: CInt
     switch file {
     case .some(let file):

@@ -13,10 +13,18 @@ struct Push: AsyncParsableCommand {
 
       A pipe ends in the same way whether its writer was done or died, and what came until then is pushed: give \
       --expect-bytes, or write a file first and push it if that went well.
+
+      A directory goes in with its files, folders, symbolic links and permissions, and comes out as one. With --sqlite \
+      a consistent snapshot of a database is pushed that goes on being written to; it lies beside the database for as \
+      long as the push runs, and takes as much room.
       """)
 
-  @Argument(help: ArgumentHelp("The state; - is standard input.", valueName: "state"))
-  var input: String
+  @Argument(help: ArgumentHelp("The state: a file or a directory; - is standard input.", valueName: "state"))
+  var input: String?
+
+  @Option(
+    help: ArgumentHelp("Push a snapshot of this SQLite database, which others may be writing to.", valueName: "file"))
+  var sqlite: String?
 
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
@@ -48,6 +56,9 @@ struct Push: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    guard (input == nil) != (sqlite == nil) else {
+      throw ValidationError("Give the state, or a database with --sqlite, and not both.")
+    }
     guard input != InputFile.standardInput || key != InputFile.standardInput else {
       throw ValidationError("State and key cannot both come from standard input.")
     }
@@ -82,7 +93,8 @@ struct Push: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var options = PushOptions(app: app, input: StateInput.Origin(argument: input), statePath: try state.path(app))
+    let origin = sqlite.map { .database(path: $0) } ?? StateInput.Origin(argument: input ?? InputFile.standardInput)
+    var options = PushOptions(app: app, input: origin, statePath: try state.path(app))
     options.stateVersion = stateVersion
     options.commitment = stateCommitment
     options.expectedByteCount = expectBytes

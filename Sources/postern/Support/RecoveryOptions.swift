@@ -7,7 +7,9 @@ import Sodium
 
 /// What comes after a door was opened, whichever it was.
 struct RecoveryOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Where the state goes; - is standard output.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Where the state goes, a file or a directory, as it was pushed; - is standard output.", valueName: "path"))
   var out: String
 
   @Option(help: ArgumentHelp("Refuse an epoch whose state version is lower.", valueName: "n"))
@@ -89,6 +91,8 @@ struct RecoveryOptions: ParsableArguments {
     let fetchedByteCount: Int
     let seconds: Double
     let out: String
+    /// Whether the state is a directory; standard output gets its archive.
+    let isDirectory: Bool
     /// Whether the uploader's state folder holds the generation now, so that its next push deduplicates.
     let keptGeneration: Bool
   }
@@ -101,12 +105,13 @@ struct RecoveryOptions: ParsableArguments {
         app: report.app.hex, epoch: report.epoch, generation: report.generation, stateVersion: report.stateVersion,
         commitment: report.commitment?.hex, byteCount: report.traffic.writtenByteCount,
         fetchedByteCount: report.traffic.fetchedByteCount, seconds: report.traffic.elapsed / .seconds(1), out: out,
-        keptGeneration: isGoingOn
+        isDirectory: report.isDirectory, keptGeneration: isGoingOn
       ).json
     } else {
       text =
         "Recovered epoch \(report.epoch), state version \(report.stateVersion): \(Words.bytes(report.traffic.writtenByteCount)) in "
         + "\(Words.seconds(report.traffic.elapsed / .seconds(1)))."
+        + (isPiped && report.isDirectory ? " It is a directory, as an archive that any tar unpacks." : "")
         + (isGoingOn ? " The uploader can go on in generation \(report.generation)." : "")
     }
     // The state itself may be what standard output gets.

@@ -90,11 +90,6 @@ import Trust
           let missing = fixture.options(.file(path: fixture.file("nothing")))
           _ = try await Pusher.push(missing, key: fixture.uploader(), over: archive)
         }?.code == .pushInput)
-      #expect(
-        await refusal {
-          let folder = fixture.options(.file(path: fixture.path))
-          _ = try await Pusher.push(folder, key: fixture.uploader(), over: archive)
-        }?.code == .pushInput)
       let held = try StateFolder.open(at: fixture.statePath, app: fixture.app, key: fixture.uploader())
       #expect(
         await refusal { try await Pusher.push(options, key: fixture.uploader(), over: archive) }?.code == .stateInUse)

@@ -22,27 +22,29 @@ import Testing
     var path: String { "/proc/self/fd/\(descriptor)" }
   }
 
-  @Test func whatIsLongerThanADumpIsRefused() throws {
+  @Test func whatIsLongerThanADumpIsRefused() async throws {
     for byteCount in [1 << 50 + 1, 9_100_000_000_000_000_000, Int.max] {
       let file = try HollowFile(byteCount: byteCount)
       let path = file.path
-      let error = #expect(throws: PosternError.self) { try StateInput(.file(path: path)) }
+      let error = await refusal { try await StateInput.open(.file(path: path)) }
       #expect(error?.code == "dump.too-large" && error?.message.contains("\(byteCount)") == true)
     }
     let longest = try HollowFile(byteCount: 1 << 50)
-    #expect(try StateInput(.file(path: longest.path)).byteCount == 1 << 50)
+    #expect(try await StateInput.open(.file(path: longest.path)).byteCount == 1 << 50)
   }
 
-  @Test func whatIsRefusedIsNotKeptOpen() throws {
+  @Test func whatIsRefusedIsNotKeptOpen() async throws {
     let folder = try TemporaryFolder()
     try Data([1, 2, 3]).write(to: URL(filePath: folder.path("state")))
-    let code = #expect(throws: PosternError.self) {
-      try StateInput(.file(path: folder.path("state")), expectedByteCount: 4)
+    let code = await refusal {
+      try await StateInput.open(.file(path: folder.path("state")), expectedByteCount: 4)
     }?.code
     #expect(code == .pushLength)
-    #expect(throws: PosternError.self) { try StateInput(.file(path: folder.path)) }
+    try FileManager.default.createDirectory(atPath: folder.path("inner"), withIntermediateDirectories: false)
+    #expect(mkfifo(folder.path("inner/pipe"), 0o600) == 0)
+    #expect(await refusal { try await StateInput.open(.file(path: folder.path)) }?.code == .pushEntry)
     #expect(try openFiles().allSatisfy { !$0.hasPrefix(folder.path) })
-    let input = try StateInput(.file(path: folder.path("state")))
+    let input = try await StateInput.open(.file(path: folder.path("state")))
     #expect(try openFiles().contains { $0.hasPrefix(folder.path) })
     _ = consume input
     #expect(try openFiles().allSatisfy { !$0.hasPrefix(folder.path) })

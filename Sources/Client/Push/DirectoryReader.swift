@@ -1,0 +1,172 @@
+import Bulk
+package import Core
+import Glibc
+import Pax
+import Synchronization
+import SystemPackage
+
+/// Reads a state from a directory: the archive of it, made as it is read.
+///
+/// The directory is looked through before, so that the archive's length is known, and once more afterwards: where
+/// anything in it was written to, came, went or was renamed meanwhile, what was read is no state that it ever had.
+package final class DirectoryReader: StateReader {
+  /// What a look through the directory found.
+  private struct Condition: Equatable {
+    /// The length of its archive.
+    var byteCount = PaxHeader.end.count
+    /// The digest of everything that changes when something in the directory does.
+    var digest = Digest.zero
+  }
+
+  /// Where in the archive the next byte is.
+  private struct Position {
+    var walk: DirectoryWalk
+    /// A header, or what fills up a block, and how much of it was taken.
+    var bytes: [UInt8] = []
+    var takenCount = 0
+    var file: OpenContent?
+    var isDone = false
+  }
+
+  /// A file whose content is being read.
+  private struct OpenContent {
+    let found: DirectoryWalk.Found
+    let descriptor: CInt
+    var leftCount: Int
+  }
+
+  private let path: String
+  private let root: Folder
+  private let condition: Condition
+  private let position: Mutex<Position>
+
+  /// Looks through a directory.
+  ///
+  /// - Throws: `push.entry`, `push.input`, `push.changed`, `dump.too-large`.
+  package init(_ path: String) throws(PosternError) {
+    do throws(Errno) {
+      root = try Folder(path)
+    } catch {
+      throw .unreadableState(path, error.rawValue)
+    }
+    self.path = path
+    condition = try DirectoryReader.condition(of: root, path)
+    position = Mutex(Position(walk: try DirectoryWalk(root, path: path)))
+  }
+
+  deinit { position.withLock { DirectoryReader.close(&$0) } }
+
+  private static func condition(of root: Folder, _ path: String) throws(PosternError) -> Condition {
+    var walk = try DirectoryWalk(root, path: path)
+    var condition = Condition()
+    var hash = SHA256()
+    while let found = try walk.next() {
+      let header = PaxHeader.bytes(of: found.entry)
+      condition.byteCount += header.count + found.entry.contentByteCount + found.entry.paddingByteCount
+      guard condition.byteCount <= PaxEntry.fileByteCountLimit else { throw .stateTooLarge(path, condition.byteCount) }
+      hash.update(header)
+      let status = found.status
+      for number in [
+        Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_mtim.tv_sec,
+        status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+      ] { withUnsafeBytes(of: number) { hash.update($0) } }
+    }
+    condition.digest = hash.finish()
+    return condition
+  }
+
+  package var byteCount: Int? { condition.byteCount }
+
+  package func read(into memory: UnsafeMutableRawBufferPointer) throws(PosternError) -> Int {
+    try position.withLock { (position) throws(PosternError) in
+      var count = 0
+      while count < memory.count {
+        let rest = UnsafeMutableRawBufferPointer(rebasing: memory[count...])
+        let taken = try takeBytes(&position, into: rest)
+        count += taken
+        if taken == 0 { guard try advance(&position) else { break } }
+      }
+      return count
+    }
+  }
+
+  /// What is at hand of a header or a file; 0 where that is used up.
+  private func takeBytes(
+    _ position: inout Position, into memory: UnsafeMutableRawBufferPointer
+  ) throws(PosternError) -> Int {
+    if position.takenCount < position.bytes.count {
+      let bytes = position.bytes[position.takenCount...].prefix(memory.count)
+      memory.copyBytes(from: bytes)
+      position.takenCount += bytes.count
+      return bytes.count
+    }
+    guard let file = position.file, file.leftCount > 0 else { return 0 }
+    let room = min(memory.count, file.leftCount)
+    let count = try position.walk.reading(file.found.entry.names) { () throws(Errno) in
+      let count = Glibc.read(file.descriptor, memory.baseAddress, room)
+      if count < 0 && errno != EINTR { throw Errno(rawValue: errno) }
+      return count
+    }
+    // One that is shorter than it was has changed; a call that a signal broke off is made again.
+    guard count != 0 else { throw .stateChanged(position.walk.shown(file.found.entry.names)) }
+    position.file?.leftCount -= max(0, count)
+    return count < 0 ? try takeBytes(&position, into: memory) : count
+  }
+
+  /// Puts what comes next into place: what fills up a file's last block, the next header, or the end.
+  ///
+  /// - Returns: false at the archive's end.
+  private func advance(_ position: inout Position) throws(PosternError) -> Bool {
+    position.takenCount = 0
+    position.bytes = []
+    if let file = position.file {
+      DirectoryReader.close(&position)
+      position.bytes = [UInt8](repeating: 0, count: file.found.entry.paddingByteCount)
+      return true
+    }
+    guard let found = try position.walk.next() else {
+      defer { position.isDone = true }
+      if !position.isDone { position.bytes = PaxHeader.end }
+      return !position.isDone
+    }
+    position.bytes = PaxHeader.bytes(of: found.entry)
+    if case .file(let byteCount) = found.entry.kind { position.file = try open(found, byteCount, position.walk) }
+    return true
+  }
+
+  /// Opens a file that was found, if it is still the one that is there.
+  private func open(
+    _ found: DirectoryWalk.Found, _ byteCount: Int, _ walk: DirectoryWalk
+  ) throws(PosternError) -> OpenContent {
+    let descriptor = try walk.reading(found.entry.names) { () throws(Errno) in
+      try found.folder.open(found.entry.names.last ?? [], O_RDONLY)
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == byteCount,
+      (status.st_dev, status.st_ino) == (found.status.st_dev, found.status.st_ino)
+    else {
+      Glibc.close(descriptor)
+      throw .stateChanged(walk.shown(found.entry.names))
+    }
+    return OpenContent(found: found, descriptor: descriptor, leftCount: byteCount)
+  }
+
+  private static func close(_ position: inout Position) {
+    if let file = position.file.take() { Glibc.close(file.descriptor) }
+  }
+
+  package func rewind() throws(PosternError) -> Bool {
+    let walk = try DirectoryWalk(root, path: path)
+    position.withLock { position in
+      DirectoryReader.close(&position)
+      position = Position(walk: walk)
+    }
+    return true
+  }
+
+  package func requireUnchanged() throws(PosternError) {
+    guard try DirectoryReader.condition(of: root, path) == condition else { throw .stateChanged(path) }
+  }
+
+  package func cancel() {}
+}
