@@ -66,7 +66,7 @@ let layers: [[Target]] = [
     module("Trust", "Core", "Bulk", "Merkle")
   ],
   [
-    module("Packs", "Core", "Bulk", "CLinux"),
+    module("Packs", "Core", "Bulk", "CLinux", "Merkle", "Trust"),
     module("Index", "Core", "Bulk", "Migrations", grdb, grdbSQLite),
     module("Snapshot", "Core", "Sodium", grdbSQLite),
     module("Wire", "Core", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
@@ -130,7 +130,7 @@ let package = Package(
     tests("RecordsTests", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Fixtures"),
     tests("ConformanceTests", "Core", "Conformance"),
     tests("TrustTests", "Core", "Sodium", "Bulk", "Merkle", "Trust"),
-    tests("PacksTests", "Core", "Bulk", "Packs"),
+    tests("PacksTests", "Core", "Sodium", "Bulk", "Merkle", "Trust", "Packs"),
     tests("IndexTests", "Core", "Bulk", "Index", "Migrations"),
     tests("SnapshotTests", "Core", "Snapshot", "Fixtures"),
     tests("WireTests", "Core", "Wire", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),

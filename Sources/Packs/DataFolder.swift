@@ -10,7 +10,7 @@ public final class DataFolder: Sendable {
   /// Folders whose names this process has made durable: each costs its syncs once.
   private let durableFolders = Mutex<Set<String>>([])
 
-  private init(layout: FolderLayout, files: any FileLayer, lock: consuming OpenFile) {
+  init(layout: FolderLayout, files: any FileLayer, lock: consuming OpenFile) {
     self.layout = layout
     self.files = files
     self.lock = lock
@@ -137,7 +137,7 @@ public final class DataFolder: Sendable {
   }
 
   /// Removes what ``DurableFile`` had not renamed yet when a crash came.
-  private func removeTemporaries() throws(PosternError) {
+  func removeTemporaries() throws(PosternError) {
     for folder in [layout.root, layout.keys, layout.log] {
       let left = try namesIfThere(folder).filter(DurableFile.isTemporary)
       for name in left {
@@ -147,7 +147,7 @@ public final class DataFolder: Sendable {
     }
   }
 
-  private func incomingNames() throws(PosternError) -> [String] {
+  func incomingNames() throws(PosternError) -> [String] {
     try naming(layout.incoming) { () throws(FileFailure) in try files.names(layout.incoming) }
   }
 
@@ -158,18 +158,33 @@ public final class DataFolder: Sendable {
     return number
   }
 
+  /// Takes the lock of a folder.
+  ///
+  /// - Parameters:
+  ///   - mode: whether the file is made where there is none.
+  ///   - files: the file system.
+  /// - Returns: nil when another process has it.
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`.
+  static func takeLock(
+    _ layout: FolderLayout, _ mode: OpenMode, files: any FileLayer
+  ) throws(PosternError) -> OpenFile? {
+    let file = try OpenFile(layout.lock, mode, permissions: 0o600, files: files)
+    guard try file.lock() else { return nil }
+    return file
+  }
+
   private static func lock(
     _ layout: FolderLayout, _ mode: OpenMode, files: any FileLayer
   ) throws(PosternError) -> OpenFile {
-    let file: OpenFile
+    let file: OpenFile?
     do throws(PosternError) {
-      file = try OpenFile(layout.lock, mode, permissions: 0o600, files: files)
+      file = try takeLock(layout, mode, files: files)
     } catch  where error.code == .storageMissing {
       throw PosternError(
         .storageMissing, "\(layout.root) holds no archive.",
         advice: "Check the path, or make an archive there with `postern archive init`.")
     }
-    guard try file.lock() else {
+    guard let file else {
       throw PosternError(
         .storageInUse, "Another process has the data folder \(layout.root) open.",
         advice: "End it first: one archive has one server.")

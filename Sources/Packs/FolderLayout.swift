@@ -38,6 +38,9 @@ public struct FolderLayout: Hashable, Sendable {
   /// The file of a run.
   public func run(_ number: UInt64) -> String { "\(runs)/\(number).run" }
 
+  /// What the pack of that number holds so far, beside it while a copy is written.
+  func incomingList(_ number: UInt64) -> String { "\(incoming)/\(number).objects" }
+
   /// The folder of an application's packs.
   public func packs(app: Digest) -> String { "\(packs)/\(app.hex)" }
 

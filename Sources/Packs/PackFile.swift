@@ -114,10 +114,14 @@ public struct PackFile: ~Copyable, Sendable {
 }
 
 /// Where a finished pack's footer lies, by its trailer.
-private struct PackEnd {
+struct PackEnd {
+  /// Where the footer begins, and the objects end.
   let footerOffset: UInt64
   let footerByteCount: Int
 
+  /// Reads the trailer; nothing but the lengths is checked.
+  ///
+  /// - Throws: `pack.damaged`, `storage.failed`.
   init(_ file: borrowing OpenFile) throws(PosternError) {
     let length = try file.length()
     let least = UInt64(PackFormat.headerByteCount + PackFormat.endByteCount(objects: 0))
@@ -131,6 +135,16 @@ private struct PackEnd {
     else { throw PackFormat.damaged(file.path, "its end is missing") }
     footerOffset = trailerStart - UInt64(footerByteCount)
     self.footerByteCount = footerByteCount
+  }
+
+  /// The footer's bytes.
+  ///
+  /// - Throws: `pack.damaged`, `storage.failed`.
+  func footer(of file: borrowing OpenFile) throws(PosternError) -> [UInt8] {
+    guard let bytes = try file.read(at: footerOffset, count: footerByteCount) else {
+      throw PackFormat.damaged(file.path, "its end is missing")
+    }
+    return bytes
   }
 }
 
@@ -154,10 +168,7 @@ public struct PackReader: ~Copyable, Sendable {
   public init(_ path: String, name: Digest, files: any FileLayer = SystemFiles()) throws(PosternError) {
     let file = try OpenFile(path, .read, files: files)
     let end = try PackEnd(file)
-    guard let bytes = try file.read(at: end.footerOffset, count: end.footerByteCount) else {
-      throw PackFormat.damaged(path, "its end is missing")
-    }
-    let footer = try PackFooter(bytes, name: name, source: path)
+    let footer = try PackFooter(end.footer(of: file), name: name, source: path)
     guard footer.dataByteCount == end.footerOffset else {
       throw PackFormat.damaged(path, "its objects do not reach its footer")
     }

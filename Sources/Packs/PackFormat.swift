@@ -25,6 +25,9 @@ public enum PackFormat {
     footerHeadByteCount + objects * entryByteCount + trailerByteCount
   }
 
+  /// Where in a footer an entry begins.
+  static func entryOffset(_ position: Int) -> Int { footerHeadByteCount + position * entryByteCount }
+
   /// A pack's first bytes.
   static func header(app: Digest, generation: UInt64) -> [UInt8] {
     var bytes = headerMagic
@@ -32,6 +35,16 @@ public enum PackFormat {
     bytes.append(bigEndian: generation)
     bytes.append(bigEndian: UInt64(0))
     return bytes
+  }
+
+  /// Whose pack it is that begins with these bytes; nil where it is none.
+  static func space(inHeader bytes: [UInt8]) -> (app: Digest, generation: UInt64)? {
+    var reader = ByteReader(bytes)
+    guard let magic = try? reader.read(headerMagic.count), magic.elementsEqual(headerMagic),
+      let app = try? reader.readDigest(), let generation = try? reader.read(UInt64.self),
+      bytes == header(app: app, generation: generation)
+    else { return nil }
+    return (app, generation)
   }
 
   /// A pack's last bytes.

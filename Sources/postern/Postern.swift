@@ -16,7 +16,8 @@ struct Postern: AsyncParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      KeyCommand.self, ArchiveCommand.self, Serve.self, CharterCommand.self, Push.self, List.self, Latest.self,
+      KeyCommand.self, ArchiveCommand.self, Serve.self, CharterCommand.self, Push.self, Pull.self, List.self,
+      Latest.self,
       Show.self, Recover.self, RecoveryCommand.self, CouncilCommand.self, VerifyCommand.self, ConformanceCommand.self,
     ])
 

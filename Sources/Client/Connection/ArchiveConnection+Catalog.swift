@@ -67,112 +67,36 @@ extension ArchiveConnection {
     return EpochPage(
       epochs: try answer.epochs.map { try EpochSummary($0) }, next: answer.next.isEmpty ? nil : Array(answer.next))
   }
+}
 
-  /// What the archive shows of an application, proven against its id.
+extension ArchiveConnection: Catalog {
+  /// The archive's records of an application, unverified.
   ///
-  /// - Parameters:
-  ///   - app: the application's id, known from elsewhere.
-  ///   - epoch: which epoch; nil for the newest that the archive shows.
-  ///   - memory: what this machine saw of logs before; nil to remember nothing.
-  /// - Throws: `view.*`, `charter.*`, `record.*`, `log.*` (`log.fork` and `log.rollback` among them), `epoch.*`,
-  ///   `source.*`, `wire.*`.
-  public func verified(
-    app: Digest, epoch: UInt64? = nil, memory: CheckpointMemory?
-  ) async throws -> VerifiedApplication {
-    // The first charter names the log, and what was seen of it is read before the log is asked again.
-    let charterBody = try await genesisCharter(of: app)
-    let home = try Charter(parsing: charterBody).home
-    let remembered = try memory?.newest(of: home)
-    let seen = try memory?.newestEpoch(of: app)
-    let answer = try await shown(app, epoch)
-    let (signatures, leaf) = try await signatures(of: answer, app: app)
-    let application = try await VerifiedApplication(
-      app: app, note: answer.note, charter: leaf, epoch: answer.epoch, charterBody: charterBody,
-      signaturesBody: signatures)
-    if let epoch, application.epoch?.fields.number != epoch { throw PosternError.wrongRecord }
-    try await memory?.advance(to: application.checkpoint, from: remembered, of: home, reading: self)
-    if epoch == nil { try await memory?.advance(to: application.epoch?.seen, from: seen, of: app) }
-    return application
-  }
-
-  /// Another epoch of an application whose charter was proven already.
-  ///
-  /// - Parameters:
-  ///   - number: which epoch.
-  ///   - application: the application, as this archive proved it.
-  ///   - memory: what this machine saw of logs before; nil to remember nothing.
-  /// - Throws: `view.*`, `record.*`, `log.*`, `epoch.*`, `wire.*`.
-  public func epoch(
-    _ number: UInt64, of application: VerifiedApplication, memory: CheckpointMemory?
-  ) async throws -> VerifiedEpoch {
-    let charter = application.charter
-    let remembered = try memory?.newest(of: charter.home)
-    let answer = try await shown(application.app, number)
-    let checkpoint = try SignedCheckpoint(parsing: answer.note, log: charter.home)
-    guard let proven = answer.epoch else { throw PosternError.wrongRecord }
-    let epoch = try VerifiedEpoch(proven, app: application.app, charter: charter, under: checkpoint)
-    guard epoch.fields.number == number else { throw PosternError.wrongRecord }
-    try await memory?.advance(to: checkpoint, from: remembered, of: charter.home, reading: self)
-    return epoch
-  }
-
-  /// The charter whose digest is the application's id.
-  private func genesisCharter(of app: Digest) async throws -> [UInt8] {
-    do {
-      return try await checkedBody(app: app, generation: 0, digest: app)
-    } catch let error as PosternError where error.code == .archiveNotFound {
-      throw PosternError(
-        .epochUnknownApplication, "The archive knows no application \(app).",
-        advice: "Register its charter first, or check the application's id and the archive's address.")
-    }
-  }
-
-  /// Fetches the bodies of a proven application's epoch and verifies its envelope.
-  ///
-  /// - Throws: `view.no-epoch`, `envelope.*`, `veil.encoding`, `source.*`, `wire.*`.
-  public func sealedEpoch(of application: VerifiedApplication) async throws -> SealedEpoch {
-    guard let fields = application.epoch?.fields else { throw PosternError.noEpoch }
-    let app = application.app
-    async let envelope = checkedBody(app: app, generation: fields.generation, digest: fields.envelope)
-    async let veil = checkedBody(app: app, generation: fields.generation, digest: fields.veil)
-    async let capsule = checkedBody(app: app, generation: fields.generation, digest: fields.capsule)
-    return try await SealedEpoch(
-      application: application, envelopeBody: try await envelope, veilBody: try await veil,
-      capsule: try await capsule)
-  }
-
-  /// What an archive shows of an application, unverified.
-  private struct Shown {
-    let note: [UInt8]
-    let charters: [ProvenLeaf]
-    let epoch: ProvenLeaf?
-  }
-
-  private func shown(_ app: Digest, _ epoch: UInt64?) async throws -> Shown {
-    if let epoch {
-      var request = Postern_V1_ShowRequest()
+  /// - Throws: `archive.not-found`, `epoch.unknown-app`, `wire.*`.
+  public func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords {
+    guard let epoch else {
+      var request = Postern_V1_LatestRequest()
       request.app = Data(app.bytes)
-      request.epoch = epoch
-      let answer = try await ask { [request] in try await client.show(request) }
-      return Shown(
-        note: Array(answer.checkpoint), charters: try answer.charters.map { try ProvenLeaf($0) },
-        epoch: answer.hasEpoch ? try ProvenLeaf(answer.epoch) : nil)
+      let answer = try await ask { [request] in try await client.latest(request) }
+      return try ShownRecords(answer.checkpoint, answer.charters, answer.hasEpoch ? answer.epoch : nil)
     }
-    var request = Postern_V1_LatestRequest()
+    var request = Postern_V1_ShowRequest()
     request.app = Data(app.bytes)
-    let answer = try await ask { [request] in try await client.latest(request) }
-    return Shown(
-      note: Array(answer.checkpoint), charters: try answer.charters.map { try ProvenLeaf($0) },
-      epoch: answer.hasEpoch ? try ProvenLeaf(answer.epoch) : nil)
+    request.epoch = epoch
+    let answer = try await ask { [request] in try await client.show(request) }
+    return try ShownRecords(answer.checkpoint, answer.charters, answer.hasEpoch ? answer.epoch : nil)
   }
+}
 
-  /// The only charter's record, and the signatures that it names.
-  private func signatures(of shown: Shown, app: Digest) async throws -> (body: [UInt8], leaf: ProvenLeaf) {
-    // A second charter would be a motion's doing, which this version does not know.
-    guard let leaf = shown.charters.first, shown.charters.count == 1,
-      case .charter(let fields) = try Record(parsing: leaf.leaf).fields
-    else { throw PosternError.wrongRecord }
-    return (try await checkedBody(app: app, generation: 0, digest: fields.signatures), leaf)
+extension ShownRecords {
+  fileprivate init(
+    _ note: Data, _ charters: [Postern_V1_ProvenLeaf], _ epoch: Postern_V1_ProvenLeaf?
+  ) throws(PosternError) {
+    var leaves: [ProvenLeaf] = []
+    for charter in charters { leaves.append(try ProvenLeaf(charter)) }
+    var shown: ProvenLeaf?
+    if let epoch { shown = try ProvenLeaf(epoch) }
+    self.init(note: Array(note), charters: leaves, epoch: shown)
   }
 }
 

@@ -57,10 +57,14 @@ extension CheckpointMemory {
   ///   - shown: what it shows; nil for no epoch at all.
   ///   - seen: what ``newestEpoch(of:)`` returned before the archive was asked.
   ///   - app: the application.
-  /// - Throws: `view.rolled-back`; `storage.*`, `state.*`.
-  public func advance(to shown: SeenEpoch?, from seen: SeenEpoch?, of app: Digest) async throws {
+  ///   - isCopy: whether it is a copy, which may be older without hiding anything.
+  /// - Throws: `view.rolled-back`, of a copy that is older `folder.older`; `storage.*`, `state.*`.
+  public func advance(
+    to shown: SeenEpoch?, from seen: SeenEpoch?, of app: Digest, isCopy: Bool = false
+  ) async throws {
     if let seen {
       guard let shown, shown.number > seen.number || shown == seen else {
+        if isCopy, shown?.number != seen.number { throw PosternError.olderCopy(shown?.number, than: seen.number) }
         throw PosternError.rolledBack(to: shown?.number, from: seen.number, path: path(of: app))
       }
     }
@@ -83,6 +87,14 @@ extension CheckpointMemory {
 }
 
 extension PosternError {
+  fileprivate static func olderCopy(_ shown: UInt64?, than seen: UInt64) -> PosternError {
+    let newest = shown.map { "epoch \($0) as the newest" } ?? "no epoch"
+    return PosternError(
+      .folderOlder, "The folder shows \(newest), and this machine has seen epoch \(seen).",
+      advice: "If it is the copy that you mean to use, name the epoch with --epoch; otherwise pull again, or use a "
+        + "newer copy.")
+  }
+
   /// An archive that shows less than this machine has seen, or another epoch of the same number.
   fileprivate static func rolledBack(to shown: UInt64?, from seen: UInt64, path: String) -> PosternError {
     guard shown != seen else {

@@ -12,7 +12,9 @@ struct CouncilRelease: AsyncParsableCommand {
     commandName: "release", abstract: "Release a member's shares of one epoch to one recovering node.",
     discussion: """
       Everything is checked first, with no archive asked: the charter and its members' signatures, who asks, that \
-      the epoch is in the application's log, and the whole envelope. What is about to be opened is shown.
+      the epoch is in the application's log, and the whole envelope. What is about to be opened is shown. With a copy \
+      of one's own, --from FOLDER, it is also checked that the copy's log holds this very epoch, and shown whether \
+      the copy knows a newer one.
       """)
 
   @Option(help: ArgumentHelp("The member's key; - is standard input.", valueName: "file"))
@@ -30,6 +32,12 @@ struct CouncilRelease: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The application that you know, 64 hex digits; any other is refused.", valueName: "id"))
   var app: Digest?
 
+  @Option(
+    help: ArgumentHelp(
+      "Compare with this folder: what “postern pull” wrote, or an archive's data folder or a copy of it.",
+      valueName: "folder"))
+  var from: String?
+
   @Flag(help: "Release without asking.")
   var yes = false
 
@@ -41,7 +49,9 @@ struct CouncilRelease: AsyncParsableCommand {
     let recovery = try await file.verified(app: app, advice: "Do not answer it; ask who sent it to send it again.")
     let key = try KeyFile.read(key, as: .member, passphrase)
     let number = try recovery.memberNumber(of: key)
-    Console.note(RecoverySummary(recovery, member: number).text)
+    var own: OwnCopy?
+    if let from { own = try await OwnCopy(from, of: recovery.statement) }
+    Console.note(RecoverySummary(recovery, member: number, own: own).text)
     guard try yes || Console.confirm("Release your shares to this node?") else { throw PosternError.declined }
     let release = try recovery.answer(with: key)
     let path = out ?? "\(request).\(number).release"
@@ -51,20 +61,53 @@ struct CouncilRelease: AsyncParsableCommand {
   }
 }
 
+/// What a member's own copy of the log says about an epoch that somebody wants opened.
+struct OwnCopy {
+  /// What it says, in words.
+  let words: String
+
+  /// Looks into a folder.
+  ///
+  /// - Throws: `recovery.mismatch` where the folder holds another epoch of that number; `folder.*`, `log.*`.
+  init(_ path: String, of statement: RecoveryStatement) async throws {
+    let (app, wanted) = (statement.app, statement.request)
+    words = try await FolderCatalog.open(path).reading { folder in
+      let newest = try await folder.verified(app: app, memory: nil)
+      let size = newest.checkpoint.checkpoint.size
+      guard let shown = newest.epoch, shown.fields.number >= wanted.epoch else {
+        throw PosternError(
+          .folderOlder, "The folder “\(path)” knows no epoch \(wanted.epoch) of the application, at \(size) entries.",
+          advice: "Pull again, or answer without --from if you know of the epoch from elsewhere.")
+      }
+      let own = try await folder.epoch(wanted.epoch, of: newest, memory: nil)
+      guard own.leafHash == wanted.epochLeafHash else {
+        throw PosternError(
+          .recoveryMismatch, "The folder “\(path)” holds another epoch \(wanted.epoch) than the one to be opened.",
+          advice: "Do not answer: there are two histories. Compare both records with the other members.")
+      }
+      return shown.fields.number == wanted.epoch
+        ? "holds this epoch, the newest that it shows, at \(size) entries"
+        : "holds this epoch, and shows a NEWER one, \(shown.fields.number), at \(size) entries"
+    }
+  }
+}
+
 /// What a member is about to open, and for whom, on one screen.
 struct RecoverySummary {
   /// The summary.
   let text: String
 
   /// The summary of a verified request for one of its members.
-  init(_ recovery: RecoveryCase, member number: Int) {
+  ///
+  /// - Parameter own: what the member's own copy says; nil where it gave none.
+  init(_ recovery: RecoveryCase, member number: Int, own: OwnCopy? = nil) {
     let statement = recovery.statement
     let charter = statement.charter
     let words = PolicyWords(charter)
     let member = charter.members[number]
     let leafCount = charter.recovery?.leaves(of: member.shard).count ?? 0
     let checkpoint = recovery.checkpoint.checkpoint
-    let rows = [
+    var rows = [
       ("application", "“\(charter.name)” \(statement.app)"),
       ("epoch", "\(statement.epoch.number), state version \(statement.epoch.stateVersion)"),
       ("asked by", "the requester “\(statement.requester.name)”"),
@@ -74,6 +117,7 @@ struct RecoverySummary {
       ("recovery", statement.recovery.hex),
       ("next uploader", statement.request.nextUploader.map { $0.bytes.hex } ?? "not said"),
     ]
+    if let own { rows.append(("your copy", own.words)) }
     text = """
       Checked: charter, signatures, requester, log entry and envelope. This would open:
       \(Table.text(rows))

@@ -61,7 +61,7 @@ protocol ShowsEpoch {
   var app: Digest { get }
   var json: Bool { get }
   var state: StateOptions { get }
-  var archive: ArchiveOptions { get }
+  var source: SourceOptions { get }
 }
 
 extension ShowsEpoch {
@@ -69,15 +69,15 @@ extension ShowsEpoch {
   ///
   /// - Parameters:
   ///   - number: the epoch; nil for the newest.
-  ///   - rests: what the answer rests on, in a sentence.
-  ///   - absence: what is thrown where the archive shows no such epoch.
-  func show(epoch number: UInt64?, rests: String, orElse absence: PosternError) async throws {
+  ///   - rests: what the answer rests on, in a sentence; nil for what "newest" rests on.
+  ///   - absence: what is thrown where no such epoch is shown.
+  func show(epoch number: UInt64?, rests: String?, orElse absence: PosternError) async throws {
     let (app, memory) = (app, try state.memory(app))
-    let application = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.verified(app: app, epoch: number, memory: memory)
+    let application = try await source.open { catalog in
+      try await catalog.verified(app: app, epoch: number, memory: memory)
     }
     guard let epoch = application.epoch else { throw absence }
-    let view = EpochView(application, epoch, rests: rests)
+    let view = EpochView(application, epoch, rests: rests ?? source.rests(on: application))
     try Console.say(json ? try view.json : view.text)
   }
 }

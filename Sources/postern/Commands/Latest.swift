@@ -20,13 +20,14 @@ struct Latest: AsyncParsableCommand, ShowsEpoch {
   var json = false
 
   @OptionGroup var state: StateOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     try await show(
-      epoch: nil, rests: Latest.rests,
+      epoch: nil, rests: nil,
       orElse: PosternError(
-        .viewNoEpoch, "The application has no epoch yet, as far as this archive shows.", advice: "Push one first."))
+        .viewNoEpoch, "The application has no epoch yet, as far as this \(source.noun) shows.",
+        advice: "Push one first."))
   }
 }

@@ -16,7 +16,7 @@ struct Recover: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
-  @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
+  @Option(help: ArgumentHelp("The epoch; the newest that is shown where none is given.", valueName: "n"))
   var epoch: UInt64?
 
   @Option(help: ArgumentHelp("The key that the KMS provisions; - is standard input.", valueName: "file"))
@@ -25,7 +25,7 @@ struct Recover: AsyncParsableCommand {
   @OptionGroup var recovery: RecoveryOptions
   @OptionGroup var state: StateOptions
   @OptionGroup var passphrase: PassphraseOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -33,14 +33,14 @@ struct Recover: AsyncParsableCommand {
     let uploader = try recovery.uploaderKey(passphrase)
     try recovery.requirePlace()
     let memory = try state.memory(app)
-    let sealed = try await ArchiveConnection.open(archive.address()) { connection in
-      let application = try await connection.verified(app: app, epoch: epoch, memory: memory)
+    let sealed = try await source.open { catalog in
+      let application = try await catalog.verified(app: app, epoch: epoch, memory: memory)
       try uploader?.requireUploader(of: application.charter)
-      return try await connection.sealedEpoch(of: application)
+      return try await catalog.sealedEpoch(of: application)
     }
-    if epoch == nil, !recovery.json { Console.note(Latest.rests) }
+    if epoch == nil, !recovery.json { Console.note(source.rests(on: sealed.application)) }
     let opening = SharedOpening(try KMSDoorOpener.open(sealed, key: key))
     try await recovery.recover(
-      opening, isEpochNamed: epoch != nil, goingOnAs: uploader, over: archive, state: state)
+      opening, isEpochNamed: epoch != nil, goingOnAs: uploader, from: source, state: state)
   }
 }

@@ -33,7 +33,7 @@ struct RecoveryOpen: AsyncParsableCommand {
   @OptionGroup var recovery: RecoveryOptions
   @OptionGroup var state: StateOptions
   @OptionGroup var passphrase: PassphraseOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -49,7 +49,7 @@ struct RecoveryOpen: AsyncParsableCommand {
     try recovery.requirePlace()
     try collect(into: &tally)
     let opening = SharedOpening(try tally.open())
-    try await recovery.recover(opening, isEpochNamed: true, goingOnAs: uploader, over: archive, state: state)
+    try await recovery.recover(opening, isEpochNamed: true, goingOnAs: uploader, from: source, state: state)
   }
 
   private func readSecret() throws -> RecoverySecret {

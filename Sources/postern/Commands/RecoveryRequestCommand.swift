@@ -17,7 +17,7 @@ struct RecoveryRequestCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
-  @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
+  @Option(help: ArgumentHelp("The epoch; the newest that is shown where none is given.", valueName: "n"))
   var epoch: UInt64?
 
   @Option(help: ArgumentHelp("The requester's key; - is standard input.", valueName: "file"))
@@ -31,17 +31,19 @@ struct RecoveryRequestCommand: AsyncParsableCommand {
 
   @OptionGroup var state: StateOptions
   @OptionGroup var passphrase: PassphraseOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let next = try nextUploader.map { try RecoveryRequestCommand.uploader($0) }
     let key = SharedKey(try KeyFile.read(key, as: .requester, passphrase))
     let memory = try state.memory(app)
-    let evidence = try await ArchiveConnection.open(archive.address()) { connection in
-      let application = try await connection.verified(app: app, epoch: epoch, memory: memory)
-      return try EpochEvidence(try await connection.sealedEpoch(of: application))
+    let sealed = try await source.open { catalog in
+      let application = try await catalog.verified(app: app, epoch: epoch, memory: memory)
+      return try await catalog.sealedEpoch(of: application)
     }
+    if epoch == nil { Console.note(source.rests(on: sealed.application)) }
+    let evidence = try EpochEvidence(sealed)
     let asking = try await evidence.request(by: key.file, nextUploader: next, app: app)
     var secret = RecoverySecretFile.text(asking.secret)
     defer { wipe(&secret) }

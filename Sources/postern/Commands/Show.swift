@@ -17,13 +17,13 @@ struct Show: AsyncParsableCommand, ShowsEpoch {
   var json = false
 
   @OptionGroup var state: StateOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     try await show(
       epoch: epoch, rests: "It is proven to be in the log; there may be newer ones.",
       orElse: PosternError(
-        .viewNoEpoch, "The archive shows no epoch \(epoch).", advice: "Ask for the latest one."))
+        .viewNoEpoch, "The \(source.noun) shows no epoch \(epoch).", advice: "Ask for the latest one."))
   }
 }

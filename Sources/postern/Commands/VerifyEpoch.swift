@@ -19,29 +19,30 @@ struct VerifyEpoch: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
 
-  @Option(help: ArgumentHelp("The epoch; the newest that the archive shows where none is given.", valueName: "n"))
+  @Option(help: ArgumentHelp("The epoch; the newest that is shown where none is given.", valueName: "n"))
   var epoch: UInt64?
 
   @Flag(help: "Print JSON.")
   var json = false
 
   @OptionGroup var state: StateOptions
-  @OptionGroup var archive: ArchiveOptions
+  @OptionGroup var source: SourceOptions
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
     let memory = try state.memory(app)
-    let sealed = try await ArchiveConnection.open(archive.address()) { connection in
-      let application = try await connection.verified(app: app, epoch: epoch, memory: memory)
-      let sealed = try await connection.sealedEpoch(of: application)
+    let sealed = try await source.open { catalog in
+      let application = try await catalog.verified(app: app, epoch: epoch, memory: memory)
+      let sealed = try await catalog.sealedEpoch(of: application)
       var previous: VerifiedEpoch?
       if sealed.epoch.fields.number > 1 {
         let number = sealed.epoch.fields.number - 1
-        previous = try await connection.epoch(number, of: application, memory: memory)
+        previous = try await catalog.epoch(number, of: application, memory: memory)
       }
       try sealed.epoch.requireSuccessor(of: previous)
       return sealed
     }
+    if epoch == nil, !json { Console.note(source.rests(on: sealed.application)) }
     let check = EpochCheck(sealed)
     try Console.say(json ? try check.json : check.text)
   }

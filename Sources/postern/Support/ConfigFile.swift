@@ -8,6 +8,8 @@ struct ConfigFile {
   private static let option = "--config"
   /// What may also stand before all tables, for every command that asks an archive.
   static let shared = ["archive", "tls", "tls-ca"]
+  /// What names a folder in the place of an archive, and so all of the above.
+  private static let folder = "from"
   private static let byteCountLimit = 1 << 20
 
   /// An option that the file gave, and its entry's place there.
@@ -62,7 +64,11 @@ struct ConfigFile {
   /// Whether the command line has an option, or the environment speaks for it.
   private static func isGiven(_ name: String, _ arguments: some Sequence<String>) -> Bool {
     if name == "archive", ProcessInfo.processInfo.environment[ArchiveOptions.variable] != nil { return true }
-    return arguments.contains { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }
+    // An archive and a folder take each other's place: whichever the command line names stands.
+    let others = name == folder ? shared : shared.contains(name) ? [folder] : []
+    return ([name] + others).contains { name in
+      arguments.contains { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }
+    }
   }
 
   /// What a checked file says for one command: its own table before what stands above all tables.
@@ -76,7 +82,7 @@ struct ConfigFile {
     for argument in command.options {
       let name = argument.longName
       var entry = try table?[name]
-      if entry == nil, shared.contains(name), let common = try document[name] {
+      if entry == nil, shared.contains(name), try table?[folder] == nil, let common = try document[name] {
         // “archive” is a command too, and its table no address.
         if case .table = common.value {} else { entry = common }
       }

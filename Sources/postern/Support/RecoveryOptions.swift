@@ -42,12 +42,12 @@ struct RecoveryOptions: ParsableArguments {
   ///
   /// - Parameters:
   ///   - opening: what the door gave.
-  ///   - isEpochNamed: whether somebody chose this epoch, and not the archive as its newest.
+  ///   - isEpochNamed: whether somebody chose this epoch, and not the source as its newest.
   ///   - key: the uploader that goes on, one that the charter lists; nil where none does.
-  ///   - archive: where the objects are fetched.
+  ///   - source: where the objects are read.
   ///   - state: where an uploader keeps what it goes on with.
   func recover(
-    _ opening: SharedOpening, isEpochNamed: Bool, goingOnAs key: SharedKey?, over archive: ArchiveOptions,
+    _ opening: SharedOpening, isEpochNamed: Bool, goingOnAs key: SharedKey?, from source: SourceOptions,
     state: StateOptions
   ) async throws {
     let app = opening.opening.app
@@ -58,17 +58,16 @@ struct RecoveryOptions: ParsableArguments {
       output: RecoverOptions.Output(argument: out), expectedVersion: expectVersion, isEpochNamed: isEpochNamed)
     let memory = try state.memory(app)
     let statePath = try state.path(app)
-    let address = try archive.address()
-    let report = try await ArchiveConnection.open(address, whenBroken: line.tellBroken(address)) { connection in
-      let application = try await connection.verified(app: app, epoch: epoch.number, memory: memory)
+    let report = try await source.open(telling: line) { catalog in
+      let application = try await catalog.verified(app: app, epoch: epoch.number, memory: memory)
       guard application.epoch?.leafHash == opening.opening.epochLeafHash else {
         throw PosternError(
-          .recoveryMismatch, "The archive shows another epoch \(epoch.number) than the one that was opened.",
-          advice: "Ask another archive.")
+          .recoveryMismatch, "The \(source.noun) shows another epoch \(epoch.number) than the one that was opened.",
+          advice: "Ask another archive, or use another copy.")
       }
-      let sealed = try await connection.sealedEpoch(of: application)
+      let sealed = try await catalog.sealedEpoch(of: application)
       let report = try await Recoverer.recover(
-        options, opening: opening.opening, capsule: sealed.capsule, from: connection
+        options, opening: opening.opening, capsule: sealed.capsule, from: catalog
       ) { progress in line.draw { progress.line } }
       if let key {
         try Recoverer.proceed(

@@ -1,0 +1,30 @@
+public import Core
+
+extension PosternError.Code {
+  /// A folder is no copy of an archive: it holds no published log.
+  public static let folderNone: Self = "folder.none"
+  /// A folder is older than what this machine has seen of its log, or of the application.
+  public static let folderOlder: Self = "folder.older"
+  /// A folder cannot show that its log continues what this machine has seen.
+  public static let folderUnproven: Self = "folder.unproven"
+  /// A folder lacks a part of what is asked of it.
+  public static let folderIncomplete: Self = "folder.incomplete"
+  /// A folder holds a copy of another log.
+  public static let folderOtherLog: Self = "folder.other-log"
+}
+
+extension PosternError {
+  static func noCopy(_ path: String) -> PosternError {
+    PosternError(
+      .folderNone, "“\(path)” holds no copy of an archive: there is no log/checkpoint in it.",
+      advice: "Name a folder that “postern pull” wrote, or a copy of an archive's data folder.")
+  }
+
+  /// What a folder lacks, in words that say how to go on.
+  static func incomplete(_ path: String, _ reason: String) -> PosternError {
+    PosternError(
+      .folderIncomplete, "The copy in “\(path)” is not whole: \(reason)",
+      advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
+        + "that it holds with --epoch.")
+  }
+}

@@ -1,0 +1,270 @@
+import Bulk
+import Core
+import Dump
+import Packs
+import Synchronization
+import Trust
+
+/// Copies the chunks and nodes of a dump that a folder lacks, with memory that does not grow with the dump.
+///
+/// The tree is walked by what nodes say without a key. It goes down before it goes on, so that few nodes wait; some tasks
+/// fetch, hash and hand over, and this value alone decides what comes next and writes.
+struct DumpCopier<Origin: Source>: ~Copyable {
+  /// Bytes of chunks of one question.
+  private static var spanByteCount: Int { 2 << 20 }
+  /// Chunks of one question.
+  private static var spanChunkLimit: Int { 1_024 }
+  /// Questions for chunks under way.
+  private static var spanLimit: Int { 8 }
+  /// Nodes of one question.
+  private static var nodeLimit: Int { 256 }
+  /// Chunks that wait before further nodes are looked at.
+  private static var waitingLimit: Int { 8_192 }
+
+  /// An object as the tree names it.
+  struct Named: Sendable {
+    let id: Digest
+    let byteCount: Int
+  }
+
+  /// What a task came back with; every object was hashed.
+  private enum Event: Sendable {
+    case nodes(level: Int?, Gathered)
+    case chunks(Gathered)
+  }
+
+  private let app: Digest
+  private let generation: UInt64
+  private let source: Origin
+  private let folder: FolderSource
+  private let checksHeld: Bool
+  private let meter: PullMeter
+
+  private var writer: CopyWriter
+  private var recent = RecentIds()
+  private var root: Named?
+  /// Nodes to look at, by level.
+  private var nodes: [Int: [Named]] = [:]
+  private var chunks: [Named] = []
+  private var isFetchingNodes = false
+  private var spanCount = 0
+  /// Objects of the folder whose bytes are not those of their ids.
+  private(set) var damaged: [Digest] = []
+
+  init(
+    root: Digest, rootByteCount: Int, app: Digest, generation: UInt64, from source: Origin, to folder: FolderSource,
+    through writer: consuming CopyWriter, checksHeld: Bool, meter: PullMeter
+  ) {
+    self.root = Named(id: root, byteCount: rootByteCount)
+    self.app = app
+    self.generation = generation
+    self.source = source
+    self.folder = folder
+    self.checksHeld = checksHeld
+    self.meter = meter
+    self.writer = writer
+  }
+
+  /// Copies everything.
+  ///
+  /// - Throws: `source.*`, `dump.*`, `storage.*`, `pack.*`, `wire.*`; what was fetched before can be kept by
+  ///   ``keep()``.
+  mutating func run() async throws {
+    try await withThrowingTaskGroup(of: Event.self) { tasks in
+      while true {
+        startNodes(&tasks)
+        startChunks(&tasks)
+        guard let event = try await tasks.next() else { break }
+        try await handle(event)
+      }
+    }
+  }
+
+  /// Appends a body that the caller has checked.
+  ///
+  /// - Throws: `storage.*`.
+  mutating func append(_ body: [UInt8], id: Digest) throws(PosternError) {
+    try writer.append(body[...], id: id, kind: .body)
+  }
+
+  /// Places what was appended, for the next run if not for this one.
+  ///
+  /// - Throws: `storage.*`.
+  mutating func keep() async throws {
+    try writer.finish()
+    try await noticePlaced()
+  }
+
+  private mutating func startNodes(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    guard !isFetchingNodes, chunks.count < Self.waitingLimit, let (level, group) = nextNodes() else { return }
+    isFetchingNodes = true
+    let gatherer = gatherer
+    tasks.addTask { .nodes(level: level, try await gatherer.gather(group, readingHeld: true)) }
+  }
+
+  /// The next nodes to look at, lowest first; the root's level is not known.
+  private mutating func nextNodes() -> (level: Int?, [Named])? {
+    if let root = root.take() { return (nil, [root]) }
+    while let level = nodes.keys.min(), var waiting = nodes.removeValue(forKey: level) {
+      let group = Array(waiting.suffix(Self.nodeLimit))
+      waiting.removeLast(group.count)
+      if !waiting.isEmpty { nodes[level] = waiting }
+      let fresh = group.filter { recent.insert($0.id) }
+      if !fresh.isEmpty { return (level, fresh) }
+    }
+    return nil
+  }
+
+  private mutating func startChunks(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    while spanCount < Self.spanLimit {
+      let span = nextChunks()
+      guard !span.isEmpty else { return }
+      spanCount += 1
+      let (gatherer, checksHeld) = (gatherer, checksHeld)
+      tasks.addTask { .chunks(try await gatherer.gather(span, readingHeld: checksHeld)) }
+    }
+  }
+
+  private mutating func nextChunks() -> [Named] {
+    var span: [Named] = []
+    var byteCount = 0
+    while byteCount < Self.spanByteCount, span.count < Self.spanChunkLimit, let chunk = chunks.popLast() {
+      guard recent.insert(chunk.id), !writer.holds(chunk.id) else { continue }
+      span.append(chunk)
+      byteCount += chunk.byteCount
+    }
+    return span
+  }
+
+  private var gatherer: Gatherer<Origin> {
+    Gatherer(app: app, generation: generation, source: source, folder: folder)
+  }
+
+  private mutating func handle(_ event: Event) async throws {
+    switch event {
+    case .nodes(let level, let gathered):
+      isFetchingNodes = false
+      for node in gathered.held + gathered.fetched {
+        let part = try NodePublicPart(parsing: node.bytes)
+        guard level == nil || part.level == level else { throw PosternError.wrongLevel(node.id) }
+        let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
+        if part.level == 1 { chunks += children } else { nodes[part.level - 1, default: []] += children }
+      }
+      try await take(gathered, kind: .node)
+    case .chunks(let gathered):
+      spanCount -= 1
+      try await take(gathered, kind: .chunk)
+    }
+  }
+
+  /// Writes what was fetched.
+  private mutating func take(_ gathered: Gathered, kind: ObjectKind) async throws {
+    for object in gathered.fetched { try writer.append(object.bytes, id: object.id, kind: kind) }
+    try writer.noteList()
+    try await noticePlaced()
+    damaged += gathered.damaged
+    meter.add(gathered)
+  }
+
+  private mutating func noticePlaced() async throws {
+    for name in writer.takePlaced() {
+      try await folder.notice(name, app: app, generation: generation, isPlaced: true)
+    }
+  }
+}
+
+/// Objects of one question, each hashed.
+struct Gathered: Sendable {
+  /// Those that came from the archive.
+  var fetched: [SourceObject] = []
+  /// Those that were read in the folder; of the others that it has only the count is known.
+  var held: [SourceObject] = []
+  var heldCount = 0
+  var heldByteCount = 0
+  /// Those that the folder has, and whose bytes are not those of their ids: they were fetched.
+  var damaged: [Digest] = []
+}
+
+/// Gets objects from a folder as far as it has them, and from an archive otherwise.
+struct Gatherer<Origin: Source>: Sendable {
+  let app: Digest
+  let generation: UInt64
+  let source: Origin
+  let folder: FolderSource
+
+  /// Gets objects.
+  ///
+  /// - Parameters:
+  ///   - named: the objects, none twice.
+  ///   - readingHeld: whether those that the folder has are read, and hashed.
+  /// - Throws: `source.absent`, `source.unasked`, `source.mismatch`, `dump.object-length`; what source and folder throw.
+  func gather(_ named: [DumpCopier<Origin>.Named], readingHeld: Bool) async throws -> Gathered {
+    var gathered = Gathered()
+    let lengths = Dictionary(uniqueKeysWithValues: named.map { ($0.id, $0.byteCount) })
+    let ids = named.map(\.id)
+    let absent = Set(try await folder.absent(ids, app: app, generation: generation))
+    var wanted = ids.filter { absent.contains($0) }
+    let there = ids.filter { !absent.contains($0) }
+    if readingHeld, !there.isEmpty {
+      gathered.held = try await read(there, from: folder).filter { $0.isSound && $0.bytes.count == lengths[$0.id] }
+      let sound = Set(gathered.held.map(\.id))
+      gathered.damaged = there.filter { !sound.contains($0) }
+      wanted += gathered.damaged
+    }
+    gathered.heldCount = there.count - gathered.damaged.count
+    gathered.heldByteCount = there.reduce(0) { $0 + (lengths[$1] ?? 0) }
+    for id in gathered.damaged { gathered.heldByteCount -= lengths[id] ?? 0 }
+    gathered.fetched = try await fetch(wanted, lengths)
+    return gathered
+  }
+
+  /// Fetches objects, each of which has to come once and to be what was asked for.
+  private func fetch(_ ids: [Digest], _ lengths: [Digest: Int]) async throws -> [SourceObject] {
+    guard !ids.isEmpty else { return [] }
+    let objects = try await read(ids, from: source)
+    var owed = Set(ids)
+    for object in objects {
+      guard owed.remove(object.id) != nil else {
+        throw PosternError(
+          .sourceUnasked, "The source sent the object \(object.id) unasked, or twice.", advice: "Use another source.")
+      }
+      guard object.bytes.count == lengths[object.id], object.isSound else {
+        throw PosternError(
+          .sourceMismatch, "What the source sent is not \(object.id), or has another length than the dump's tree says.",
+          advice: "The source's copy is damaged or forged; ask another one.")
+      }
+    }
+    if let id = owed.first { throw PosternError.absentObject(id) }
+    return objects
+  }
+
+  private func read(_ ids: [Digest], from source: some Source) async throws -> [SourceObject] {
+    let query = try ObjectQuery(app: app, generation: generation, ids: ids)
+    let objects = Mutex<[SourceObject]>([])
+    let limit = ids.count
+    try await source.objects(query) { batch in
+      let count = objects.withLock { objects in
+        objects += batch
+        return objects.count
+      }
+      guard count <= limit else {
+        throw PosternError(
+          .sourceUnasked, "The source sent more objects than it was asked for.", advice: "Use another source.")
+      }
+    }
+    return objects.withLock { $0 }
+  }
+}
+
+extension SourceObject {
+  /// Whether the bytes are those that the id names.
+  fileprivate var isSound: Bool { bytes.withUnsafeBytes { SHA256.hash($0) } == id }
+}
+
+extension PosternError {
+  fileprivate static func wrongLevel(_ id: Digest) -> PosternError {
+    PosternError(
+      .dumpNodeLevel, "The node \(id) stands at another level than its place in the tree says.",
+      advice: "The uploader's software is at fault: pull another epoch, and report it.")
+  }
+}

@@ -1,0 +1,147 @@
+import Core
+import Merkle
+import Packs
+import Trust
+
+/// The part of a log that proves some of its leaves, under one checkpoint: what a copy has of a log.
+///
+/// For each bundle of entries that the copy has, and each that a new leaf needs, the bundle and its tile as wide as the
+/// checkpoint's tree has them, the tiles on the way to the root, and those of the right edge. So a copy grows with
+/// what was pulled and not with the log, and a reader of tlog-tiles paths finds each leaf that it has a bundle of.
+struct LogExtract<Origin: Source>: Sendable {
+  private let checkpoint: SignedCheckpoint
+  private let home: NoteVerifier
+  private let archive: Origin
+  private let folder: FolderSource
+  private let copy: CopyFolder
+
+  private var size: UInt64 { checkpoint.checkpoint.size }
+
+  init(
+    _ checkpoint: SignedCheckpoint, of home: NoteVerifier, from archive: Origin, folder: FolderSource,
+    into copy: CopyFolder
+  ) {
+    self.checkpoint = checkpoint
+    self.home = home
+    self.archive = archive
+    self.folder = folder
+    self.copy = copy
+  }
+
+  /// Says that the log is the one that the folder holds, further on or as far.
+  ///
+  /// - Throws: `folder.other-log`; `log.rollback`, `log.fork`; what archive and disk throw.
+  func requireContinuing() async throws {
+    guard let note = try await publishedNote() else { return }
+    let held: SignedCheckpoint
+    do throws(PosternError) {
+      held = try SignedCheckpoint(parsing: note, log: home)
+    } catch {
+      throw PosternError(
+        .folderOtherLog, "The folder “\(folder.path)” holds a copy of another log than “\(home.name)”.",
+        advice: "Pull into another folder: one folder holds one log.")
+    }
+    try await checkpoint.requireContinuing(held, reading: archive)
+  }
+
+  /// Publishes what proves some leaves and all that the folder shows already, the checkpoint last.
+  ///
+  /// - Throws: `log.*`, where what the archive gives does not fit its checkpoint; `source.*`, `storage.*`, `wire.*`.
+  func publish(_ leaves: [UInt64]) async throws {
+    let there = try await folder.bundles().filter { $0 < size / 256 + (size % 256 == 0 ? 0 : 1) }
+    var upper: [TileCoordinate: [UInt8]] = [:]
+    for coordinate in TileCoordinate.partials(treeSize: size) { try await load(coordinate, into: &upper) }
+    let indices = Set(there + leaves.map { $0 / 256 }).sorted()
+    var full: [String] = []
+    for index in indices {
+      guard let bundle = BundleCoordinate(index: index, treeSize: size) else { continue }
+      try await publish(bundle, &upper)
+      if bundle.width == TileCoordinate.fullWidth { full += [bundle.path, bundle.tile.path] }
+    }
+    full += upper.keys.filter(\.isFull).map(\.path)
+    if try await publishedNote() != checkpoint.note.bytes {
+      try copy.publish([LogFile(path: LogPath.checkpoint.text, bytes: checkpoint.note.bytes)])
+    }
+    // What cannot be removed is superfluous and not wrong.
+    for path in full { try? copy.removePartials(of: path) }
+  }
+
+  /// Publishes a bundle and what leads from it to the root, verified under the checkpoint.
+  ///
+  /// - Parameter upper: tiles that several bundles need.
+  private func publish(_ bundle: BundleCoordinate, _ upper: inout [TileCoordinate: [UInt8]]) async throws {
+    let plan = try ProofPlan(inclusionOf: bundle.index * 256, treeSize: size)
+    for coordinate in plan.tiles where coordinate != bundle.tile { try await load(coordinate, into: &upper) }
+    let (held, heldTile) = (try await heldEntries(bundle), try await heldTile(bundle.tile))
+    if let held, let heldTile, (try? verify(bundle, held, heldTile, plan, upper)) != nil { return }
+    async let entries = archive.entries(bundle)
+    async let tile = archive.tile(bundle.tile)
+    let (newEntries, newTile) = try await (entries, tile)
+    do {
+      try verify(bundle, newEntries, newTile, plan, upper)
+    } catch let error as PosternError {
+      // A tile that the folder had may be what is damaged.
+      for coordinate in plan.tiles where coordinate != bundle.tile {
+        let bytes = try await archive.tile(coordinate)
+        guard upper[coordinate] != bytes else { continue }
+        upper[coordinate] = bytes
+        try copy.publish([LogFile(path: coordinate.path, bytes: bytes)])
+      }
+      guard (try? verify(bundle, newEntries, newTile, plan, upper)) != nil else { throw error }
+    }
+    try copy.publish([
+      LogFile(path: bundle.path, bytes: newEntries), LogFile(path: bundle.tile.path, bytes: newTile),
+    ])
+  }
+
+  /// Says that a bundle's entries stand in the tree: they are those of the tile, and its first hash leads to the root
+  /// past all the others.
+  private func verify(
+    _ bundle: BundleCoordinate, _ entries: [UInt8], _ tile: [UInt8], _ plan: ProofPlan,
+    _ upper: [TileCoordinate: [UInt8]]
+  ) throws {
+    let hashes = try EntryBundle(parsing: entries, width: bundle.width).leafHashes
+    guard try bundle.tile.hashes(in: tile) == hashes, let first = hashes.first else {
+      throw PosternError(
+        .logInclusion, "The entries of the bundle \(bundle.path) are not those of its tile.",
+        advice: "Do not rely on them; ask another source.")
+    }
+    let path = try plan.hashes { coordinate in coordinate == bundle.tile ? tile : upper[coordinate] ?? [] }
+    let proof = InclusionProof(index: bundle.index * 256, treeSize: size, hashes: path)
+    try proof.verify(leafHash: first, root: checkpoint.checkpoint.root)
+  }
+
+  /// Has a tile in memory and, where it was not there, in the folder.
+  private func load(_ coordinate: TileCoordinate, into tiles: inout [TileCoordinate: [UInt8]]) async throws {
+    guard tiles[coordinate] == nil else { return }
+    if let held = try await heldTile(coordinate) {
+      tiles[coordinate] = held
+      return
+    }
+    let bytes = try await archive.tile(coordinate)
+    tiles[coordinate] = bytes
+    try copy.publish([LogFile(path: coordinate.path, bytes: bytes)])
+  }
+
+  private func publishedNote() async throws -> [UInt8]? {
+    try await unlessAbsent { try await folder.checkpoint() }
+  }
+
+  private func heldTile(_ coordinate: TileCoordinate) async throws -> [UInt8]? {
+    try await unlessAbsent { try await folder.tile(coordinate) }
+  }
+
+  private func heldEntries(_ bundle: BundleCoordinate) async throws -> [UInt8]? {
+    try await unlessAbsent { try await folder.entries(bundle) }
+  }
+
+  /// What the folder has; nil where it is missing or damaged: then it is fetched.
+  private func unlessAbsent(_ read: () async throws -> [UInt8]) async throws -> [UInt8]? {
+    do {
+      return try await read()
+    } catch let error as PosternError where [.sourceAbsent, .logTile, .logBundle, .storageTooLong].contains(error.code)
+    {
+      return nil
+    }
+  }
+}

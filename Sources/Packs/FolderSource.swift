@@ -1,0 +1,313 @@
+internal import Bulk
+public import Core
+public import Merkle
+import Synchronization
+public import Trust
+
+/// A folder of the one layout, read without an index: what `pull` wrote, or an archive's data folder or a copy of it.
+///
+/// Nothing is locked, and nothing is trusted to be what it should: whoever reads checks ids, proofs and signatures.
+/// Objects are found by the packs' footers. Waiting for the disk holds none of the threads that all tasks share.
+public final class FolderSource: Source {
+  /// How many bytes one batch of objects has at the most, unless a single object has more.
+  private static let batchByteCount = 1 << 20
+  /// Bytes between two wanted objects that are read and thrown away rather than skipped.
+  private static let gapByteCount: UInt64 = 16 << 10
+  private static let readerCount = 4
+
+  private struct Space: Hashable {
+    let app: Digest
+    let generation: UInt64
+  }
+
+  /// The root's path.
+  public let path: String
+  private let layout: FolderLayout
+  private let files: any FileLayer
+  private let open: OpenPacks
+  private let shelves = Mutex<[Space: PackShelf]>([:])
+  private let readers = QueuePool(label: "postern.folder", width: readerCount)
+
+  /// A folder to read from; it is looked at when something is asked.
+  ///
+  /// - Parameters:
+  ///   - path: the root.
+  ///   - files: the file system.
+  public init(_ path: String, files: any FileLayer = SystemFiles()) {
+    self.path = path
+    self.files = files
+    layout = FolderLayout(root: path)
+    open = OpenPacks(files: files)
+  }
+
+  // MARK: The log
+
+  /// The published checkpoint's note.
+  ///
+  /// - Throws: `source.absent` where there is none; `storage.*`.
+  public func checkpoint() async throws -> [UInt8] {
+    guard let note = try log(LogPath.checkpoint.text, byteLimit: SignedNote.maximumByteCount) else {
+      throw PosternError.lacking(path, "a published log")
+    }
+    return note
+  }
+
+  /// A tile; of a full one the beginning where the partial one is gone.
+  ///
+  /// - Throws: `source.absent`, `log.tile`, `storage.*`.
+  public func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] {
+    if let bytes = try log(coordinate.path, byteLimit: coordinate.byteCount) {
+      guard bytes.count == coordinate.byteCount else { throw PosternError.shortTile(path, coordinate) }
+      return bytes
+    }
+    let full = try TileCoordinate(level: coordinate.level, index: coordinate.index, width: TileCoordinate.fullWidth)
+    guard !coordinate.isFull, let bytes = try log(full.path, byteLimit: full.byteCount) else {
+      throw PosternError.lacking(path, "the tile \(coordinate.path)")
+    }
+    guard bytes.count == full.byteCount else { throw PosternError.shortTile(path, full) }
+    return Array(bytes.prefix(coordinate.byteCount))
+  }
+
+  /// A bundle of entries; cut from the full one where the partial one is gone.
+  ///
+  /// - Throws: `source.absent`, `log.bundle`, `storage.*`.
+  public func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
+    if let bytes = try log(coordinate.path, byteLimit: coordinate.maximumByteCount) { return bytes }
+    let full = try BundleCoordinate(index: coordinate.index, width: TileCoordinate.fullWidth)
+    guard coordinate != full, let bytes = try log(full.path, byteLimit: full.maximumByteCount) else {
+      throw PosternError.lacking(path, "the entries \(coordinate.path)")
+    }
+    let entries = try EntryBundle(parsing: bytes, width: full.width).entries
+    return try EntryBundle(Array(entries.prefix(coordinate.width))).bytes
+  }
+
+  /// The indices of the entry bundles that the folder has, of any width, rising.
+  ///
+  /// - Throws: `storage.*`.
+  public func bundles() async throws -> [UInt64] {
+    var found: Set<UInt64> = []
+    var folders = ["tile/entries"]
+    while let folder = folders.popLast() {
+      for name in try FolderSource.names(in: layout.log(folder), files: files) {
+        let text = "\(folder)/\(name)"
+        if name.hasPrefix("x") && !name.hasSuffix(".p") && name.utf8.count == 4 {
+          folders.append(text)
+        } else if let bundle = FolderSource.bundle(text) {
+          found.insert(bundle)
+        }
+      }
+    }
+    return found.sorted()
+  }
+
+  /// The bundle that a file, or a folder of partial ones, is of.
+  private static func bundle(_ text: String) -> UInt64? {
+    let path = text.hasSuffix(".p") ? String(text.dropLast(2)) : text
+    guard case .entries(let bundle)? = try? LogPath(parsing: path) else { return nil }
+    return bundle.index
+  }
+
+  private func log(_ path: String, byteLimit: Int) throws(PosternError) -> [UInt8]? {
+    do throws(PosternError) {
+      return try DurableFile.read(layout.log(path), byteLimit: byteLimit, files: files)
+    } catch let error where error.code == .storageMissing {
+      return nil
+    }
+  }
+
+  // MARK: Objects
+
+  /// A body.
+  ///
+  /// Of several copies the first is given that is what the digest says; where none is, one that is not.
+  ///
+  /// - Throws: `source.absent`, `pack.damaged`, `storage.*`.
+  public func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    let body = try await onDisk { (folder) throws(PosternError) -> [UInt8]? in
+      var body: [UInt8]?
+      for place in try folder.shelf(app, generation).packs(holding: digest) {
+        let bytes = try folder.read(place)
+        if SHA256.hash(bytes) == digest { return bytes }
+        body = bytes
+      }
+      return body
+    }
+    guard let body else { throw PosternError.lacking(path, "the body \(digest) of generation \(generation)") }
+    return body
+  }
+
+  /// Objects, in the order in which they lie in the packs, neighbours read together.
+  ///
+  /// - Throws: `pack.damaged`, `storage.*`; what `receive` throws.
+  public func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    let batches = try await onDisk { (folder) throws(PosternError) in
+      let places = try folder.shelf(query.app, query.generation).places(of: query.ids)
+      return FolderSource.batches(places.map { (id: $0.key, place: $0.value) })
+    }
+    for batch in batches {
+      try await receive(try await onDisk { (folder) throws(PosternError) in try folder.read(batch) })
+    }
+  }
+
+  /// Which of some objects no pack of the folder holds; their bytes are not looked at.
+  ///
+  /// - Throws: `pack.damaged`, `storage.*`.
+  public func absent(_ ids: [Digest], app: Digest, generation: UInt64) async throws -> [Digest] {
+    try await onDisk { (folder) throws(PosternError) in
+      let places = try folder.shelf(app, generation).places(of: ids)
+      return ids.filter { places[$0] == nil }
+    }
+  }
+
+  /// The names of the packs that hold an object.
+  ///
+  /// - Throws: `pack.damaged`, `storage.*`.
+  public func packs(holding id: Digest, app: Digest, generation: UInt64) async throws -> [Digest] {
+    try await onDisk { (folder) throws(PosternError) in
+      try folder.shelf(app, generation).packs(holding: id).map(\.pack.name)
+    }
+  }
+
+  /// Whether an object in a certain pack is what its id says.
+  ///
+  /// - Throws: `pack.damaged`, `storage.*`.
+  public func isSound(_ id: Digest, in name: Digest, app: Digest, generation: UInt64) async throws -> Bool {
+    try await onDisk { (folder) throws(PosternError) in
+      let places = try folder.shelf(app, generation).packs(holding: id)
+      guard let place = places.first(where: { $0.pack.name == name }) else { return false }
+      return SHA256.hash(try folder.read(place)) == id
+    }
+  }
+
+  /// Takes notice of a pack that was placed in the folder, or removed from it.
+  ///
+  /// - Throws: `storage.*`, `pack.*`.
+  public func notice(_ name: Digest, app: Digest, generation: UInt64, isPlaced: Bool) async throws {
+    try await onDisk { (folder) throws(PosternError) in
+      let shelf = try folder.shelf(app, generation)
+      if isPlaced { try shelf.add(name) } else { shelf.remove(name) }
+    }
+  }
+
+  private func onDisk<Result: Sendable>(
+    _ body: @escaping @Sendable (FolderSource) throws(PosternError) -> Result
+  ) async throws -> Result {
+    try await withTaskExecutorPreference(readers) { try body(self) }
+  }
+
+  private func shelf(_ app: Digest, _ generation: UInt64) throws(PosternError) -> PackShelf {
+    let space = Space(app: app, generation: generation)
+    if let shelf = shelves.withLock({ $0[space] }) { return shelf }
+    let shelf = try PackShelf(app: app, generation: generation, layout: layout, open: open, files: files)
+    // Of two that looked at once, both saw the same.
+    return shelves.withLock { shelves in
+      if let other = shelves[space] { return other }
+      shelves[space] = shelf
+      return shelf
+    }
+  }
+
+  /// Objects that one batch carries, as ranges of packs.
+  private struct Batch: Sendable {
+    struct Read: Sendable {
+      let pack: SearchedPack
+      let offset: UInt64
+      var byteCount: Int
+    }
+    var reads: [Read] = []
+    /// Ids, and where in the batch's bytes they lie.
+    var objects: [(id: Digest, range: Range<Int>)] = []
+    var byteCount = 0
+
+    /// Adds an object that lies behind the last one's end, in its pack or another.
+    mutating func append(_ id: Digest, _ place: PackShelf.Place) {
+      let entry = place.entry
+      if let last = reads.last, last.pack === place.pack, entry.offset >= last.offset + UInt64(last.byteCount),
+        entry.offset - last.offset - UInt64(last.byteCount) <= gapByteCount
+      {
+        let added = Int(entry.end - last.offset) - last.byteCount
+        reads[reads.count - 1].byteCount += added
+        byteCount += added
+      } else {
+        reads.append(Read(pack: place.pack, offset: entry.offset, byteCount: Int(entry.length)))
+        byteCount += Int(entry.length)
+      }
+      objects.append((id, byteCount - Int(entry.length)..<byteCount))
+    }
+  }
+
+  /// Sorts objects into batches: pack by pack, front to back.
+  private static func batches(_ found: [(id: Digest, place: PackShelf.Place)]) -> [Batch] {
+    let sorted = found.sorted { left, right in
+      left.place.pack === right.place.pack
+        ? left.place.entry.offset < right.place.entry.offset : left.place.pack.name < right.place.pack.name
+    }
+    var batches: [Batch] = []
+    var batch = Batch()
+    for (id, place) in sorted {
+      if batch.byteCount > 0, batch.byteCount + Int(place.entry.length) + Int(gapByteCount) > batchByteCount {
+        batches.append(batch)
+        batch = Batch()
+      }
+      batch.append(id, place)
+    }
+    if !batch.objects.isEmpty { batches.append(batch) }
+    return batches
+  }
+
+  private func read(_ batch: Batch) throws(PosternError) -> [SourceObject] {
+    var failure: PosternError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: batch.byteCount) { buffer, initialized in
+      var done = 0
+      let memory = UnsafeMutableRawBufferPointer(buffer)
+      do throws(PosternError) {
+        for read in batch.reads {
+          let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + read.byteCount])
+          try open.read(read.pack, at: read.offset, into: target)
+          done += read.byteCount
+        }
+        initialized = batch.byteCount
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return batch.objects.map { SourceObject(id: $0.id, bytes: bytes[$0.range]) }
+  }
+
+  private func read(_ place: PackShelf.Place) throws(PosternError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: Int(place.entry.length))
+    let outcome = bytes.withUnsafeMutableBytes { buffer in
+      Result { () throws(PosternError) in try open.read(place.pack, at: place.entry.offset, into: buffer) }
+    }
+    try outcome.get()
+    return bytes
+  }
+
+  /// The names in a folder; none where there is no such folder.
+  static func names(in folder: String, files: any FileLayer) throws(PosternError) -> [String] {
+    do throws(FileFailure) {
+      return try files.names(folder)
+    } catch {
+      let error = error.error(folder)
+      guard error.code == .storageMissing else { throw error }
+      return []
+    }
+  }
+}
+
+extension PosternError {
+  fileprivate static func lacking(_ path: String, _ what: String) -> PosternError {
+    PosternError(
+      .sourceAbsent, "The folder “\(path)” does not hold \(what).",
+      advice: "Copy it again from an archive or mirror that has it.")
+  }
+
+  fileprivate static func shortTile(_ path: String, _ tile: TileCoordinate) -> PosternError {
+    PosternError(
+      .logTile, "The tile \(tile.path) in “\(path)” has another length than \(tile.byteCount) bytes.",
+      advice: "Copy it again from an archive or mirror that has it.")
+  }
+}

@@ -1,0 +1,163 @@
+import Bulk
+import Core
+import Glibc
+import Packs
+import Testing
+import Trust
+
+@Suite struct CopyFolderTests {
+  /// Objects that fill a writer's blocks, so that a stopped copy leaves some of them in the file.
+  private static let objects: [[UInt8]] = {
+    var generator = SeededGenerator(seed: 11)
+    return (0..<40).map { number in generator.bytes(number % 3 == 0 ? 300_000 : 40_000) }
+  }()
+
+  private static func write(_ objects: [[UInt8]], _ writer: inout CopyWriter) throws {
+    for bytes in objects { try writer.append(bytes[...], id: SHA256.hash(bytes), kind: .chunk) }
+  }
+
+  /// Which of the objects a folder has, in their order; all that it has are what their ids say.
+  private static func held(in path: String) async throws -> [Int] {
+    let source = FolderSource(path)
+    let absent = Set(try await source.absent(objects.map { SHA256.hash($0) }, app: app, generation: 1))
+    let held = objects.indices.filter { !absent.contains(SHA256.hash(objects[$0])) }
+    for index in held {
+      #expect(try await source.body(app: app, generation: 1, digest: SHA256.hash(objects[index])) == objects[index])
+    }
+    return held
+  }
+
+  /// A copy that stops without a word leaves what it had handed to the system, and the next one keeps it.
+  @Test func aStoppedCopyIsTakenUp() async throws {
+    for count in [0, 1, 5, 17, 40] {
+      let folder = TemporaryFolder()
+      do {
+        var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
+        try Self.write(Array(Self.objects.prefix(count)), &writer)
+        try writer.noteList()
+      }
+      #expect(try await Self.held(in: folder.path).isEmpty)
+      var copy: CopyFolder? = try .open(at: folder.path)
+      let held = try await Self.held(in: folder.path)
+      // A block of a mebibyte at the most is lost.
+      #expect(held == Array(0..<held.count))
+      let lost = Self.objects[held.count..<count].reduce(0) { $0 + $1.count }
+      #expect(lost < (1 << 20) + 300_000, "\(count)")
+      #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
+
+      var writer = CopyWriter(into: try #require(copy), app: app, generation: 1)
+      try Self.write(Array(Self.objects.dropFirst(held.count)), &writer)
+      try writer.finish()
+      #expect(try await Self.held(in: folder.path) == Array(Self.objects.indices))
+      copy = nil
+    }
+  }
+
+  /// Of what was left, the hashes decide: behind the first byte that is not what it should be, nothing is kept.
+  @Test func damagedLeftoversAreCutOff() async throws {
+    for damage in 0..<6 {
+      let folder = TemporaryFolder()
+      do {
+        var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
+        try Self.write(Self.objects, &writer)
+        try writer.noteList()
+      }
+      let pack = "\(folder.path)/incoming/1.pack"
+      let list = "\(folder.path)/incoming/1.objects"
+      func put(_ byte: UInt8, _ path: String, at offset: Int) {
+        let file = open(path, O_RDWR)
+        var byte = byte
+        pwrite(file, &byte, 1, off_t(offset))
+        close(file)
+      }
+      let start = 64 + Self.objects.prefix(9).reduce(0) { $0 + $1.count }
+      switch damage {
+      case 0: put(Self.objects[9][77] ^ 1, pack, at: start + 77)
+      case 1: put(9, list, at: 37 * 9 + 32)
+      case 2: truncate(pack, off_t(start + 10))
+      case 3: truncate(list, 37 * 9 + 36)
+      case 4: unlink(list)
+      default: put(1, pack, at: 3)
+      }
+      _ = try CopyFolder.open(at: folder.path)
+      #expect(try await Self.held(in: folder.path) == Array(0..<(damage < 4 ? 9 : 0)), "\(damage)")
+      #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
+    }
+  }
+
+  /// Whichever call of the file system fails, nothing is placed that is not whole, and the next copy goes on.
+  @Test func everyFailingCallLeavesASoundFolder() async throws {
+    let objects = Array(Self.objects.prefix(12))
+    var number = 0
+    var isDone = false
+    while !isDone {
+      number += 1
+      let folder = TemporaryFolder()
+      let files = FaultyFiles(failing: number, number: number.isMultiple(of: 2) ? EIO : ENOSPC)
+      do {
+        var writer = CopyWriter(into: try .open(at: folder.path, files: files), app: app, generation: 1)
+        try Self.write(objects, &writer)
+        try writer.finish()
+        isDone = files.calls.count < number
+      } catch is PosternError {}
+      let copy = try CopyFolder.open(at: folder.path)
+      let held = try await Self.held(in: folder.path)
+      #expect(held == Array(0..<held.count), "\(number)")
+      var writer = CopyWriter(into: copy, app: app, generation: 1)
+      try Self.write(Array(objects.dropFirst(held.count)), &writer)
+      try writer.finish()
+      #expect(try await Self.held(in: folder.path) == Array(objects.indices), "\(number)")
+    }
+    #expect(number > 30)
+  }
+
+  /// A full pack is placed, and the next one begins.
+  @Test func aFullPackIsFollowedByAnother() async throws {
+    let folder = TemporaryFolder()
+    var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
+    func bytes(_ number: Int) -> [UInt8] { withUnsafeBytes(of: UInt32(number)) { Array($0) } }
+    for number in 0...PackFormat.objectLimit {
+      try writer.append(bytes(number)[...], id: SHA256.hash(bytes(number)), kind: .chunk)
+    }
+    #expect(writer.takePlaced().count == 1)
+    try writer.finish()
+    #expect(writer.takePlaced().count == 1)
+    let source = FolderSource(folder.path)
+    let ids = stride(from: 0, through: PackFormat.objectLimit, by: 97).map { SHA256.hash(bytes($0)) }
+    let strangers = (1...2_000).map { SHA256.hash(bytes(PackFormat.objectLimit + $0)) }
+    #expect(try await source.absent(ids + strangers, app: app, generation: 1) == strangers)
+    #expect(try await source.body(app: app, generation: 1, digest: ids[5]) == bytes(5 * 97))
+  }
+
+  @Test func mendsAPack() async throws {
+    let folder = TemporaryFolder()
+    let copy = try CopyFolder.open(at: folder.path)
+    var writer = CopyWriter(into: copy, app: app, generation: 1)
+    try Self.write(Self.objects, &writer)
+    let name = try #require(try writer.finish())
+    let path = FolderLayout(root: folder.path).pack(app: app, generation: 1, name: name)
+    let file = open(path, O_RDWR)
+    var byte = Self.objects[3][0] ^ 0x80
+    pwrite(file, &byte, 1, off_t(64 + Self.objects.prefix(3).reduce(0) { $0 + $1.count }))
+    close(file)
+    let new = try #require(try copy.mend(name, app: app, generation: 1))
+    #expect(new != name && access(path, F_OK) != 0)
+    #expect(try await Self.held(in: folder.path) == Self.objects.indices.filter { $0 != 3 })
+  }
+
+  @Test func takesNoFolderThatIsSomethingElse() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/x"
+    expect(.storageMissing) { () throws(PosternError) in try CopyFolder.open(at: "\(path)/y") }
+    _ = try DataFolder.create(at: path)
+    expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: path) }
+    let home = "\(folder.path)/home"
+    mkdir(home, 0o755)
+    mkdir("\(home)/documents", 0o755)
+    expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: home) }
+    #expect(try SystemFiles().names(home) == ["documents"])
+    let copy = try CopyFolder.open(at: "\(folder.path)/copy")
+    expect(.storageInUse) { () throws(PosternError) in try CopyFolder.open(at: "\(folder.path)/copy") }
+    _ = copy
+  }
+}

@@ -1,0 +1,197 @@
+import Bulk
+import Core
+import Glibc
+import Merkle
+import Packs
+import Synchronization
+import Testing
+import Trust
+
+@Suite struct FolderSourceTests {
+  /// Objects of a seed, by their ids.
+  private static func objects(_ count: Int, seed: UInt64) -> [Digest: [UInt8]] {
+    var generator = SeededGenerator(seed: seed)
+    var objects: [Digest: [UInt8]] = [:]
+    while objects.count < count {
+      let bytes = generator.bytes(Int(generator.next() % 200) + 1)
+      objects[SHA256.hash(bytes)] = bytes
+    }
+    return objects
+  }
+
+  /// Places a pack in a folder, as an archive leaves it.
+  @discardableResult
+  private static func place(
+    _ objects: [(id: Digest, bytes: [UInt8])], in root: String, generation: UInt64 = 1
+  ) throws -> String {
+    let folder = FolderLayout(root: root).packs(app: app, generation: generation)
+    var path = ""
+    for part in folder.split(separator: "/") {
+      path += "/\(part)"
+      mkdir(path, 0o755)
+    }
+    let open = "\(root)/open"
+    var writer = try PackWriter(creating: open, app: app, generation: generation)
+    for (id, bytes) in objects {
+      let outcome = bytes.withUnsafeBytes { bytes in
+        Result { () throws(PosternError) in try writer.append(id: id, kind: .chunk, bytes: bytes) }
+      }
+      _ = try outcome.get()
+    }
+    let done = try writer.finish()
+    let placed = FolderLayout(root: root).pack(app: app, generation: generation, name: done.name)
+    rename(open, placed)
+    return placed
+  }
+
+  private static func read(_ ids: [Digest], from source: FolderSource) async throws -> [[SourceObject]] {
+    let batches = Mutex<[[SourceObject]]>([])
+    try await source.objects(try ObjectQuery(app: app, generation: 1, ids: ids)) { batch in
+      batches.withLock { $0.append(batch) }
+    }
+    return batches.withLock { $0 }
+  }
+
+  @Test func findsWhatManyPacksHold() async throws {
+    let folder = TemporaryFolder()
+    var all: [Digest: [UInt8]] = [:]
+    for (seed, count) in [1, 127, 128, 129, 3_000, 5_000].enumerated() {
+      let objects = Self.objects(count, seed: UInt64(seed))
+      try Self.place(objects.map { ($0.key, $0.value) }, in: folder.path)
+      all.merge(objects) { first, _ in first }
+    }
+    let source = FolderSource(folder.path)
+    let strangers = Array(Self.objects(500, seed: 99).keys)
+    let ids = Array(all.keys)
+    for start in stride(from: 0, to: ids.count, by: 1_000) {
+      let wanted = Array(ids[start..<min(start + 1_000, ids.count)])
+      let found = try await Self.read(wanted + strangers, from: source).flatMap(\.self)
+      #expect(Set(found.map(\.id)) == Set(wanted) && found.count == wanted.count)
+      for object in found { #expect(Array(object.bytes) == all[object.id]) }
+    }
+    #expect(try await source.absent(strangers + [ids[0]], app: app, generation: 1) == strangers)
+    #expect(try await source.absent([ids[0]], app: app, generation: 2) == [ids[0]])
+    #expect(try await source.absent([ids[0]], app: .zero, generation: 1) == [ids[0]])
+  }
+
+  /// Ids that are no hashes stand where nobody expects them, and are found all the same.
+  @Test func findsIdsThatAreNotSpread() async throws {
+    let folder = TemporaryFolder()
+    var generator = SeededGenerator(seed: 5)
+    var objects: [(id: Digest, bytes: [UInt8])] = []
+    for number in 0..<3_000 {
+      // A third begins with zeros, a third with ones, a third is alike in all of the first eight bytes.
+      let head = [[0, 0, 0], [255, 255, 255], [7, 7, 7, 7, 7, 7, 7, 7]] as [[UInt8]]
+      let id = try #require(Digest(head[number % 3] + generator.bytes(32).dropFirst(head[number % 3].count)))
+      objects.append((id, generator.bytes(20)))
+    }
+    try Self.place(objects, in: folder.path)
+    let source = FolderSource(folder.path)
+    let found = try await Self.read(objects.map(\.id), from: source).flatMap(\.self)
+    #expect(
+      Dictionary(uniqueKeysWithValues: found.map { ($0.id, Array($0.bytes)) })
+        == Dictionary(objects.map { ($0.id, $0.bytes) }, uniquingKeysWith: { first, _ in first }))
+    let absent = try (0..<300).map { number in
+      try #require(Digest([UInt8](repeating: [0, 7, 255][number % 3], count: 16) + generator.bytes(16)))
+    }
+    #expect(try await source.absent(absent, app: app, generation: 1) == absent)
+  }
+
+  /// A pack is read front to back in pieces of a mebibyte, whatever the order of the question.
+  @Test func readsFrontToBack() async throws {
+    let folder = TemporaryFolder()
+    var generator = SeededGenerator(seed: 6)
+    let objects = (0..<100).map { _ in
+      let bytes = generator.bytes(50_000)
+      return (id: SHA256.hash(bytes), bytes: bytes)
+    }
+    try Self.place(objects, in: folder.path)
+    let batches = try await Self.read(objects.map(\.id).shuffled(using: &generator), from: FolderSource(folder.path))
+    #expect(batches.flatMap { $0.map(\.id) } == objects.map(\.id))
+    #expect(batches.count == 5 && batches.allSatisfy { $0.reduce(0) { $0 + $1.bytes.count } <= 1 << 20 })
+  }
+
+  /// What rotted in a pack is found by its id, and by nothing else.
+  @Test func rottenBytesAreFoundByTheirId() async throws {
+    let folder = TemporaryFolder()
+    let objects = Self.objects(300, seed: 7).map { (id: $0.key, bytes: $0.value) }
+    let path = try Self.place(objects, in: folder.path)
+    let victim = objects[17]
+    let offset = 64 + objects[..<17].reduce(0) { $0 + $1.bytes.count }
+    let file = open(path, O_RDWR)
+    var byte = victim.bytes[0] ^ 1
+    #expect(pwrite(file, &byte, 1, off_t(offset)) == 1)
+    close(file)
+    let source = FolderSource(folder.path)
+    let found = try await Self.read(objects.map(\.id), from: source).flatMap(\.self)
+    let rotten = found.filter { object in object.bytes.withUnsafeBytes { SHA256.hash($0) } != object.id }
+    #expect(rotten.map(\.id) == [victim.id] && found.count == 300)
+    #expect(
+      await refusal { try await source.checkedBody(app: app, generation: 1, digest: victim.id) } == .sourceMismatch)
+    // Of two copies of a body, the good one is given.
+    try Self.place([victim], in: folder.path)
+    #expect(try await FolderSource(folder.path).checkedBody(app: app, generation: 1, digest: victim.id) == victim.bytes)
+  }
+
+  /// A file that is no whole pack is passed over, and hides nothing that another pack holds.
+  @Test func brokenPacksArePassedOver() async throws {
+    let folder = TemporaryFolder()
+    let good = Self.objects(50, seed: 8).map { (id: $0.key, bytes: $0.value) }
+    try Self.place(good, in: folder.path)
+    let bad = Self.objects(50, seed: 9).map { (id: $0.key, bytes: $0.value) }
+    let path = try Self.place(bad, in: folder.path)
+    let length = try OpenFile(path, .read).length()
+    let other = try Self.place(bad, in: folder.path, generation: 2)
+    let ids = (good + bad).map(\.id)
+    for damage in 0..<4 {
+      let broken = try Self.place(bad, in: folder.path)
+      switch damage {
+      case 0: truncate(broken, off_t(length) - 1)
+      case 1: truncate(broken, 10)
+      case 2:
+        let file = open(broken, O_RDWR)
+        var byte: UInt8 = 0xee
+        pwrite(file, &byte, 1, off_t(length) - 100)
+        close(file)
+      default: rename(other, broken)
+      }
+      let source = FolderSource(folder.path)
+      #expect(try await source.absent(ids, app: app, generation: 1) == bad.map(\.id), "\(damage)")
+      #expect(try await Self.read(ids, from: source).flatMap(\.self).count == good.count, "\(damage)")
+    }
+  }
+
+  @Test func readsTheLog() async throws {
+    let folder = TemporaryFolder()
+    let entries = (0..<256).map { [UInt8](repeating: UInt8($0), count: $0 % 5 + 1) }
+    let bundle = try EntryBundle(entries)
+    let hashes = bundle.leafHashes.flatMap(\.bytes)
+    let copy = try CopyFolder.open(at: folder.path)
+    let source = FolderSource(folder.path)
+    #expect(await refusal { try await source.checkpoint() } == .sourceAbsent)
+    try copy.publish([
+      LogFile(path: "tile/0/000", bytes: hashes), LogFile(path: "tile/entries/000", bytes: bundle.bytes),
+      LogFile(path: "tile/0/001.p/3", bytes: Array(hashes.prefix(95))),
+      LogFile(path: "tile/entries/x001/234.p/7", bytes: [1]), LogFile(path: "checkpoint", bytes: [1, 2]),
+    ])
+    #expect(try await source.checkpoint() == [1, 2])
+    #expect(try await source.tile(TileCoordinate(level: 0, index: 0, width: 256)) == hashes)
+    #expect(try await source.tile(TileCoordinate(level: 0, index: 0, width: 3)) == Array(hashes.prefix(96)))
+    #expect(await refusal { try await source.tile(TileCoordinate(level: 0, index: 1, width: 3)) } == .logTile)
+    #expect(await refusal { try await source.tile(TileCoordinate(level: 1, index: 0, width: 3)) } == .sourceAbsent)
+    let cut = try await source.entries(BundleCoordinate(index: 0, width: 10))
+    #expect(try EntryBundle(parsing: cut, width: 10).entries == Array(entries.prefix(10)))
+    #expect(await refusal { try await source.entries(BundleCoordinate(index: 1, width: 10)) } == .sourceAbsent)
+    #expect(try await source.bundles() == [0, 1_234])
+  }
+}
+
+/// The code that an asynchronous closure is refused with; nil when it is not.
+func refusal(_ body: () async throws -> some Any) async -> PosternError.Code? {
+  do {
+    _ = try await body()
+    return nil
+  } catch {
+    return (error as? PosternError)?.code
+  }
+}
