@@ -87,7 +87,7 @@ import Trust
 
   /// Whichever call of the file system fails, nothing is placed that is not whole, and the next copy goes on.
   @Test func everyFailingCallLeavesASoundFolder() async throws {
-    let objects = Array(Self.objects.prefix(12))
+    let objects = Array(Self.objects.prefix(8))
     var number = 0
     var isDone = false
     while !isDone {

@@ -1,0 +1,372 @@
+import Bulk
+import Client
+import Core
+import Dump
+import Fixtures
+import Foundation
+import Merkle
+import Packs
+import Records
+import Synchronization
+import Testing
+import Trust
+
+@Suite struct PullTests {
+  /// A copy alone gives the state back through both doors, and what a later epoch adds is all that is fetched for it.
+  @Test func aCopyIsEnough() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      var state = sampleState(byteCount: 3_000_123)
+      let first = try await fixture.push(state, over: archive)
+      let path = fixture.file("copy")
+      let pulled = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      #expect(pulled.epoch.fields.number == 1 && pulled.traffic.heldObjectCount == 0)
+      let bodyCount = 5
+      #expect(pulled.traffic.fetchedObjectCount == first.traffic.sentObjectCount + bodyCount)
+      let again = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      #expect(again.traffic.fetchedObjectCount == 0)
+      #expect(again.traffic.heldObjectCount == pulled.traffic.fetchedObjectCount)
+      #expect(again.traffic.heldByteCount == pulled.traffic.fetchedByteCount)
+
+      let before = state
+      state[1 << 20] ^= 1
+      let second = try await fixture.push(state, over: archive)
+      let later = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      // Envelope and capsule are the epoch's own; veil, charter and signatures were there.
+      #expect(later.traffic.fetchedObjectCount == second.traffic.sentObjectCount + 2)
+      #expect(try await fixture.recover(from: path) == state)
+      #expect(try await fixture.recover(1, from: path) == before)
+
+      let folder = try await FolderCatalog.open(path)
+      let sealed = try await folder.sealedEpoch(of: folder.verified(app: fixture.app, memory: nil))
+      let asked = try await EpochEvidence(sealed).request(by: fixture.key(.requester, "ops"), app: fixture.app)
+      #expect(asked.recovery.statement.epoch.number == 2)
+      // The archive's own folder does as well, whatever becomes of its index.
+      #expect(try await fixture.recover(from: fixture.dataPath) == state)
+    }
+  }
+
+  /// Cut off after each number of objects, a pull claims nothing, and run again it fetches what the folder lacks.
+  @Test func everyPrefixIsTakenUp() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 130_000)
+      let objectCount = try await fixture.push(state, over: archive).traffic.sentObjectCount
+      #expect(objectCount > 15)
+      for count in 0..<objectCount {
+        let path = fixture.file("copy-\(count)")
+        let options = PullOptions(app: fixture.app, path: path)
+        let limited = Interrupted(archive, after: count)
+        #expect(await refusal { try await Puller.pull(options, from: limited) }?.code == "test.interrupted")
+        #expect(await refusal { try await FolderCatalog.open(path) }?.code == .folderNone)
+        let held = try fixture.heldObjects(in: path)
+        // A question that was cut off is asked again; what came for those before it is there.
+        #expect(held <= count)
+        let done = try await Puller.pull(options, from: archive)
+        let bodyCount = 3
+        #expect(done.traffic.fetchedObjectCount == objectCount + bodyCount - held, "\(count)")
+        #expect(try await fixture.recover(from: path) == state, "\(count)")
+      }
+      // All but the capsule is there, and the folder says so although its log shows the epoch.
+      let path = fixture.file("copy-0")
+      try await fixture.push(sampleState(byteCount: 200_000, seed: 2), over: archive)
+      let limited = Interrupted(archive, after: 5)
+      let options = PullOptions(app: fixture.app, path: path)
+      #expect(await refusal { try await Puller.pull(options, from: limited) } != nil)
+      #expect(try await fixture.recover(from: path) == state)
+    }
+  }
+
+  /// What rotted or was deleted comes anew: nodes are looked at each time, chunks when it is asked for.
+  @Test func aDamagedCopyIsMended() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 1_000_000)
+      try await fixture.push(state, over: archive)
+      let path = fixture.file("copy")
+      var options = PullOptions(app: fixture.app, path: path)
+      let whole = try await Puller.pull(options, from: archive).traffic.fetchedObjectCount
+
+      try fixture.damage(.node, in: path)
+      #expect(await refusal { try await fixture.recover(from: path) }?.code == .dumpWrongID)
+      let mended = try await Puller.pull(options, from: archive)
+      #expect(mended.traffic.damagedObjectCount == 1 && mended.traffic.fetchedObjectCount == 1)
+      #expect(try await fixture.recover(from: path) == state)
+
+      try fixture.damage(.chunk, in: path)
+      #expect(await refusal { try await fixture.recover(from: path) }?.code == .dumpWrongID)
+      #expect(try await Puller.pull(options, from: archive).traffic.fetchedObjectCount == 0)
+      options.checksHeld = true
+      let checked = try await Puller.pull(options, from: archive)
+      #expect(checked.traffic.damagedObjectCount == 1 && checked.traffic.fetchedObjectCount == 1)
+      #expect(try await fixture.recover(from: path) == state)
+      options.checksHeld = false
+
+      // A body that rotted is fetched anew as well; so is all of a pack that is gone or cut short.
+      try fixture.damage(.body, in: path)
+      _ = try await Puller.pull(options, from: archive)
+      #expect(try await fixture.recover(from: path) == state)
+      for pack in try fixture.packs(in: path) { truncate(pack, 1_000) }
+      #expect(await refusal { try await fixture.recover(from: path) }?.code == .epochUnknownApplication)
+      #expect(try await Puller.pull(options, from: archive).traffic.fetchedObjectCount == whole)
+      #expect(try await fixture.recover(from: path) == state)
+
+      // A damaged log is mended, too.
+      for name in ["log/tile/0/000.p/2", "log/tile/entries/000.p/2"] {
+        try Data([1, 2, 3]).write(to: URL(filePath: "\(path)/\(name)"))
+        #expect(await refusal { try await fixture.recover(from: path) } != nil)
+        _ = try await Puller.pull(options, from: archive)
+        #expect(try await fixture.recover(from: path) == state)
+      }
+    }
+  }
+
+  /// An archive that lies is told so, and nothing of what it made up stays.
+  @Test func nothingIsTakenOnTrust() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push(sampleState(byteCount: 300_000), over: archive)
+      for (lie, code) in [
+        (Liar.Lie.bytes, PosternError.Code.sourceMismatch), (.absence, .sourceAbsent), (.twice, .sourceUnasked),
+        (.entries, .logInclusion),
+      ] {
+        let path = fixture.file("copy-\(lie)")
+        let options = PullOptions(app: fixture.app, path: path)
+        let liar = Liar(archive: archive, lie: lie)
+        #expect(await refusal { try await Puller.pull(options, from: liar) }?.code == code, "\(lie)")
+        #expect(await refusal { try await FolderCatalog.open(path) }?.code == .folderNone, "\(lie)")
+        _ = try await Puller.pull(options, from: archive)
+        _ = try await fixture.recover(from: path)
+      }
+    }
+  }
+
+  /// A copy has the parts of a long log that prove its leaves; it goes on with the log, and is judged by what was seen.
+  @Test func aCopyOfALongLog() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let state = sampleState(byteCount: 50_000)
+      try await fixture.push(state, over: archive)
+      let (old, new, copied) = (fixture.file("old"), fixture.file("new"), fixture.file("copied"))
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: old), from: archive)
+      try FileManager.default.copyItem(atPath: old, toPath: copied)
+      let memories = try ["early", "middle", "late"].map { name in
+        try FileManager.default.createDirectory(atPath: fixture.file(name), withIntermediateDirectories: true)
+        return CheckpointMemory(folder: fixture.file(name))
+      }
+      let home = fixture.charter.home
+      _ = try await archive.verified(app: fixture.app, memory: memories[0])
+      try await fixture.registerOthers(298, over: archive)
+      let middle = try await archive.verified(app: fixture.app, memory: memories[1])
+      #expect(middle.checkpoint.checkpoint.size == 300)
+      try await fixture.registerOthers(230, over: archive)
+      try await fixture.push(state + [1], over: archive)
+      _ = try await archive.verified(app: fixture.app, memory: memories[2])
+
+      // The newest epoch of an older copy is not the newest; whoever names an epoch means it.
+      let older = try await FolderCatalog.open(copied)
+      for memory in memories.dropFirst() {
+        let before = try memory.newest(of: home)
+        #expect(await refusal { try await older.verified(app: fixture.app, memory: memory) }?.code == .folderOlder)
+        _ = try await older.verified(app: fixture.app, epoch: 1, memory: memory)
+        #expect(try memory.newest(of: home) == before)
+      }
+      _ = try await older.verified(app: fixture.app, memory: memories[0])
+
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: new), from: archive)
+      let newer = try await FolderCatalog.open(new)
+      #expect(try await newer.folder.bundles() == [0, 2])
+      // Nothing in it leads from 300 entries to 531.
+      #expect(
+        await refusal { try await newer.verified(app: fixture.app, memory: memories[1]) }?.code == .folderUnproven)
+      _ = try await newer.verified(app: fixture.app, epoch: 2, memory: memories[1])
+      #expect(try memories[1].newest(of: home)?.checkpoint.size == 300)
+      _ = try await newer.verified(app: fixture.app, memory: memories[0])
+      #expect(try memories[0].newest(of: home)?.checkpoint.size == 531)
+      _ = try await newer.verified(app: fixture.app, memory: memories[2])
+      #expect(try await fixture.recover(from: new) == state + [1])
+      // Its log shows the first epoch, whose dump was not pulled.
+      let shown = try await newer.verified(app: fixture.app, epoch: 1, memory: nil)
+      #expect(await refusal { try await newer.sealedEpoch(of: shown) }?.code == .sourceAbsent)
+      #expect(
+        await refusal { try await newer.reading { try await $0.sealedEpoch(of: shown) } }?.code == .folderIncomplete)
+      #expect(
+        await refusal { try await newer.reading { try await $0.verified(app: fixture.app, epoch: 7, memory: nil) } }?
+          .code == .folderIncomplete)
+
+      // An older copy goes on with the log: full tiles take the place of the partial ones.
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: old), from: archive)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: "\(old)/log/tile/0").sorted() == ["000", "002.p"])
+      #expect(try await fixture.recover(from: old) == state + [1])
+      #expect(try await fixture.recover(1, from: old) == state)
+      // From one folder to another goes as well, but not back to less.
+      let options = PullOptions(app: fixture.app, path: new)
+      #expect(await refusal { try await Puller.pull(options, from: older) }?.code == .logRollback)
+      let third = PullOptions(app: fixture.app, epoch: 1, path: fixture.file("third"))
+      _ = try await Puller.pull(third, from: FolderCatalog.open(old))
+      #expect(try await fixture.recover(1, from: third.path) == state)
+    }
+  }
+
+  /// One folder holds one log.
+  @Test func anotherLogGoesElsewhere() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1, 2, 3], over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      try await ArchiveFixture.run { other, archive in
+        try await other.push([4], over: archive)
+        let options = PullOptions(app: other.app, path: path)
+        #expect(await refusal { try await Puller.pull(options, from: archive) }?.code == .folderOtherLog)
+      }
+      #expect(try await fixture.recover(from: path) == [1, 2, 3])
+    }
+  }
+}
+
+/// An archive that is gone after some objects.
+private struct Interrupted: Catalog {
+  private let archive: ArchiveConnection
+  private let left: Left
+
+  private final class Left: Sendable {
+    let count: Mutex<Int>
+
+    init(_ count: Int) { self.count = Mutex(count) }
+  }
+
+  init(_ archive: ArchiveConnection, after count: Int) {
+    self.archive = archive
+    left = Left(count)
+  }
+
+  func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    let given = left.count.withLock { left in
+      defer { left -= min(left, query.ids.count) }
+      return min(left, query.ids.count)
+    }
+    if given > 0 {
+      let ids = Array(query.ids.prefix(given))
+      let query = try ObjectQuery(app: query.app, generation: query.generation, ids: ids)
+      try await archive.objects(query, receive: receive)
+    }
+    guard given == query.ids.count else { throw PosternError("test.interrupted", "It is gone.", advice: "") }
+  }
+
+  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
+  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
+  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
+  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
+  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    try await archive.body(app: app, generation: generation, digest: digest)
+  }
+}
+
+/// An archive that does not give what it was asked for.
+private struct Liar: Catalog {
+  enum Lie {
+    case bytes
+    case absence
+    case twice
+    case entries
+  }
+
+  let archive: ArchiveConnection
+  let lie: Lie
+
+  func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    try await archive.objects(query) { [lie] batch in
+      var batch = batch
+      // The root alone would end everything before it begins.
+      if query.ids.count > 1, let last = batch.popLast() {
+        switch lie {
+        case .bytes:
+          batch.append(SourceObject(id: last.id, bytes: last.bytes.dropLast() + [last.bytes.last.map { $0 ^ 1 } ?? 0]))
+        case .absence: break
+        case .twice: batch += [last, last]
+        case .entries: batch.append(last)
+        }
+      }
+      try await receive(batch)
+    }
+  }
+
+  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
+    var bytes = try await archive.entries(coordinate)
+    if lie == .entries { bytes[bytes.count - 1] ^= 1 }
+    return bytes
+  }
+
+  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
+  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
+  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
+  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    try await archive.body(app: app, generation: generation, digest: digest)
+  }
+}
+
+extension ArchiveFixture {
+  /// Recovers a state through the KMS door from a folder alone.
+  fileprivate func recover(_ epoch: UInt64? = nil, from path: String) async throws -> [UInt8] {
+    let folder = try await FolderCatalog.open(path)
+    let sealed = try await folder.sealedEpoch(of: folder.verified(app: app, epoch: epoch, memory: nil))
+    let door = DoorBox(try KMSDoorOpener.open(sealed, key: key(.kms, "kms")))
+    let out = file("out-\(SHA256.hash(Array("\(path) \(UInt64.random(in: 0 ... .max))".utf8)).hex)")
+    _ = try await Recoverer.recover(
+      RecoverOptions(output: .file(path: out)), opening: door.opening, capsule: sealed.capsule, from: folder)
+    return Array(try Data(contentsOf: URL(filePath: out)))
+  }
+
+  /// The packs of all generations but that of the charter's own bodies.
+  fileprivate func packs(in path: String) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: "\(path)/packs").filter { $0.hasSuffix(".pack") }
+      .map { "\(path)/packs/\($0)" }.sorted()
+  }
+
+  private func readers(in path: String, _ body: (String, borrowing PackReader) throws -> Void) throws {
+    for pack in try packs(in: path) {
+      let name = try #require(Digest(hex: String(pack.dropLast(5).suffix(64))))
+      try body(pack, try PackReader(pack, name: name))
+    }
+  }
+
+  /// How many chunks and nodes a folder holds.
+  fileprivate func heldObjects(in path: String) throws -> Int {
+    var count = 0
+    try readers(in: path) { _, reader in
+      count += (0..<reader.footer.count).count { reader.footer[$0].kind != .body }
+    }
+    return count
+  }
+
+  /// Changes a byte of an object.
+  fileprivate func damage(_ kind: ObjectKind, in path: String) throws {
+    var victim: (path: String, entry: PackEntry)?
+    try readers(in: path) { pack, reader in
+      for position in 0..<reader.footer.count where reader.footer[position].kind == kind {
+        victim = (pack, reader.footer[position])
+      }
+    }
+    let (pack, entry) = try #require(victim)
+    let file = try FileHandle(forUpdating: URL(filePath: pack))
+    try file.seek(toOffset: entry.offset)
+    let byte = try #require(try file.read(upToCount: 1)?.first)
+    try file.seek(toOffset: entry.offset)
+    try file.write(contentsOf: Data([byte ^ 1]))
+    try file.close()
+  }
+
+  /// Registers other applications, which makes the log longer.
+  fileprivate func registerOthers(_ count: Int, over archive: ArchiveConnection) async throws {
+    for _ in 0..<count {
+      let other = Charter(
+        nonce: SHA256.hash(Array("\(UInt64.random(in: 0 ... .max))".utf8)), name: "other", members: charter.members,
+        recovery: charter.recovery, governance: charter.governance, kms: charter.kms, uploaders: charter.uploaders,
+        requesters: charter.requesters, home: charter.home, chunker: charter.chunker, retentionEpochs: 0)
+      var file = try CharterFile(other)
+      for name in ArchiveFixture.names { try file.sign(with: key(.member, name)) }
+      let registration = try file.registration(by: key(.member, "ana"))
+      _ = try await archive.register(
+        leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
+    }
+  }
+}
