@@ -7,7 +7,8 @@ extension ProcessTests {
     private static let commands = [
       [], ["key"], ["key", "new"], ["key", "show"], ["archive"], ["archive", "init"], ["serve"], ["charter"],
       ["charter", "new"], ["charter", "sign"], ["charter", "show"], ["charter", "register"], ["push"], ["list"],
-      ["latest"], ["show"], ["recover"], ["recovery"], ["recovery", "request"], ["recovery", "open"], ["council"],
+      ["latest"], ["show"], ["pull"], ["recover"], ["recovery"], ["recovery", "request"], ["recovery", "open"],
+      ["council"],
       ["council", "release"], ["council", "judge"], ["verify"], ["verify", "receipt"], ["verify", "epoch"],
       ["conformance"],
     ]
@@ -24,6 +25,10 @@ extension ProcessTests {
       ["push", "s", "--key", "k", "--app", Usage.app, "--state-commitment", "xy"], ["list"],
       ["list", "--app", Usage.app, "--policy", Usage.app], ["list", "--app", Usage.app, "--limit", "0"], ["latest"],
       ["latest", "--app", Usage.app + "0"], ["show"], ["show", "--app", Usage.app, "--epoch", "x"], ["recover"],
+      ["pull"], ["pull", "--app", Usage.app], ["pull", "--out", "o"],
+      ["recover", "--app", Usage.app, "--out", "o", "--kms-key", "k", "--from", "f", "--archive", "a:1"],
+      ["recover", "--app", Usage.app, "--out", "o", "--kms-key", "k", "--from", "f", "--tls"],
+      ["verify", "epoch", "--app", Usage.app, "--from", "f", "--tls-ca", "c"],
       ["recover", "--app", Usage.app, "--out", "o"], ["recover", "--app", Usage.app, "--kms-key", "k"],
       ["recovery", "request"], ["recovery", "open"], ["recovery", "open", "--request", "r", "--out", "o"],
       ["recovery", "open", "--request", "r", "--out", "o", "--release"], ["council", "release"],

@@ -2,6 +2,7 @@ import Bulk
 import Client
 import Core
 import Dump
+import Envelope
 import Fixtures
 import Foundation
 import Merkle
@@ -357,16 +358,25 @@ extension ArchiveFixture {
 
   /// Registers other applications, which makes the log longer.
   fileprivate func registerOthers(_ count: Int, over archive: ArchiveConnection) async throws {
-    for _ in 0..<count {
-      let other = Charter(
-        nonce: SHA256.hash(Array("\(UInt64.random(in: 0 ... .max))".utf8)), name: "other", members: charter.members,
-        recovery: charter.recovery, governance: charter.governance, kms: charter.kms, uploaders: charter.uploaders,
-        requesters: charter.requesters, home: charter.home, chunker: charter.chunker, retentionEpochs: 0)
-      var file = try CharterFile(other)
-      for name in ArchiveFixture.names { try file.sign(with: key(.member, name)) }
-      let registration = try file.registration(by: key(.member, "ana"))
-      _ = try await archive.register(
-        leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
+    let member = charter.members[0]
+    let policy = try Policy(root: Gate(threshold: 1, children: [.member(member.shard, weight: 1)]))
+    // Side by side, so that the archive commits many at once.
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      for number in 0..<count {
+        if number >= 32 { try await tasks.next() }
+        tasks.addTask { [self] in
+          let other = Charter(
+            nonce: SHA256.hash(Array("\(UInt64.random(in: 0 ... .max))".utf8)), name: "other", members: [member],
+            recovery: policy, governance: policy, kms: nil, uploaders: charter.uploaders,
+            requesters: charter.requesters, home: charter.home, chunker: charter.chunker, retentionEpochs: 0)
+          var file = try CharterFile(other)
+          try file.sign(with: key(.member, "ana"))
+          let registration = try file.registration(by: key(.member, "ana"))
+          _ = try await archive.register(
+            leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
+        }
+      }
+      try await tasks.waitForAll()
     }
   }
 }
