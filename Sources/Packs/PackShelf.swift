@@ -116,7 +116,7 @@ final class PackShelf: Sendable {
 
 /// The packs' files that are open at once: a few, however many a folder has.
 final class OpenPacks: Sendable {
-  private static let limit = 64
+  private static let limit = 256
 
   /// Keeps an open file in a dictionary, which takes no value that has one owner.
   private final class Handle: Sendable {

@@ -23,7 +23,7 @@ extension PosternError {
   /// What a folder lacks, in words that say how to go on.
   static func incomplete(_ path: String, _ reason: String) -> PosternError {
     PosternError(
-      .folderIncomplete, "The copy in “\(path)” is not whole: \(reason)",
+      .folderIncomplete, "The copy in “\(path)” is not whole. \(reason)",
       advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
         + "that it holds with --epoch.")
   }

@@ -14,14 +14,17 @@ struct LogExtract<Origin: Source>: Sendable {
   private let archive: Origin
   private let folder: FolderSource
   private let copy: CopyFolder
+  /// Whether all that the folder has of the log is verified again, and not only what is new.
+  private let checksHeld: Bool
 
   private var size: UInt64 { checkpoint.checkpoint.size }
 
   init(
     _ checkpoint: SignedCheckpoint, of home: NoteVerifier, from archive: Origin, folder: FolderSource,
-    into copy: CopyFolder
+    into copy: CopyFolder, checksHeld: Bool
   ) {
     self.checkpoint = checkpoint
+    self.checksHeld = checksHeld
     self.home = home
     self.archive = archive
     self.folder = folder
@@ -48,14 +51,20 @@ struct LogExtract<Origin: Source>: Sendable {
   ///
   /// - Throws: `log.*`, where what the archive gives does not fit its checkpoint; `source.*`, `storage.*`, `wire.*`.
   func publish(_ leaves: [UInt64]) async throws {
-    let there = try await folder.bundles().filter { $0 < size / 256 + (size % 256 == 0 ? 0 : 1) }
+    let there = try await folder.bundles().filter { BundleCoordinate(index: $0, treeSize: size) != nil }
+    let settled = checksHeld ? 0 : try await heldSize() / 256
     var upper: [TileCoordinate: [UInt8]] = [:]
     for coordinate in TileCoordinate.partials(treeSize: size) { try await load(coordinate, into: &upper) }
-    let indices = Set(there + leaves.map { $0 / 256 }).sorted()
+    let needed = Set(leaves.map { $0 / 256 })
     var full: [String] = []
-    for index in indices {
+    for index in needed.union(there).sorted() {
       guard let bundle = BundleCoordinate(index: index, treeSize: size) else { continue }
-      try await publish(bundle, &upper)
+      if index < settled, !needed.contains(index) {
+        // It was full before and is as it was; only what leads from it to the new root is another.
+        try await loadUpper(of: bundle, into: &upper)
+      } else {
+        try await publish(bundle, &upper)
+      }
       if bundle.width == TileCoordinate.fullWidth { full += [bundle.path, bundle.tile.path] }
     }
     full += upper.keys.filter(\.isFull).map(\.path)
@@ -70,8 +79,7 @@ struct LogExtract<Origin: Source>: Sendable {
   ///
   /// - Parameter upper: tiles that several bundles need.
   private func publish(_ bundle: BundleCoordinate, _ upper: inout [TileCoordinate: [UInt8]]) async throws {
-    let plan = try ProofPlan(inclusionOf: bundle.index * 256, treeSize: size)
-    for coordinate in plan.tiles where coordinate != bundle.tile { try await load(coordinate, into: &upper) }
+    let plan = try await loadUpper(of: bundle, into: &upper)
     let (held, heldTile) = (try await heldEntries(bundle), try await heldTile(bundle.tile))
     if let held, let heldTile, (try? verify(bundle, held, heldTile, plan, upper)) != nil { return }
     async let entries = archive.entries(bundle)
@@ -109,6 +117,22 @@ struct LogExtract<Origin: Source>: Sendable {
     let path = try plan.hashes { coordinate in coordinate == bundle.tile ? tile : upper[coordinate] ?? [] }
     let proof = InclusionProof(index: bundle.index * 256, treeSize: size, hashes: path)
     try proof.verify(leafHash: first, root: checkpoint.checkpoint.root)
+  }
+
+  /// Has the tiles in memory, and in the folder, that lead from a bundle's own tile to the root.
+  @discardableResult
+  private func loadUpper(
+    of bundle: BundleCoordinate, into upper: inout [TileCoordinate: [UInt8]]
+  ) async throws -> ProofPlan {
+    let plan = try ProofPlan(inclusionOf: bundle.index * 256, treeSize: size)
+    for coordinate in plan.tiles where coordinate != bundle.tile { try await load(coordinate, into: &upper) }
+    return plan
+  }
+
+  /// The size of the log that the folder shows; 0 where it shows none.
+  private func heldSize() async throws -> UInt64 {
+    guard let note = try await publishedNote() else { return 0 }
+    return try Checkpoint(parsing: SignedNote(parsing: note).text).size
   }
 
   /// Has a tile in memory and, where it was not there, in the folder.

@@ -39,7 +39,8 @@ public enum Puller {
       leaves.append(try await archive.epoch(number - 1, of: application, memory: memory).proven.index)
     }
     let home = application.charter.home
-    let log = LogExtract(application.checkpoint, of: home, from: archive, folder: folder, into: copy)
+    let log = LogExtract(
+      application.checkpoint, of: home, from: archive, folder: folder, into: copy, checksHeld: options.checksHeld)
     try await log.requireContinuing()
     try await copyCharter(of: application, to: folder, copy, meter)
     try await copyEpoch(sealed, options, from: archive, to: folder, copy, meter)
