@@ -41,8 +41,9 @@ struct LogExtract<Origin: Source>: Sendable {
       held = try SignedCheckpoint(parsing: note, log: home)
     } catch {
       throw PosternError(
-        .folderOtherLog, "The folder “\(folder.path)” holds a copy of another log than “\(home.name)”.",
-        advice: "Pull into another folder: one folder holds one log.")
+        .folderOtherLog,
+        "The folder “\(folder.path)” holds a copy of another log than “\(home.name)”, or its log/checkpoint is damaged.",
+        advice: "Pull into another folder: one folder holds one log. A damaged log/checkpoint is removed by hand.")
     }
     try await checkpoint.requireContinuing(held, reading: archive)
   }
@@ -54,7 +55,7 @@ struct LogExtract<Origin: Source>: Sendable {
     let there = try await folder.bundles().filter { BundleCoordinate(index: $0, treeSize: size) != nil }
     let settled = checksHeld ? 0 : try await heldSize() / 256
     var upper: [TileCoordinate: [UInt8]] = [:]
-    for coordinate in TileCoordinate.partials(treeSize: size) { try await load(coordinate, into: &upper) }
+    try await loadEdge(into: &upper)
     let needed = Set(leaves.map { $0 / 256 })
     var full: [String] = []
     for index in needed.union(there).sorted() {
@@ -117,6 +118,20 @@ struct LogExtract<Origin: Source>: Sendable {
     let path = try plan.hashes { coordinate in coordinate == bundle.tile ? tile : upper[coordinate] ?? [] }
     let proof = InclusionProof(index: bundle.index * 256, treeSize: size, hashes: path)
     try proof.verify(leafHash: first, root: checkpoint.checkpoint.root)
+  }
+
+  /// Has the tiles of the right edge in memory, and in the folder, from which a reader computes the root.
+  private func loadEdge(into upper: inout [TileCoordinate: [UInt8]]) async throws {
+    let edge = TileCoordinate.partials(treeSize: size)
+    for coordinate in edge { try await load(coordinate, into: &upper) }
+    let root = checkpoint.checkpoint.root
+    guard (try? Tree(size: size, root: root, reading: { [upper] in upper[$0] ?? [] })) == nil else { return }
+    for coordinate in edge {
+      let bytes = try await archive.tile(coordinate)
+      upper[coordinate] = bytes
+      try copy.publish([LogFile(path: coordinate.path, bytes: bytes)])
+    }
+    _ = try Tree(size: size, root: root) { [upper] in upper[$0] ?? [] }
   }
 
   /// Has the tiles in memory, and in the folder, that lead from a bundle's own tile to the root.

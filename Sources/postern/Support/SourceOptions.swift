@@ -20,9 +20,6 @@ struct SourceOptions: ParsableArguments {
     }
   }
 
-  /// The options as they were given, each with a space in front, to be put into a command that is shown.
-  var words: String { (from.map { " --from \($0)" } ?? "") + archive.words }
-
   /// Runs what reads, over a connection or from the folder.
   ///
   /// - Parameters:

@@ -195,6 +195,12 @@ import Trust
       #expect(try FileManager.default.contentsOfDirectory(atPath: "\(old)/log/tile/0").sorted() == ["000", "002.p"])
       #expect(try await fixture.recover(from: old) == state + [1])
       #expect(try await fixture.recover(1, from: old) == state)
+      // A tile of the right edge that rotted, which no epoch's proof needs alone, is fetched anew.
+      let edge = "\(old)/log/tile/1/000.p/2"
+      let bytes = try Data(contentsOf: URL(filePath: edge))
+      try Data(bytes.dropLast() + [bytes[63] ^ 1]).write(to: URL(filePath: edge))
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: old), from: archive)
+      #expect(try Data(contentsOf: URL(filePath: edge)) == bytes)
       // From one folder to another goes as well, but not back to less.
       let options = PullOptions(app: fixture.app, path: new)
       #expect(await refusal { try await Puller.pull(options, from: older) }?.code == .logRollback)
