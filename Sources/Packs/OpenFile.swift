@@ -48,6 +48,18 @@ public struct OpenFile: ~Copyable, Sendable {
     files = SystemFiles()
   }
 
+  /// The same file once more, to be written past the page cache; nil where its file system does not let it.
+  borrowing func reopenedDirect() -> OpenFile? {
+    let direct = clinux_reopen_direct(descriptor)
+    return direct >= 0 ? OpenFile(path: path, files: files, descriptor: direct) : nil
+  }
+
+  private init(path: String, files: any FileLayer, descriptor: CInt) {
+    self.path = path
+    self.files = files
+    self.descriptor = descriptor
+  }
+
   deinit { files.close(descriptor) }
 
   /// Gives a file that was opened without a name its name; the folder has to be synced afterwards.

@@ -29,6 +29,12 @@ int clinux_open_unnamed(const char *folder, unsigned mode);
 /// Returns 0, or the error number: EEXIST when the name is taken.
 int clinux_name(int descriptor, const char *path);
 
+/// Opens an open file once more, to write past the page cache (O_DIRECT): address, offset and length have to be multiples
+/// of the device's block.
+///
+/// Returns the descriptor, or the error number with its sign turned: EINVAL where the file system has no such writes.
+int clinux_reopen_direct(int descriptor);
+
 /// Makes everything durable that the file system of an open file was given (syncfs).
 ///
 /// Returns 0, or the error number, which is also that of a write that failed since the file was opened.

@@ -10,6 +10,8 @@ import Trust
 struct StateFetcher<Origin: Source>: ~Copyable {
   /// Spans under way, out of turn ones included: each holds its state, and what comes for it.
   private static var spanLimit: Int { 8 }
+  /// How far spans may be ahead of the first that is under way: what is kept in order has to wait for it.
+  private static var leadLimit: Int { 256 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
 
@@ -23,7 +25,9 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private let source: Origin
   private let openers: WorkerPool<ChunkOpener>
   private let chunksPerSpan: Int
-  private let buffers = BufferPool(byteCount: StateSpan.byteCount)
+  private let buffers = BufferPool(byteCount: StateSpan.bufferByteCount)
+  private let successor: Successor?
+  private let writers = QueuePool(label: "postern.state-file", width: 2)
   private let report: @Sendable (RecoverProgress) -> Void
   private let start = ContinuousClock.now
 
@@ -32,6 +36,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private var progress = RecoverProgress()
   private var isFetchingNodes = false
   private var spanCount = 0
+  /// The spans that are fetched, opened or written now.
+  private var unfinished: Set<Int> = []
   private var nextSpan = 0
   private var nextWritten = 0
   /// Spans that standard output cannot take yet.
@@ -39,10 +45,12 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   init(
     root: ObjectReference, chunker: ChunkerParameters, app: Digest, generation: UInt64, from source: Origin,
-    to output: consuming StateOutput, report: @escaping @Sendable (RecoverProgress) -> Void
+    to output: consuming StateOutput, for successor: Successor?,
+    report: @escaping @Sendable (RecoverProgress) -> Void
   ) {
     opening = (app, generation)
     self.source = source
+    self.successor = successor
     self.report = report
     openers = WorkerPool(chunker: chunker)
     chunksPerSpan = StateSpan.byteCount / chunker.chunkByteCountMinimum
@@ -97,16 +105,20 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   /// Takes what chunks the walk gives, as many spans as may be under way.
   private mutating func startSpans(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
-    while spanCount < StateFetcher.spanLimit {
+    while spanCount < StateFetcher.spanLimit, nextSpan - (unfinished.min() ?? nextSpan) < StateFetcher.leadLimit {
       let chunks = walk.nextChunks(limit: chunksPerSpan, plainByteCount: StateSpan.byteCount)
       guard !chunks.isEmpty else { return }
       let span = StateSpan(number: nextSpan, chunks: chunks)
       nextSpan += 1
       spanCount += 1
+      unfinished.insert(span.number)
       let (source, opening, openers, buffer) = (source, opening, openers, buffers.take())
+      let (file, writers, successor) = (output.file, writers, successor)
       tasks.addTask {
         try await span.fetch(
           app: opening.app, generation: opening.generation, from: source, with: openers, into: buffer)
+        successor?.learn(span, in: buffer)
+        if let file { try await span.write(buffer, to: file, on: writers) }
         return .span(span, buffer)
       }
     }
@@ -123,18 +135,18 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       // Each that was supplied had been asked for, so none is missing where the counts agree.
       guard nodes.count == requestCount else { throw PosternError.absentNodes }
     case .span(let span, let buffer):
+      unfinished.remove(span.number)
       progress.fetchedByteCount += span.sealedByteCount
-      if output.isOrdered {
-        early[span.number] = (span, buffer)
-        while let (span, buffer) = early.removeValue(forKey: nextWritten) { try await write(span, buffer) }
-      } else {
-        try await write(span, buffer)
+      guard output.file == nil else { return isWritten(span, buffer) }
+      early[span.number] = (span, buffer)
+      while let (span, buffer) = early.removeValue(forKey: nextWritten) {
+        try await output.writeNext(buffer, span.bufferRange)
+        isWritten(span, buffer)
       }
     }
   }
 
-  private mutating func write(_ span: StateSpan, _ buffer: PieceBuffer) async throws {
-    try await output.write(buffer, byteCount: span.plainByteCount, at: span.offset)
+  private mutating func isWritten(_ span: StateSpan, _ buffer: PieceBuffer) {
     buffers.give(buffer)
     nextWritten += 1
     spanCount -= 1

@@ -20,8 +20,8 @@ struct StateOutput: ~Copyable, Sendable {
   private let path: String
   /// Nil for a file without a name, and for standard output.
   private let temporaryPath: String?
-  /// Nil for standard output and for a directory.
-  private let file: OpenFile?
+  /// Takes pieces in any order, side by side; nil for standard output and for a directory.
+  let file: DirectFile?
   /// Nil where the state's bytes are written as they are.
   private let directory: DirectoryOutput?
 
@@ -51,11 +51,17 @@ struct StateOutput: ~Copyable, Sendable {
       guard !name.isEmpty else { throw .noOutputName(path) }
       try requireRoom(in: folder.isEmpty ? "." : String(folder), for: byteCount, path)
       if let file = OpenFile(unnamedIn: folder.isEmpty ? "." : String(folder), permissions: permissions) {
-        return StateOutput(path: path, temporaryPath: nil, file: file)
+        return StateOutput(path: path, temporaryPath: nil, file: try DirectFile(file, byteCount: byteCount))
       }
       let temporary = "\(folder).\(name).\(randomBytes(8).hex).part"
       let file = try OpenFile(temporary, .create, permissions: permissions)
-      return StateOutput(path: path, temporaryPath: temporary, file: file)
+      do throws(PosternError) {
+        return StateOutput(
+          path: path, temporaryPath: temporary, file: try DirectFile(file, byteCount: byteCount))
+      } catch {
+        unlink(temporary)
+        throw error
+      }
     }
   }
 
@@ -71,7 +77,7 @@ struct StateOutput: ~Copyable, Sendable {
   }
 
   private init(
-    path: String, temporaryPath: String?, file: consuming OpenFile?, directory: DirectoryOutput? = nil
+    path: String, temporaryPath: String?, file: DirectFile?, directory: DirectoryOutput? = nil
   ) {
     self.path = path
     self.temporaryPath = temporaryPath
@@ -85,35 +91,21 @@ struct StateOutput: ~Copyable, Sendable {
     directory?.discard()
   }
 
-  /// Whether pieces have to come in the state's order.
-  var isOrdered: Bool {
-    switch file {
-    case .some: false
-    case .none: true
-    }
-  }
-
-  /// Writes a piece of the state to its place; where the output is ordered, there is none but the next.
+  /// Writes the state's next piece, where there is no ``file``.
   ///
   /// - Parameters:
   ///   - buffer: holds the piece, and is not written to meanwhile.
-  ///   - byteCount: how many bytes of it.
-  ///   - offset: where in the state they begin.
+  ///   - range: where in the buffer.
   /// - Throws: `recover.output`, `storage.*`, `directory.*`.
-  borrowing func write(_ buffer: PieceBuffer, byteCount: Int, at offset: Int) async throws {
-    switch file {
-    case .some(let file):
-      try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount]), at: UInt64(offset))
-    case .none:
-      let directory = directory
-      try await withCheckedThrowingContinuation { continuation in
-        StateOutput.queue.async {
-          let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
-          let result = Result {
-            if let directory { try directory.write(bytes) } else { try StateOutput.writeToStandardOutput(bytes) }
-          }
-          continuation.resume(with: result)
+  borrowing func writeNext(_ buffer: PieceBuffer, _ range: Range<Int>) async throws {
+    let directory = directory
+    try await withCheckedThrowingContinuation { continuation in
+      StateOutput.queue.async {
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[range])
+        let result = Result {
+          if let directory { try directory.write(bytes) } else { try StateOutput.writeToStandardOutput(bytes) }
         }
+        continuation.resume(with: result)
       }
     }
   }
@@ -123,14 +115,9 @@ struct StateOutput: ~Copyable, Sendable {
   /// - Throws: `recover.*`, `storage.*`, `directory.end`; nothing is left then.
   consuming func commit() throws(PosternError) {
     if let directory { return try directory.commit() }
-    let failure: CInt
-    switch file {
-    case .some(let file):
-      try file.syncData()
-      failure = temporaryPath.map { clinux_rename_new($0, path) } ?? file.name(path)
-    case .none: return
-    }
-    switch failure {
+    guard let file else { return }
+    try file.syncData()
+    switch temporaryPath.map({ clinux_rename_new($0, path) }) ?? file.name(path) {
     case 0: break
     case EEXIST: throw .outputExists(path)
     case let number: throw .unnameableOutput(path, number)

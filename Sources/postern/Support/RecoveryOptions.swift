@@ -66,14 +66,14 @@ struct RecoveryOptions: ParsableArguments {
           advice: "Ask another archive, or use another copy.")
       }
       let sealed = try await catalog.sealedEpoch(of: application)
-      let report = try await Recoverer.recover(
-        options, opening: opening.opening, capsule: sealed.capsule, from: catalog
-      ) { progress in line.draw { progress.line } }
-      if let key {
-        try Recoverer.proceed(
-          from: opening.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: key.file,
-          statePath: statePath)
+      let successor = try key.map { key in
+        try Successor(
+          of: opening.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: key.file, statePath: statePath)
       }
+      let report = try await Recoverer.recover(
+        options, opening: opening.opening, capsule: sealed.capsule, from: catalog, for: successor
+      ) { progress in line.draw { progress.line } }
+      try successor?.goOn()
       return report
     }
     line.clear()

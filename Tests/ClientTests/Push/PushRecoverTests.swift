@@ -74,11 +74,19 @@ import Trust
       let state = sampleState(byteCount: 2 << 20)
       try await fixture.push(state, over: archive)
       let (sealed, door) = try await fixture.open(over: archive)
-      try Recoverer.proceed(
-        from: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
-        statePath: fixture.statePath + "-spare")
+      do {
+        let successor = try Successor(
+          of: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
+          statePath: fixture.statePath + "-spare")
+        _ = try await Recoverer.recover(
+          RecoverOptions(output: .file(path: fixture.file("first"))), opening: door.opening, capsule: sealed.capsule,
+          from: archive, for: successor)
+        try successor.goOn()
+      }
       let report = try await fixture.push(state, over: archive, as: "spare")
       #expect(report.epoch == 2 && report.generation == 1 && report.traffic.sentByteCount == 0)
+      // It knows every chunk that it wrote.
+      #expect(report.traffic.unchangedByteCount == state.count)
 
       // Without the state it opens the next generation, and the first uploader another one after it.
       try FileManager.default.removeItem(atPath: fixture.statePath + "-spare")
@@ -161,9 +169,10 @@ import Trust
       }
       // Another uploader's epoch is its own, even of the same dump.
       let (sealed, door) = try await fixture.open(over: archive)
-      try Recoverer.proceed(
-        from: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
-        statePath: fixture.statePath + "-spare")
+      try Successor(
+        of: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: fixture.key(.uploader, "spare"),
+        statePath: fixture.statePath + "-spare"
+      ).goOn()
       options.opensNextGeneration = false
       options.statePath += "-spare"
       let spare = options

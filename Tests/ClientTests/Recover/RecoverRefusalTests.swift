@@ -54,9 +54,10 @@ import Trust
         }?.code == .recoverCapsule)
       #expect(
         refusal {
-          try Recoverer.proceed(
-            from: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes,
-            as: fixture.key(.uploader, "stranger"), statePath: fixture.statePath)
+          try Successor(
+            of: door.opening, capsule: sealed.capsule, veil: sealed.veil.bytes,
+            as: fixture.key(.uploader, "stranger"), statePath: fixture.statePath
+          ).goOn()
         }?.code == .beginAuthor)
       // Another epoch's door opens nothing here.
       try await fixture.push([4], over: archive)
