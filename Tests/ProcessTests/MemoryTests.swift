@@ -5,6 +5,7 @@ extension ProcessTests {
   /// Memory does not grow with the state, on either side.
   @Suite struct Memory {
     private static let mebibyteCount = 512
+    private static let sharedMebibyteCount = 64
     private static let clientLimit = 118 << 20
     private static let serverLimit = 256 << 20
 
@@ -21,6 +22,31 @@ extension ProcessTests {
       try await require(machine, recover + ["-"], "recover into a pipe", beside: ["cmp", "-", "state.bin"])
       _ = server.child.poll()
       print("Peak memory: server \(server.child.peakByteCount >> 20) MiB")
+      #expect(server.child.peakByteCount < Memory.serverLimit)
+    }
+
+    /// Nor does it grow much with how many push at once: what a peer may send ahead is shared among them.
+    @Test func sixteenUploadersAtOnceNeedLittleMemory() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine, options: ["--max-registrations", "16"])
+      machine = machine.asking(server)
+      let asking = machine
+      var apps: [String] = []
+      for number in 0..<16 {
+        apps.append(try await machine.registerSolo("app-\(number)"))
+        try machine.writeState("state-\(number)", mebibyteCount: Memory.sharedMebibyteCount, seed: UInt64(number))
+      }
+      try await withThrowingTaskGroup(of: Void.self) { pushes in
+        for (number, app) in apps.enumerated() {
+          pushes.addTask {
+            try await asking.must("push", "--app", app, "--key", "app-\(number)/uploader.key", "state-\(number)")
+          }
+        }
+        try await pushes.waitForAll()
+      }
+      _ = server.child.poll()
+      print("Peak memory: server of sixteen \(server.child.peakByteCount >> 20) MiB")
       #expect(server.child.peakByteCount < Memory.serverLimit)
     }
 
