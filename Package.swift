@@ -98,7 +98,13 @@ let package = Package(
   name: "postern",
   platforms: [.macOS(.v15)],
   products: [
-    .executable(name: "postern", targets: ["postern"])
+    .executable(name: "postern", targets: ["postern"]),
+    // For Ops/Benchmarks, which is a package of its own.
+    .library(
+      name: "PosternModules",
+      targets: [
+        "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Wire", "Archive", "Client", "Service",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
