@@ -57,6 +57,8 @@ extension Archive {
     let checkpoint = try committed(newest, home)
     let tree = try tree(of: checkpoint, index)
     let publishedSize = try publishedSize(checkpoint, folder, index, home)
+    // Only now it is known that the folder is this program's, and its own log's, to tidy.
+    try folder.removeLeftovers()
     let objects = ObjectFinder(folder: folder, index: index)
     let runs = RunKeeper(objects)
     let archive = Archive(

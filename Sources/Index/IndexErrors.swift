@@ -48,6 +48,10 @@ func indexError(_ code: CInt, _ text: String, systemError: CInt) -> PosternError
     PosternError(
       .indexBusy, "Another process holds the archive's index.",
       advice: "End whatever else has index.sqlite open and try again.")
+  case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM:
+    PosternError(
+      .storageDenied, "There is no access to the archive's index (\(text), SQLite \(code)).",
+      advice: "Check the owner and permissions of index.sqlite, of what lies beside it and of the data folder.")
   default:
     PosternError(
       .storageFailed, "The archive's index could not be read or written (\(text), SQLite \(code)).",

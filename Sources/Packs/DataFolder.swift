@@ -50,8 +50,8 @@ public final class DataFolder: Sendable {
     return folder
   }
 
-  /// Opens a data folder, locks it, and removes temporary files that a crash left: those among the keys, which
-  /// hold secrets, are overwritten first.
+  /// Opens a data folder and locks it; nothing in it is changed, so that who finds that the folder is not for this
+  /// program can leave it as it was.
   ///
   /// - Throws: `storage.missing` when no archive is there; `storage.in-use` when another process has it open;
   ///   `storage.denied`, `storage.failed`.
@@ -59,12 +59,18 @@ public final class DataFolder: Sendable {
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> DataFolder {
     let layout = FolderLayout(root: path)
-    let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
-    for name in try folder.incomingNames() where packNumber(name) == nil {
-      try folder.remove("\(layout.incoming)/\(name)")
+    return DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
+  }
+
+  /// Removes what a crash left and nobody will ask for: temporary files, of which those among the keys, which hold
+  /// secrets, are overwritten first, and what is no pack in `incoming/`.
+  ///
+  /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`, `storage.sync-failed`.
+  public func removeLeftovers() throws(PosternError) {
+    for name in try incomingNames() where DataFolder.packNumber(name) == nil {
+      try remove("\(layout.incoming)/\(name)")
     }
-    try folder.removeTemporaries()
-    return folder
+    try removeTemporaries()
   }
 
   /// The index's file.

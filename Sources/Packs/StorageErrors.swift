@@ -8,8 +8,6 @@ extension PosternError.Code {
   public static let storageMissing: Self = "storage.missing"
   /// A file or folder is there already.
   public static let storageExists: Self = "storage.exists"
-  /// The file system gives no access.
-  public static let storageDenied: Self = "storage.denied"
   /// Another process has the data folder open.
   public static let storageInUse: Self = "storage.in-use"
   /// A file is longer than its reader takes.

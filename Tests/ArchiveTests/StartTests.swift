@@ -53,8 +53,28 @@ import Testing
     }
   }
 
-  private func refusalOf(_ path: String) async -> PosternError.Code? {
-    await refusal { try await openArchive(at: path) }?.code
+  /// What a folder is refused with; whatever it is, nothing but the index's own files may be touched, a file that this
+  /// program knows nothing of included.
+  private func refusalOf(_ path: String) async throws -> PosternError.Code? {
+    let strays = ["incoming/later.bin", "runs/later.bin", "log/.later.1f.tmp", "keys/.later.2.tmp"]
+      .map { URL(filePath: "\(path)/\($0)") }
+      .filter { FileManager.default.fileExists(atPath: $0.deletingLastPathComponent().path) }
+    for stray in strays { try Data([7]).write(to: stray) }
+    let before = try contents(in: path)
+    let error = await refusal { try await openArchive(at: path) }
+    if let error {
+      #expect(try contents(in: path) == before, "\(error.code)")
+      #expect(!error.advice.isEmpty)
+    }
+    for stray in strays { try remove(stray.path) }
+    return error?.code
+  }
+
+  /// The files of a folder, but for the index's.
+  private func contents(in path: String) throws -> [String: Data] {
+    try Dictionary(
+      uniqueKeysWithValues: files(in: path).filter { !$0.hasPrefix("index.sqlite") }
+        .map { ($0, try Data(contentsOf: URL(filePath: "\(path)/\($0)"))) })
   }
 
   private func remove(_ paths: String...) throws {
@@ -90,7 +110,7 @@ import Testing
     let path = folder.path("a")
     _ = try Archive.create(at: path, origin: "example.org/a")
     try remove("\(path)/keys/log.key")
-    #expect(await refusalOf(path) == .archiveLogKey)
+    #expect(try await refusalOf(path) == .archiveLogKey)
     let home = try Archive.create(at: path, origin: "example.org/a")
     #expect(try await openArchive(at: path).home == home)
   }
@@ -138,8 +158,8 @@ import Testing
 
   @Test func foldersThatAreNoArchiveAreRefused() async throws {
     let folder = try TemporaryFolder()
-    #expect(await refusalOf(folder.path("nothing")) == .storageMissing)
-    #expect(await refusalOf(folder.path) == .storageMissing)
+    #expect(try await refusalOf(folder.path("nothing")) == .storageMissing)
+    #expect(try await refusalOf(folder.path) == .storageMissing)
   }
 
   @Test func theLogKeyHasToBeTheLogs() async throws {
@@ -161,10 +181,10 @@ import Testing
       String(repeating: "x", count: 2_000), foreign, foreignName,
     ] {
       try write(wrong)
-      #expect(await refusalOf(closed.path) == .archiveLogKey, "\(wrong)")
+      #expect(try await refusalOf(closed.path) == .archiveLogKey, "\(wrong)")
     }
     try remove(key)
-    #expect(await refusalOf(closed.path) == .archiveLogKey)
+    #expect(try await refusalOf(closed.path) == .archiveLogKey)
     try write(text)
     try closed.expectAll(of: try await openArchive(at: closed.path))
   }
@@ -174,7 +194,7 @@ import Testing
     let key = FolderLayout(root: closed.path).logKey
     for permissions in [0o640, 0o604, 0o620] {
       try FileManager.default.setAttributes([.posixPermissions: permissions], ofItemAtPath: key)
-      #expect(await refusalOf(closed.path) == .archiveLogKeyOpen)
+      #expect(try await refusalOf(closed.path) == .archiveLogKeyOpen)
     }
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
     try closed.expectAll(of: try await openArchive(at: closed.path))
@@ -223,10 +243,10 @@ import Testing
       }
     }
     try restoreIndex(from: older)
-    for _ in 0..<2 { #expect(await refusalOf(closed.path) == .archiveIndexBehind) }
+    for _ in 0..<2 { #expect(try await refusalOf(closed.path) == .archiveIndexBehind) }
     // An index that is gone is one that ends at nothing.
     try restoreIndex(from: closed.folder.path("nowhere"))
-    for _ in 0..<2 { #expect(await refusalOf(closed.path) == .archiveIndexBehind) }
+    for _ in 0..<2 { #expect(try await refusalOf(closed.path) == .archiveIndexBehind) }
     try restoreIndex(from: newer)
     try closed.expectAll(of: try await openArchive(at: closed.path))
   }
@@ -250,10 +270,10 @@ import Testing
     let kept = closed.folder.path("kept")
     try FileManager.default.moveItem(atPath: log, toPath: kept)
     try FileManager.default.copyItem(atPath: "\(fork)/log", toPath: log)
-    #expect(await refusalOf(closed.path) == .archiveIndexBehind)
+    #expect(try await refusalOf(closed.path) == .archiveIndexBehind)
     try remove("\(fork)/log")
     try FileManager.default.copyItem(atPath: kept, toPath: "\(fork)/log")
-    #expect(await refusalOf(fork) == .archiveTwoHistories)
+    #expect(try await refusalOf(fork) == .archiveTwoHistories)
     try remove(log)
     try FileManager.default.copyItem(atPath: kept, toPath: log)
     try closed.expectAll(of: try await openArchive(at: closed.path))
@@ -267,7 +287,7 @@ import Testing
     unsigned[unsigned.count - 5] ^= 1
     for (bytes, code) in [(Data("nonsense".utf8), PosternError.Code.logNote), (unsigned, .logSignature)] {
       try bytes.write(to: URL(filePath: path))
-      let found = await refusalOf(closed.path)
+      let found = try await refusalOf(closed.path)
       #expect(found == code || found == .logNote)
     }
     try good.write(to: URL(filePath: path))
@@ -277,17 +297,24 @@ import Testing
   @Test func aNewerSchemaIsRefused() async throws {
     let closed = try await Closed(epochCount: 1)
     let copy = try await closed.copy("newer")
-    do {
-      let next = Migration(
-        number: Migration.all.count + 1, sql: Array("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;".utf8))
-      try ArchiveIndex.open(path: "\(copy)/index.sqlite", migrations: Migration.all + [next]).close()
+    let next = Migration(
+      number: Migration.all.count + 1, sql: Array("CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;".utf8))
+    /// The newest checkpoint, as the newer program reads it.
+    func newest() throws -> [UInt8]? {
+      let index = try ArchiveIndex.open(path: "\(copy)/index.sqlite", migrations: Migration.all + [next])
+      let row = try index.read { (snapshot) throws(PosternError) in try snapshot.newestCheckpoint() }
+      try index.close()
+      return row?.note
     }
-    #expect(await refusalOf(copy) == .indexNewer)
+    let before = try newest()
+    #expect(before != nil)
+    for _ in 0..<2 { #expect(try await refusalOf(copy) == .indexNewer) }
+    #expect(try newest() == before)
     let foreign = try await closed.copy("foreign")
     for name in ["index.sqlite-wal", "index.sqlite-shm"] { try remove("\(foreign)/\(name)") }
     try Data("this is no database at all, and long enough to be looked at as one".utf8)
       .write(to: URL(filePath: "\(foreign)/index.sqlite"))
-    #expect(await refusalOf(foreign) == .indexDamaged)
+    #expect(try await refusalOf(foreign) == .indexDamaged)
     try closed.expectAll(of: try await openArchive(at: closed.path))
   }
 

@@ -75,7 +75,7 @@ import Testing
     try write(Array(String(repeating: "this is no database. ", count: 500).utf8), to: garbage)
     #expect(code { () throws(PosternError) in try ArchiveIndex.open(path: garbage) } == .indexDamaged)
     #expect(
-      code { () throws(PosternError) in try ArchiveIndex.open(path: "\(folder.path)/no/index") } == .storageFailed)
+      code { () throws(PosternError) in try ArchiveIndex.open(path: "\(folder.path)/no/index") } == .storageDenied)
   }
 
   /// An SQLite database of two pages with one empty table, `CREATE TABLE other(x)`, by SQLite's file format.

@@ -25,6 +25,52 @@ extension ProcessTests {
       #expect(busy.status == 1 && busy.errors.contains("("), "\(busy.errors)")
     }
 
+    /// A folder that the server's user may not read is no missing one, and is left as it is.
+    @Test(.enabled("only root may become somebody else") { geteuid() == 0 })
+    func anUnreadableFolderIsRefused() async throws {
+      let machine = try Machine()
+      let home = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let app = try await machine.asking(server).registerSolo()
+      try machine.write("state".utf8, to: "state.bin")
+      let pushed: Pushed = try await machine.asking(server).json(
+        "push", "--app", app, "--key", "solo/uploader.key", "state.bin")
+      #expect(try await server.end() == 0)
+
+      let nobody = machine.inside(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
+      let names = FileManager.default.subpaths(atPath: machine.path("archive")) ?? []
+      for name in ["archive"] + names.map({ "archive/\($0)" }) {
+        #expect(chown(machine.path(name), 65_534, 65_534) == 0)
+      }
+      let before = try contents(machine)
+      let victims = ["lock", "keys", "keys/log.key", "index.sqlite", "incoming", "log", "log/checkpoint"]
+      for victim in ["archive"] + victims.map({ "archive/\($0)" }) {
+        let permissions = try machine.permissions(of: victim)
+        #expect(chown(machine.path(victim), 0, 0) == 0 && chmod(machine.path(victim), 0o700) == 0)
+        let refused = try await nobody.postern("serve", "--data", "archive", "--listen", "127.0.0.1:0")
+        #expect(refused.isRefused("storage.denied"), "\(victim): \(refused.errors)")
+        #expect(refused.errors.contains("owner and permissions"), "\(victim): \(refused.errors)")
+        #expect(try contents(machine) == before, "\(victim)")
+        #expect(chown(machine.path(victim), 65_534, 65_534) == 0)
+        #expect(chmod(machine.path(victim), mode_t(permissions)) == 0)
+      }
+      server = try await Server.start(on: nobody)
+      let latest: Shown = try await machine.asking(server).json("latest", "--app", app)
+      #expect(latest.epoch == 1 && latest.leafIndex == pushed.leafIndex)
+      try await machine.must("verify", "receipt", pushed.receiptPath, "--log-key", home)
+      #expect(try await server.end() == 0)
+    }
+
+    /// The files of the data folder, but for the index's, whose counters go on whenever it is opened.
+    private func contents(_ machine: Machine) throws -> [String: [UInt8]] {
+      var contents: [String: [UInt8]] = [:]
+      let names = FileManager.default.subpaths(atPath: machine.path("archive")) ?? []
+      for name in names where !name.hasPrefix("index.sqlite") {
+        contents[name] = (try? machine.bytes(of: "archive/\(name)")) ?? []
+      }
+      return contents
+    }
+
     @Test func anOperatorSetsLimits() async throws {
       let machine = try Machine()
       _ = try await machine.initArchive()
