@@ -80,6 +80,14 @@ import Testing
       #expect(error?.code.rawValue.hasPrefix("envelope.") == true)
       #expect(try archive.checkpoint() == before)
     }
+    // The second form of a point that libsodium alone would take for the first: bit 255 of the root's commitment.
+    var doubled = second.envelope
+    doubled[2 + 31] |= 0x80
+    let record = second.with(second.fields.changing(envelope: SHA256.hash(doubled)), signedBy: key)
+    let doubledBodies = EpochBodies(envelope: doubled, veil: second.veil, capsule: second.capsule)
+    try await scene.expect(.envelopeEncoding) {
+      try await archive.sealAndShow(leaf: record.leaf, bodies: doubledBodies, token: token)
+    }
     let forged = Array(second.leaf.dropLast()) + [second.leaf[second.leaf.count - 1] ^ 1]
     try await scene.expect(.recordSignature) {
       try await archive.sealAndShow(leaf: forged, bodies: second.epochBodies, token: token)

@@ -87,6 +87,53 @@ import Testing
     try await scene.expectSecondGoesThrough()
   }
 
+  /// What another generation or another application has stored is nothing that a tree may name: it is incomplete.
+  @Test func aTreeThatNamesWhatIsElsewhereIsRefused() async throws {
+    let scene = try await RefusalScene()
+    let (archive, application) = (scene.archive, scene.application)
+    let key = try application.council.uploader()
+    let other = try Application(home: archive.home, seed: 2)
+    _ = try await other.register(in: archive)
+    var generator = SeededGenerator(seed: 41)
+    let foreign = try other.epoch(1, state: generator.bytes(5_000))
+    try await other.push(foreign, to: archive)
+    let next = try application.epoch(
+      2, after: scene.first.leafHash, stateVersion: 11, in: GenerationFixture(2, under: application.charter))
+    func record(_ base: EpochFixture, root: Digest, byteCount: Int) -> EpochFixture {
+      base.with(base.fields.changing(root: root, rootByteCount: UInt32(byteCount)), signedBy: key)
+    }
+    func naming(_ epoch: EpochFixture) throws -> StoredObject {
+      let chunk = try #require(epoch.state.objects.first { $0.kind == 1 })
+      return StoredObject(kind: 2, bytes: nodeBytes(level: 1, children: [(chunk.id, chunk.bytes.count)]))
+    }
+    func expect(_ base: EpochFixture, naming epoch: EpochFixture) async throws {
+      let node = try naming(epoch)
+      let root = try #require(epoch.state.objects.last)
+      let token = try await application.begin(base, in: archive)
+      _ = try await archive.send(base.state.objects + [node], in: token)
+      // A node of one's own over a chunk of theirs, and the whole of their tree.
+      for object in [node, root] {
+        let record = record(base, root: object.id, byteCount: object.bytes.count)
+        try await scene.expect(.pushIncomplete) {
+          try await archive.sealAndShow(leaf: record.leaf, bodies: record.epochBodies, token: token)
+        }
+      }
+      try await archive.abandon(token)
+    }
+    try await expect(next, naming: scene.first)
+    try await expect(next, naming: foreign)
+    try await expect(scene.second, naming: foreign)
+    // The same node over a chunk of its own generation is a tree.
+    let node = try naming(next)
+    let own = record(next, root: node.id, byteCount: node.bytes.count)
+    let token = try await application.begin(own, in: archive)
+    _ = try await archive.send(next.state.objects + [node], in: token)
+    let receipt = try await archive.sealAndShow(leaf: own.leaf, bodies: own.epochBodies, token: token)
+    try archive.expectGood(receipt, of: own.leaf)
+    try archive.expectWhole(scene.first, of: application)
+    #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
+  }
+
   /// A node's bytes with a public part of these children and a sealed part of noise.
   private func nodeBytes(level: UInt8, children: [(id: Digest, byteCount: Int)]) -> [UInt8] {
     var bytes: [UInt8] = [1, level]

@@ -97,6 +97,46 @@ import Testing
     #expect(refusal { _ = try Envelope(parsing: transcript, context: withoutKMS) } == "envelope.kms-presence")
   }
 
+  /// A transcript whose points and scalars could be written in two ways would have two names: every other form is
+  /// refused as it is read, before any proof is looked at.
+  @Test func pointsAndScalarsHaveOneForm() throws {
+    let council = try Council(2)
+    let context = try council.context(try council.flat(1), kms: council.kms)
+    let transcript = Envelope.deal(context: context).transcript
+    // Root; KMS share and proof; and a leaf's commitment, share and proof, twice.
+    let fields = "PPSSPPSSPPSS"
+    #expect(transcript.count == 2 + fields.count * 32)
+    let order: [UInt8] = [
+      0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ]
+    for (number, field) in fields.enumerated() {
+      let range = 2 + number * 32..<34 + number * 32
+      var others: [[UInt8]] = []
+      // libsodium ignores bit 255 of a point and masks a scalar.
+      others.append(Array(transcript[range]))
+      others[0][31] |= 0x80
+      if field == "S" {
+        var carry = 0
+        others.append(
+          zip(transcript[range], order).map { one, other in
+            let sum = Int(one) + Int(other) + carry
+            carry = sum >> 8
+            return UInt8(sum & 255)
+          })
+        others.append(order)
+      } else {
+        others += [[UInt8](repeating: 0, count: 32), [UInt8](repeating: 255, count: 31) + [0x7f]]
+      }
+      for other in others {
+        var bytes = transcript
+        bytes.replaceSubrange(range, with: other)
+        #expect(
+          refusal { _ = try Envelope(parsing: bytes, context: context) } == "envelope.encoding", "field \(number)")
+      }
+    }
+  }
+
   @Test func anotherContextIsRefused() throws {
     let council = try Council(2)
     let policy = try council.flat(1)

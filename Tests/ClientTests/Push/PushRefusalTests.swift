@@ -100,16 +100,42 @@ import Trust
   @Test func refusesAStateThatChanges() async throws {
     try await ArchiveFixture.run { fixture, archive in
       let path = fixture.file("state")
-      try Data(sampleState(byteCount: 6 << 20)).write(to: URL(filePath: path))
-      let isTouched = Mutex(false)
+      let state = sampleState(byteCount: 6 << 20)
       let options = fixture.options(.file(path: path))
-      let code = await refusal {
-        _ = try await Pusher.push(options, key: fixture.uploader(), over: archive) { _ in
-          if !isTouched.withLock({ isTouched in exchange(&isTouched, with: true) }) { truncate(path, 5 << 20) }
+      let changes: [(String, @Sendable (Int32) -> Void)] = [
+        ("shorter", { ftruncate($0, 5 << 20) }),
+        ("longer", { pwrite($0, [1], 1, 6 << 20) }),
+        ("of the same length, where it was read", { pwrite($0, [1], 1, 0) }),
+        ("of the same length, at its end", { pwrite($0, [1], 1, (6 << 20) - 1) }),
+        (
+          "emptied, and as long again",
+          {
+            ftruncate($0, 0)
+            ftruncate($0, 6 << 20)
+          }
+        ),
+      ]
+      for (what, change) in changes {
+        try Data(state).write(to: URL(filePath: path))
+        // Whatever the clock's steps, a change shows.
+        var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+        #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
+        let isTouched = Mutex(false)
+        let error = await refusal {
+          _ = try await Pusher.push(options, key: fixture.uploader(), over: archive) { _ in
+            guard !isTouched.withLock({ isTouched in exchange(&isTouched, with: true) }) else { return }
+            let descriptor = open(path, O_WRONLY)
+            change(descriptor)
+            close(descriptor)
+          }
         }
+        #expect(error?.code == .pushChanged, "\(what)")
+        #expect(error?.advice.contains("nothing was published") == true)
+        #expect(try await archive.verified(app: fixture.app, memory: nil).epoch == nil, "\(what)")
       }
-      #expect(code?.code == .pushChanged)
-      #expect(try await archive.verified(app: fixture.app, memory: nil).epoch == nil)
+      // At rest it is a state, and what was refused before does not stand in its way.
+      try Data(state).write(to: URL(filePath: path))
+      #expect(try await Pusher.push(options, key: fixture.uploader(), over: archive).epoch == 1)
     }
   }
 
