@@ -1,3 +1,4 @@
+import Bulk
 import Core
 import Dump
 import Sodium
@@ -134,6 +135,55 @@ import Testing
     }
     #expect(refusal(vector.sealed.bytes, .init(id: .zero, sealedByteCount: length), good) == .capsuleSealed)
     #expect(refusal(vector.sealed.bytes, root, good) == nil)
+  }
+
+  /// Random capsules come back, and what a faulty uploader could seal in one, a byte changed under the right key, is
+  /// refused, or is another capsule whose one form it is.
+  @Test func everyCapsuleHasOneForm() throws {
+    var random = SeededGenerator.printing()
+    var refusedCount = 0
+    for chunker in everyChunker {
+      let root = ObjectReference(
+        id: random.digest(), key: try #require(ObjectKey(random.bytes(32))),
+        sealedByteCount: Int.random(in: DumpLimits.nodeByteCountMinimum...DumpLimits.nodeByteCount, using: &random),
+        plainByteCount: Int.random(in: 0...DumpLimits.stateByteCount, using: &random))
+      let publicRoot = Capsule.Root(id: root.id, sealedByteCount: root.sealedByteCount)
+      let keyBytes = random.bytes(Capsule.keyByteCount)
+      let contentKind = try #require(Capsule.ContentKind.allCases.randomElement(using: &random))
+      let sealed = Capsule(
+        contentKind: contentKind, root: root, generationSecret: secret(UInt8(random.next() % 256)), chunker: chunker
+      ).seal(under: key(keyBytes))
+      let opened = try Capsule(opening: sealed, root: publicRoot, under: key(keyBytes))
+      #expect(opened.root.plainByteCount == root.plainByteCount && bytes(of: opened.root.key) == bytes(of: root.key))
+      #expect(opened.contentKind == contentKind && opened.chunker == chunker)
+      let again = opened.seal(under: key(keyBytes))
+      #expect(again == sealed)
+
+      var associatedData = root.id.bytes
+      associatedData.append(bigEndian: UInt32(root.sealedByteCount))
+      var message = [UInt8](repeating: 0, count: sealed.count - AES256GCM.tagByteCount)
+      var cipher = AES256GCM()
+      let opens = cipher.open(sealed, key: keyBytes, associatedData: associatedData, into: &message)
+      #expect(opens)
+      for place in message.indices {
+        for change in [UInt8(1), 0x80, UInt8(1 + random.next() % 255)] {
+          var other = message
+          other[place] ^= change
+          let forged = cipher.seal(other, key: keyBytes, associatedData: associatedData)
+          do {
+            let capsule = try Capsule(opening: forged, root: publicRoot, under: key(keyBytes))
+            let form = capsule.seal(under: key(keyBytes))
+            #expect(form == forged, "byte \(place)")
+          } catch {
+            let codes: [PosternError.Code] = [.capsuleMalformed, .capsuleContentKind, .dumpChunker]
+            #expect(codes.contains(error.code), "byte \(place): \(error.code)")
+            refusedCount += 1
+          }
+        }
+      }
+    }
+    // The format, the kind and what is zeros: more than half of the bytes have one value.
+    #expect(refusedCount > everyChunker.count * 3 * 150)
   }
 
   @Test func generationSecretsHaveThirtyTwoBytes() throws {

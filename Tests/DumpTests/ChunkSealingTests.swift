@@ -122,6 +122,79 @@ import Testing
     #expect(good == nil)
   }
 
+  /// Any message that a faulty uploader could seal, under the right key and id.
+  ///
+  /// It is refused or has as many bytes as its node says, and not one byte is written behind them, however much it would
+  /// decompress to.
+  @Test func anyMessageIsRefusedOrHasItsLength() throws {
+    var random = SeededGenerator.printing()
+    var sealer = ObjectSealer(secret: secret(), purpose: .chunk)
+    var opener = ChunkOpener(chunker: .fixed(.kib4))
+    var outcomes: [PosternError.Code?: Int] = [:]
+    func open(_ message: [UInt8], plain: Int) -> [UInt8]? {
+      var object = message + [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
+      let (id, key) = object.withUnsafeMutableBytes { sealer.seal($0, publicByteCount: 0) }
+      let reference = ObjectReference(id: id, key: key, sealedByteCount: object.count, plainByteCount: plain)
+      var output = [UInt8](repeating: 0xEE, count: plain + 4_096)
+      var refused: PosternError.Code?
+      do {
+        try object.withUnsafeBytes { object in
+          try output.withUnsafeMutableBytes {
+            try opener.open(object, reference, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<plain]))
+          }
+        }
+      } catch let error as PosternError {
+        refused = error.code
+      } catch {
+        refused = "test.other-error"
+      }
+      outcomes[refused, default: 0] += 1
+      #expect([nil, .dumpChunkFrame, .dumpChunkLength].contains(refused))
+      #expect(output[plain...].allSatisfy { $0 == 0xEE })
+      return refused == nil ? Array(output[..<plain]) : nil
+    }
+    // Raw noise, and text that compresses.
+    for state in [random.bytes(600), Array(String(repeating: "account 7 ", count: 300).utf8)] {
+      let good = try message(of: state)
+      #expect(open(good, plain: state.count) == state)
+      for place in good.indices {
+        for change in [UInt8(1), 0x80, UInt8(1 + random.next() % 255)] {
+          var message = good
+          message[place] ^= change
+          let opened = open(message, plain: state.count)
+          // Neither header nor padding says anything twice: what opens differs in the state's own bytes.
+          if opened == state { #expect(place >= 5) }
+        }
+      }
+      for plain in [1, state.count - 1, state.count + 1, 4_096] { #expect(open(good, plain: plain) == nil) }
+    }
+    for _ in 0..<3_000 {
+      var message = random.bytes(517 + 512 * Int(random.next() % 8))
+      message[0] = UInt8(random.next() % 3)
+      let count = UInt32(random.next() % UInt64(message.count))
+      withUnsafeBytes(of: count.bigEndian) { message.replaceSubrange(1..<5, with: $0) }
+      if !random.next().isMultiple(of: 4) {
+        for place in min(message.count, 5 + Int(count))..<message.count { message[place] = 0 }
+      }
+      _ = open(message, plain: 1 + Int(random.next() % 4_096))
+    }
+    print("opened and refused: \(outcomes)")
+    #expect(outcomes[nil, default: 0] > 100 && outcomes[.dumpChunkLength, default: 0] > 100)
+    #expect(outcomes[.dumpChunkFrame, default: 0] > 100)
+  }
+
+  /// The message of a state that is one chunk: its object, opened as far as the cipher goes.
+  private func message(of state: [UInt8]) throws -> [UInt8] {
+    var sealer = ChunkSealer(secret: secret(), chunker: .fixed(.kib4))
+    let batch = state.withUnsafeBytes { sealer.seal([0..<$0.count], of: $0) }
+    let reference = try #require(batch.chunks.first?.reference)
+    var message = [UInt8](repeating: 0, count: batch.bytes.count - AES256GCM.tagByteCount)
+    var cipher = AES256GCM()
+    let opens = cipher.open(batch.bytes, key: bytes(of: reference.key), associatedData: [], into: &message)
+    #expect(opens)
+    return message
+  }
+
   /// Tasks share a pool; each batch is what a sealer alone makes of it.
   @Test func aPoolServesManyTasks() async throws {
     var random = SeededGenerator.printing()

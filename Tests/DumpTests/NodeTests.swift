@@ -157,6 +157,46 @@ import Testing
     }
   }
 
+  /// Any public part and any message that a faulty uploader could seal.
+  ///
+  /// What opens keeps every rule, and is the one node that says so.
+  @Test func anyNodeIsRefusedOrKeepsEveryRule() throws {
+    var random = SeededGenerator.printing()
+    var outcomes: [PosternError.Code?: Int] = [:]
+    for _ in 0..<4_000 {
+      let level = UInt8(1 + random.next() % 2)
+      let lengths = level == 1 ? 533 : 98
+      let named = (0..<Int(1 + random.next() % 3)).map { _ in (id: random.digest(), length: lengths) }
+        .sorted { $0.id < $1.id }
+      let children = (0..<named.count + Int(random.next() % 3)).map { number in
+        (index: number % named.count, plain: 1 + random.next() % 4_096)
+      }
+      var part = publicPart(level: level, named)
+      var message = message(children)
+      let plain = children.reduce(0) { $0 + Int($1.plain) }
+      for _ in 0..<random.next() % 3 {
+        if random.next().isMultiple(of: 3) {
+          part[Int(random.next() % UInt64(part.count))] ^= 1 << UInt8(random.next() % 8)
+        } else {
+          message[Int(random.next() % UInt64(message.count))] ^= 1 << UInt8(random.next() % 8)
+        }
+      }
+      let node = forged(part, message, plainByteCount: plain)
+      var opened: [ObjectReference] = []
+      let refused = code { opened = try open(node.bytes, node.reference) }
+      outcomes[refused, default: 0] += 1
+      guard refused == nil else { continue }
+      let publicChildren = try NodePublicPart(parsing: node.bytes).children
+      #expect(opened.reduce(0) { $0 + $1.plainByteCount } == plain)
+      #expect(Set(opened.map(\.id)) == Set(publicChildren.map(\.id)))
+      #expect(opened.allSatisfy { $0.plainByteCount > 0 })
+      var sealer = NodeSealer(secret: secret())
+      #expect(sealer.seal(opened, level: Int(part[1])).bytes == node.bytes)
+    }
+    print("opened and refused: \(outcomes)")
+    #expect(outcomes[nil, default: 0] > 500 && outcomes.count > 5)
+  }
+
   /// A chunk's key never opens a node and the other way round, whatever their bytes: the purpose is hashed.
   @Test func chunksAndNodesShareNoKey() {
     let keys = [ObjectPurpose.chunk, .node].map { purpose in

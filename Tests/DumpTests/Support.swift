@@ -1,3 +1,4 @@
+import Bulk
 import Core
 import Dump
 import Foundation
@@ -33,6 +34,11 @@ struct SeededGenerator: RandomNumberGenerator {
     while bytes.count < count { bytes.append(bigEndian: next()) }
     bytes.removeLast(bytes.count - count)
     return bytes
+  }
+
+  mutating func digest() -> Digest {
+    guard let digest = Digest(bytes(Digest.byteCount)) else { preconditionFailure("thirty-two bytes are a digest") }
+    return digest
   }
 
   /// Pieces of noise, of one byte and of repeated text, as states are.
@@ -136,6 +142,34 @@ struct HexBytes: Decodable, Equatable {
   func secret() throws -> GenerationSecret {
     var bytes = bytes
     return try GenerationSecret(SecretBytes(consuming: &bytes))
+  }
+}
+
+extension AES256GCM {
+  /// Seals a message that is an array.
+  mutating func seal(_ message: [UInt8], key: [UInt8], associatedData: [UInt8]) -> [UInt8] {
+    var output = [UInt8](repeating: 0, count: message.count + AES256GCM.tagByteCount)
+    message.withUnsafeBytes { message in
+      key.withUnsafeBytes { key in
+        associatedData.withUnsafeBytes { data in
+          output.withUnsafeMutableBytes { seal(message, key: key, associatedData: data, into: $0) }
+        }
+      }
+    }
+    return output
+  }
+
+  /// Opens into an array.
+  mutating func open(
+    _ sealed: [UInt8], key: [UInt8], associatedData: [UInt8], into output: inout [UInt8]
+  ) -> Bool {
+    sealed.withUnsafeBytes { sealed in
+      key.withUnsafeBytes { key in
+        associatedData.withUnsafeBytes { data in
+          output.withUnsafeMutableBytes { open(sealed, key: key, associatedData: data, into: $0) }
+        }
+      }
+    }
   }
 }
 

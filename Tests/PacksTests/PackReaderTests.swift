@@ -81,6 +81,35 @@ import Testing
     }
   }
 
+  /// A footer that somebody changed and named anew, byte by byte: it is refused, or says no more than the file holds.
+  @Test func aChangedFooterUnderItsOwnNameIsRefusedOrHarmless() throws {
+    let folder = TemporaryFolder()
+    let pack = try makePack("\(folder.path)/pack")
+    let bytes = try DurableFile.read("\(folder.path)/pack", byteLimit: 10_000)
+    let footerByteCount = 60 + 45 * objects.count
+    let start = bytes.count - 16 - footerByteCount
+    var harmlessCount = 0
+    for place in start..<bytes.count - 16 {
+      for change in [UInt8(1), 0x80, 0xff] {
+        var changed = bytes
+        changed[place] ^= change
+        let name = SHA256.hash(Array(changed[start..<bytes.count - 16]))
+        guard try opening(changed, name: name, in: folder.path) == nil else { continue }
+        harmlessCount += 1
+        let reader = try PackReader("\(folder.path)/copy", name: name)
+        let entries = (0..<reader.footer.count).map { reader.footer[$0] }
+        #expect(entries.map(\.id) == entries.map(\.id).sorted() && entries.count == pack.entries.count)
+        // An id that changed names bytes that do not hash to it; what is left of the others is read.
+        for entry in entries {
+          let isOwn = pack.entries.contains { $0.id == entry.id }
+          let refusal = code { () throws(PosternError) in try reader.read(entry.id) }
+          #expect(refusal == (isOwn ? nil : .packObjectDamaged), "byte \(place)")
+        }
+      }
+    }
+    #expect(harmlessCount > 0)
+  }
+
   @Test func anotherNameIsRefused() throws {
     let folder = TemporaryFolder()
     _ = try makePack("\(folder.path)/pack")

@@ -142,6 +142,36 @@ import Testing
     expect(.storageMissing) { () throws(PosternError) in try open("\(folder.path)/none").entryCount }
   }
 
+  /// A run is a hint and its pages are not summed up: whichever byte is changed, it is refused, or it names entries that
+  /// are none, and a search ends.
+  @Test func anyChangedByteIsRefusedOrHarmless() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/run"
+    var generator = SeededGenerator(seed: 6)
+    let entries = (0..<600).map { RunEntry(prefix: generator.next(), pack: 1, position: $0) }.sorted()
+    try write(entries, to: path)
+    let prefixes = entries.map(\.prefix) + [0, .max]
+    var outcomes = (refused: 0, changed: 0, same: 0)
+    let right = try found(prefixes, in: try open(path))
+    // All of the header; of what is behind it every seventh byte, which is every one of an entry's in turn.
+    for place in 0..<Int(try SystemFiles().size(path)) where place < 128 || place.isMultiple(of: 7) {
+      let copy = "\(folder.path)/copy"
+      try patch(path, to: copy, at: place)
+      let refusal = code { () throws(PosternError) in
+        let answers = try found(prefixes, in: try open(copy))
+        #expect(answers.allSatisfy { $0.count <= RunFormat.candidateLimit })
+        if answers == right { outcomes.same += 1 } else { outcomes.changed += 1 }
+      }
+      if let refusal {
+        #expect(refusal == .storageRunDamaged, "byte \(place)")
+        outcomes.refused += 1
+      }
+      unlink(copy)
+    }
+    print("\(outcomes)")
+    #expect(outcomes.refused > 60 && outcomes.changed > 500)
+  }
+
   private func patch(_ path: String, to copy: String, at place: Int) throws {
     let file = try OpenFile(path, .read)
     var bytes = try #require(try file.read(at: 0, count: Int(try file.length())))
