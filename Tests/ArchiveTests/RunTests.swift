@@ -163,6 +163,52 @@ import Testing
     try await new.archive.abandon(token)
   }
 
+  /// A disk that fails at any call of a start, or while footers and runs are asked and objects read, or that gives no
+  /// access: it is told or borne, nobody gets other bytes, and nothing is lost.
+  @Test(arguments: [EIO, EACCES]) func aStartOrAReadThatFailsLosesNothing(_ number: CInt) async throws {
+    let epochs = try await push(to: 20, new.archive)
+    let next = try application.epoch(21, after: epochs[19].leafHash)
+    let packs = try files(in: "\(new.path)/packs")
+    var refusals: [FileCall: Int] = [:]
+    var call = 0
+    while true {
+      let folder = try TemporaryFolder(inMemory: true)
+      let path = folder.path("archive")
+      try FileManager.default.copyItem(atPath: new.path, toPath: path)
+      let files = FaultyFiles()
+      files.arm(.failure(number), at: call)
+      let error = await refusal { [call] in
+        let archive = try await Archive.open(at: path, files: files) { Issue.record("call \(call): stopped: \($0)") }
+        for epoch in [epochs[0], epochs[15], epochs[19]] {
+          let ids = epoch.state.objects.map(\.id)
+          #expect(try archive.storedObjects(ids, app: application.app, generation: 1) == epoch.state.objects)
+        }
+        let token = try await application.begin(next, in: archive)
+        for epoch in [epochs[1], epochs[18]] {
+          let missing = try await archive.missing(epoch.state.objects.map(\.id), for: token)
+          #expect(missing.allSatisfy { $0 == 0 })
+        }
+        try await archive.abandon(token)
+        await archive.finish()
+      }
+      guard let struck = files.struck else { break }
+      if let error {
+        let codes: Set<PosternError.Code> = [.storageFailed, .storageDenied, .storageSyncFailed]
+        #expect(codes.contains(error.code) && !error.advice.isEmpty, "call \(call), \(struck): \(error)")
+        refusals[struck, default: 0] += 1
+      }
+      #expect(try ArchiveTests.files(in: "\(path)/packs") == packs)
+      let archive = try await openArchive(at: path)
+      try expectAll([epochs[0], epochs[15], epochs[19]], in: archive)
+      try await application.push(next, to: archive)
+      try archive.expectWhole(next, of: application)
+      call += 1
+    }
+    print("\(call) calls, refused: \(refusals)")
+    // The lock, the key, the published checkpoint; pages of the run; footers and objects of packs.
+    #expect(refusals[.open, default: 0] > 10 && refusals[.read, default: 0] > 50)
+  }
+
   /// The push that makes a run, merges it with the one before and removes both, stopped at each call in turn.
   @Test(arguments: [FaultyFiles.Fault.death, .failure(EIO), .failure(ENOSPC)])
   func aStopAtAnyCallLosesNothing(_ fault: FaultyFiles.Fault) async throws {
