@@ -10,17 +10,18 @@ import Testing
 import Trust
 
 extension ProcessTests {
-  /// A server that is killed at random instants, while uploaders of two applications push, loses nothing that it
-  /// acknowledged and shows nothing half.
+  /// A server that is killed at random instants, while uploaders of three applications push, loses nothing that it
+  /// acknowledged, shows nothing half, and leaves nothing behind.
   @Suite struct KilledServer {
     /// How often it is killed; `POSTERN_KILLS` says otherwise.
-    private static let killCount = ProcessInfo.processInfo.environment["POSTERN_KILLS"].flatMap { Int($0) } ?? 20
+    private static let killCount = ProcessInfo.processInfo.environment["POSTERN_KILLS"].flatMap { Int($0) } ?? 200
     /// What a failure is repeated with: `POSTERN_SEED`.
     private static let seed =
       ProcessInfo.processInfo.environment["POSTERN_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0 ... .max)
 
     @Test func everyReceiptSurvivesEveryKill() async throws {
       print("KilledServer: seed \(Self.seed), \(Self.killCount) kills")
+      let start = ContinuousClock.now
       let scene = try await Scene(seed: Self.seed)
       for round in 1...Self.killCount {
         do {
@@ -31,6 +32,7 @@ extension ProcessTests {
         }
       }
       try await scene.end()
+      print("KilledServer: \(start.duration(to: .now) / Self.killCount) a kill")
     }
   }
 }
@@ -46,7 +48,12 @@ private final class Scene {
   private var generator: SeededGenerator
 
   private var acknowledged: [RestlessUploader.Acknowledged] = []
+  /// How many of the acknowledged ones' receipts were verified; their checkpoints are among the others then.
+  private var verifiedCount = 0
+  /// Every checkpoint that was ever seen: each log that is shown continues them all.
   private var checkpoints: [SignedCheckpoint] = []
+  /// How many entries of the log were looked at.
+  private var entryCount = 0
   /// The state of every epoch that the archive ever showed, by application and number, oldest first.
   private var states: [Digest: [Digest]] = [:]
   private var interruptedCount = 0
@@ -59,12 +66,16 @@ private final class Scene {
     address = try ArchiveAddress(parsing: server.address)
     generator = SeededGenerator(seed: seed)
     let client = machine.asking(server)
-    // One application with one uploader, one with two that race for every epoch.
+    // Two applications with one uploader each, one with two that race for every epoch; by content and by pages.
     var uploaders: [RestlessUploader] = []
     var kmsKeys: [Digest: [UInt8]] = [:]
-    for (name, keys) in [("ledger", ["l1"]), ("market", ["m1", "m2"])] {
+    for (name, keys, chunker) in [
+      ("ledger", ["l1"], ("content", 16_384)), ("market", ["m1", "m2"], ("fixed", 4_096)),
+      ("vault", ["v1"], ("content", 8_192)),
+    ] {
       let text = try await client.register(
-        name, members: ["\(name)-ana"], threshold: 1, uploaders: keys, requester: "\(name)-ops", kms: "\(name)-kms")
+        name, members: ["\(name)-ana"], threshold: 1, uploaders: keys, requester: "\(name)-ops", kms: "\(name)-kms",
+        chunker: chunker)
       let app = try #require(Digest(hex: text))
       kmsKeys[app] = try machine.bytes(of: "\(name)-kms.key")
       for key in keys {
@@ -80,7 +91,7 @@ private final class Scene {
 
   /// Lets everyone push, kills the server, starts it again, and looks at everything.
   func play(_ round: Int) async throws {
-    let delay = Duration.milliseconds(Int.random(in: 20...1_000, using: &generator))
+    let delay = Duration.milliseconds(Int.random(in: 0...350, using: &generator))
     // Every other time it is aimed at a commit, which takes little of a push's time; half the times the uploaders
     // die with it, and half the times they live, and go on as far as they can.
     let isAimed = round.isMultiple(of: 2)
@@ -133,56 +144,71 @@ private final class Scene {
     server = try await Server.start(on: machine, address: "\(address.host):\(address.port)")
   }
 
-  /// Looks at everything that the archive shows.
+  /// Looks at what the archive shows, and that it continues all that it ever showed or answered.
   ///
   /// - Parameter attempts: the push that each uploader was at.
   /// - Returns: where the record of such a push is in the log, of those that were admitted.
   private func audit(_ attempts: [Int: RestlessUploader.Attempt], _ comment: String) async throws -> [Int: UInt64] {
-    let (log, machine, acknowledged, older) = (log, machine, acknowledged, checkpoints)
+    let log = log
     let copy = try await ArchiveConnection.open(address) { try await LogCopy(of: log, from: $0) }
     try copy.requirePublished(in: machine.path("archive"))
-    for checkpoint in older { try copy.require(checkpoint) }
-    for each in acknowledged { try copy.require(each.receipt, of: log) }
+    for checkpoint in checkpoints { try copy.require(checkpoint) }
+    for each in acknowledged { try copy.requireEntry(of: each.receipt) }
+    for each in acknowledged[verifiedCount...] { checkpoints.append(try copy.require(each.receipt, of: log)) }
+    verifiedCount = acknowledged.count
     checkpoints.append(copy.newest)
+    // What was looked at before is the same: the log continues the checkpoint that it was looked at under.
+    let epochs = try copy.epochs(from: entryCount)
+    entryCount = copy.entries.count
     var admitted: [Int: UInt64] = [:]
     for app in kmsKeys.keys.sorted() {
-      let shown = try copy.epochs(of: app)
-      let listed = try await ArchiveConnection.open(address) { try await $0.allEpochs(of: app) }
-      #expect(listed.map(\.leafIndex) == shown.map(\.index), "\(comment)")
-      #expect(shown.map(\.fields.number) == (0..<shown.count).map { UInt64($0) + 1 }, "\(comment)")
       let known = states[app]?.count ?? 0
-      try #require(shown.count >= known, "\(comment)")
-      for epoch in shown.dropFirst(known) {
+      // Those that were repeated after the last look were acknowledged, and are known.
+      let new = (epochs[app] ?? []).filter { $0.fields.number > UInt64(known) }
+      #expect(new.map(\.fields.number) == new.indices.map { UInt64(known + $0 + 1) }, "\(comment)")
+      for epoch in new {
         // An epoch is one that was acknowledged, or one whose answer was cut off.
-        let owner = acknowledged.first { $0.app == app && $0.epoch == epoch.fields.number }
-        if let owner {
+        if let owner = acknowledged.last(where: { $0.app == app && $0.epoch == epoch.fields.number }) {
           states[app, default: []].append(owner.stateDigest)
-        } else {
-          let number = try #require(
-            uploaders.firstIndex { $0.app == app && $0.publicKey == epoch.record.author.key }, "\(comment)")
-          let attempt = try #require(attempts[number], "\(comment): an epoch that nobody pushed")
-          #expect(admitted[number] == nil, "\(comment): one push, two epochs")
-          admitted[number] = epoch.index
-          states[app, default: []].append(attempt.digest)
+          continue
         }
+        let number = try #require(
+          uploaders.firstIndex { $0.app == app && $0.publicKey == epoch.record.author.key }, "\(comment)")
+        let attempt = try #require(attempts[number], "\(comment): an epoch that nobody pushed")
+        #expect(admitted[number] == nil, "\(comment): one push, two epochs")
+        admitted[number] = epoch.index
+        states[app, default: []].append(attempt.digest)
       }
-      for each in acknowledged where each.app == app {
-        #expect(each.epoch <= UInt64(shown.count), "\(comment): epoch \(each.epoch) is lost")
-      }
+      try await requireListed(new, of: app, comment)
       try await requireStates(of: app, from: known, comment)
     }
     return admitted
   }
 
+  /// Says that the newest epochs that the archive lists are the log's, and that none is lost.
+  private func requireListed(_ new: [LogCopy.Epoch], of app: Digest, _ comment: String) async throws {
+    let count = states[app]?.count ?? 0
+    let newest = acknowledged.lazy.filter { $0.app == app }.map(\.epoch).max() ?? 0
+    #expect(newest <= UInt64(count), "\(comment): epoch \(newest) is lost")
+    let listed = try await ArchiveConnection.open(address) { try await $0.list(app: app, after: nil, limit: 1_000) }
+    #expect(listed.epochs.prefix(new.count).map(\.leafIndex) == new.reversed().map(\.index), "\(comment)")
+    #expect(listed.next != nil || listed.epochs.count == count, "\(comment)")
+  }
+
   /// Recovers the newest epoch, and of those that are new a few.
   private func requireStates(of app: Digest, from known: Int, _ comment: String) async throws {
     guard let states = states[app], let newest = states.indices.last, let key = kmsKeys[app] else { return }
-    var wanted = Set((known..<states.count).shuffled(using: &generator).prefix(4))
+    var wanted = Set((known..<states.count).shuffled(using: &generator).prefix(2))
     wanted.insert(newest)
+    try await requireStates(wanted, of: app, key, comment)
+  }
+
+  private func requireStates(_ wanted: Set<Int>, of app: Digest, _ key: [UInt8], _ comment: String) async throws {
+    let states = states[app] ?? []
     let path = machine.path("recovered")
-    try await ArchiveConnection.open(address) { [wanted] connection in
+    try await ArchiveConnection.open(address) { connection in
       for number in wanted.sorted() {
-        let epoch = number == newest ? nil : UInt64(number) + 1
+        let epoch = number == states.count - 1 ? nil : UInt64(number) + 1
         let digest = try await connection.stateDigest(of: app, epoch: epoch, key: key, path: path)
         #expect(digest == states[number], "\(comment): epoch \(number + 1) of \(app)")
       }
@@ -225,13 +251,57 @@ private final class Scene {
     Issue.record("\(comment): left in incoming/: \(names)")
   }
 
-  /// The last look, at every epoch; then the server ends as it should.
+  /// The last look, at every entry and receipt and at many states; then the server ends as it should, and its folder
+  /// holds what its index says.
   func end() async throws {
+    verifiedCount = 0
     _ = try await audit([:], "at the end")
+    let log = log
+    let copy = try await ArchiveConnection.open(address) { try await LogCopy(of: log, from: $0) }
+    let epochs = try copy.epochs(from: 0)
+    for (app, key) in kmsKeys.sorted(by: { $0.key < $1.key }) {
+      let all = (states[app] ?? []).indices
+      let listed = try await ArchiveConnection.open(address) { try await $0.allEpochs(of: app) }
+      #expect(listed.map(\.leafIndex) == epochs[app]?.map(\.index) && listed.count == all.count)
+      try await requireStates(Set(all.shuffled(using: &generator).prefix(40)), of: app, key, "at the end")
+    }
     print(
       "KilledServer: \(acknowledged.count) receipts, \(checkpoints.last?.checkpoint.size ?? 0) entries, "
         + "\(interruptedCount) pushes were cut off, \(admittedCount) of them after they were admitted")
     #expect(try await server.end() == 0)
+    try await requireTidyFolder()
+  }
+
+  /// Says that nothing lies in the data folder that its index does not know, and nothing is missing.
+  private func requireTidyFolder() async throws {
+    let folder = machine.path("archive")
+    let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    let packs = try await rows(
+      """
+      SELECT 'packs/' || lower(hex(space.app)) || '/' || space.generation || '/' || lower(hex(pack.name)) || '.pack'
+        FROM pack JOIN space ON space.id = pack.space
+      """)
+    let runs = try await rows("SELECT 'runs/' || id || '.run' FROM run")
+    let files = Set(names.filter { $0.hasSuffix(".pack") || $0.hasSuffix(".run") })
+    #expect(files == Set(packs + runs))
+    #expect(packs.count > 10 && !runs.isEmpty)
+    let others = names.filter { name in
+      let isLog =
+        name.wholeMatch(of: /log(\/checkpoint|\/tile(\/(entries|[0-9]))?(\/[x0-9]+(\.p(\/[0-9]+)?)?)*)?/) != nil
+      let isFolder = name.wholeMatch(of: /incoming|keys|runs|packs(\/[0-9a-f]{64}(\/[0-9]+)?)?/) != nil
+      return !isLog && !isFolder && !files.contains(name) && !["lock", "keys/log.key", "index.sqlite"].contains(name)
+    }
+    #expect(others.isEmpty)
+  }
+
+  /// The answer of the index to a question, once its server has ended.
+  private func rows(_ query: String) async throws -> [String] {
+    let output = machine.path("rows")
+    let child = try Child(
+      "sqlite3", [machine.path("archive/index.sqlite"), query], environment: ["PATH": "/usr/bin:/bin"],
+      folder: machine.folder, descriptors: [.input("/dev/null"), .output(output), .output("/dev/null")])
+    try #require(await child.wait() == 0)
+    return try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map(String.init)
   }
 }
 

@@ -50,21 +50,42 @@ struct LogCopy {
     }
   }
 
-  /// Says that a receipt verifies, and that its record is still the entry that it names.
-  func require(_ receipt: Receipt, of log: NoteVerifier) throws {
-    try require(receipt.verify(log: log))
+  /// Says that a receipt verifies, that the log continues its checkpoint, and that its record is the entry that it
+  /// names.
+  ///
+  /// - Returns: its checkpoint.
+  @discardableResult
+  func require(_ receipt: Receipt, of log: NoteVerifier) throws -> SignedCheckpoint {
+    let checkpoint = try receipt.verify(log: log)
+    try require(checkpoint)
+    try requireEntry(of: receipt)
+    return checkpoint
+  }
+
+  /// Says that a receipt's record is the entry that it names.
+  func requireEntry(of receipt: Receipt) throws {
     let index = Int(receipt.proven.index)
     guard index < entries.count, entries[index] == receipt.proven.leaf else {
       throw Finding("Entry \(index) is not what its receipt says.")
     }
   }
 
-  /// The epoch records of an application, in the log's order, with their places.
-  func epochs(of app: Digest) throws -> [(index: UInt64, record: Record, fields: EpochFields)] {
-    try entries.enumerated().compactMap { index, entry in
-      let record = try Record(parsing: entry)
-      guard record.app == app, case .epoch(let fields) = record.fields else { return nil }
-      return (UInt64(index), record, fields)
+  /// An epoch's record and its place.
+  struct Epoch {
+    let index: UInt64
+    let record: Record
+    let fields: EpochFields
+  }
+
+  /// The epoch records of each application, in the log's order.
+  ///
+  /// - Parameter start: the entry from which on.
+  func epochs(from start: Int) throws -> [Digest: [Epoch]] {
+    try entries[start...].enumerated().reduce(into: [:]) { epochs, entry in
+      let record = try Record(parsing: entry.element)
+      guard case .epoch(let fields) = record.fields else { return }
+      epochs[record.app, default: []].append(
+        Epoch(index: UInt64(start + entry.offset), record: record, fields: fields))
     }
   }
 

@@ -75,7 +75,8 @@ extension Machine {
   ///
   /// - Returns: its id.
   func register(
-    _ name: String, members: [String], threshold: Int, uploaders: [String], requester: String, kms: String
+    _ name: String, members: [String], threshold: Int, uploaders: [String], requester: String, kms: String,
+    chunker: (kind: String, size: Int) = ("fixed", 4_096)
   ) async throws -> String {
     let roles = [("member", members), ("uploader", uploaders), ("requester", [requester]), ("kms", [kms])]
     var lines: [String: String] = [:]
@@ -88,7 +89,7 @@ extension Machine {
     let names = members.map { "\"\($0)\"" }.joined(separator: ", ")
     let document = """
       name = "\(name)"
-      chunker = { kind = "fixed", size = 4096 }
+      chunker = { kind = "\(chunker.kind)", size = \(chunker.size) }
       recovery = { threshold = \(threshold), of = [\(names)] }
       governance = { threshold = \(threshold), of = [\(names)] }
       member = \(list(members))
