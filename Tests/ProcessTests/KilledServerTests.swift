@@ -289,7 +289,9 @@ private final class Scene {
       let isLog =
         name.wholeMatch(of: /log(\/checkpoint|\/tile(\/(entries|[0-9]))?(\/[x0-9]+(\.p(\/[0-9]+)?)?)*)?/) != nil
       let isFolder = name.wholeMatch(of: /incoming|keys|runs|packs(\/[0-9a-f]{64}(\/[0-9]+)?)?/) != nil
-      return !isLog && !isFolder && !files.contains(name) && !["lock", "keys/log.key", "index.sqlite"].contains(name)
+      // The index's log stays where the process ended before SQLite had let go of it.
+      let isOwn = ["lock", "keys/log.key", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm"].contains(name)
+      return !isLog && !isFolder && !files.contains(name) && !isOwn
     }
     #expect(others.isEmpty)
   }
