@@ -44,6 +44,7 @@ let layers: [[Target]] = [
       name: "Migrations", path: "Migrations",
       resources: [
         .embedInCode("0001_initial.sql"), .embedInCode("0002_pack_space.sql"), .embedInCode("0003_runs.sql"),
+        .embedInCode("0004_collection.sql"),
       ], swiftSettings: strict),
     module("Core"),
   ],

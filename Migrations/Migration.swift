@@ -18,5 +18,6 @@ public struct Migration: Sendable {
     Migration(number: 1, sql: PackageResources._001_initial_sql),
     Migration(number: 2, sql: PackageResources._002_pack_space_sql),
     Migration(number: 3, sql: PackageResources._003_runs_sql),
+    Migration(number: 4, sql: PackageResources._004_collection_sql),
   ]
 }

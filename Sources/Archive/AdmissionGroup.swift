@@ -59,10 +59,7 @@ struct AdmissionGroup {
 
   /// Where the group's packs belong.
   var placements: [PackPlacement] {
-    packs.map { sealing in
-      PackPlacement(
-        number: sealing.pack.number, app: sealing.pack.app, generation: sealing.pack.generation, name: sealing.name)
-    }
+    packs.map(PackPlacement.init)
   }
 
   /// Judges a record by what is committed and what this group already holds, and takes it in.
@@ -238,4 +235,12 @@ extension [Tile] {
 private struct TilePlace: Hashable {
   let level: Int
   let index: UInt64
+}
+
+extension PackPlacement {
+  /// Where a pack belongs that a commit seals.
+  init(_ sealing: PackSealing) {
+    self.init(
+      number: sealing.pack.number, app: sealing.pack.app, generation: sealing.pack.generation, name: sealing.name)
+  }
 }

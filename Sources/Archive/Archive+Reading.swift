@@ -69,7 +69,49 @@ extension Archive {
   ///
   /// - Throws: `archive.not-found`, `storage.*`, `pack.*`.
   public func body(_ digest: Digest, app: Digest, generation: UInt64) throws(PosternError) -> [UInt8] {
-    var reader = try objects([digest], app: app, generation: generation)
+    do throws(PosternError) {
+      return try objects.body(digest, in: Space(app: app, generation: generation))
+    } catch let error where error.code == .archiveNotFound {
+      throw try collected(digest, app: app, generation: generation) ?? error
+    }
+  }
+
+  /// A reader of objects of admitted epochs, in the order asked.
+  ///
+  /// - Parameters:
+  ///   - ids: at most ``ArchiveLimits/requestedIds``.
+  ///   - app: the application.
+  ///   - generation: the generation; 0 for charters and their signatures.
+  /// - Throws: `archive.not-found` for the first that is not here, `archive.request`.
+  public func objects(_ ids: [Digest], app: Digest, generation: UInt64) throws(PosternError) -> ObjectReader {
+    guard ids.count <= ArchiveLimits.requestedIds else { throw .tooMuchAsked(ArchiveLimits.requestedIds) }
+    do throws(PosternError) {
+      return try ObjectReader(ids, in: Space(app: app, generation: generation), objects)
+    } catch let error where error.code == .archiveNotFound {
+      throw try collected(ids[0], app: app, generation: generation) ?? error
+    }
+  }
+
+  /// Why an object is not here that may have been collected; nil where nothing of the generation may have been.
+  private func collected(
+    _ id: Digest, app: Digest, generation: UInt64
+  ) throws(PosternError) -> PosternError? {
+    guard generation > 0, let retention = try charters.retention(of: app, in: objects),
+      let expired = retention.expiredEpoch
+    else { return nil }
+    let isOlder = try index.read { (snapshot) throws(PosternError) in
+      try snapshot.generation(app: app, number: generation).map { $0.firstEpoch <= expired } ?? false
+    }
+    return isOlder ? .collected(retention) : nil
+  }
+}
+
+extension ObjectFinder {
+  /// A body, checked against its digest.
+  ///
+  /// - Throws: `archive.not-found`, `storage.*`, `pack.*`.
+  func body(_ digest: Digest, in space: Space) throws(PosternError) -> [UInt8] {
+    var reader = try ObjectReader([digest], in: space, self)
     guard let batch = reader.nextBatch() else { throw .lacking(digest) }
     var bytes = [UInt8](repeating: 0, count: batch.byteCount)
     let outcome = bytes.withUnsafeMutableBytes { memory in
@@ -83,16 +125,16 @@ extension Archive {
     }
     return bytes
   }
+}
 
-  /// A reader of objects of admitted epochs, in the order asked.
-  ///
-  /// - Parameters:
-  ///   - ids: at most ``ArchiveLimits/requestedIds``.
-  ///   - app: the application.
-  ///   - generation: the generation; 0 for charters and their signatures.
-  /// - Throws: `archive.not-found` for the first that is not here, `archive.request`.
-  public func objects(_ ids: [Digest], app: Digest, generation: UInt64) throws(PosternError) -> ObjectReader {
-    guard ids.count <= ArchiveLimits.requestedIds else { throw .tooMuchAsked(ArchiveLimits.requestedIds) }
-    return try ObjectReader(ids, in: Space(app: app, generation: generation), objects)
+extension PosternError {
+  /// An object that no retained epoch needs, so that it may have been collected.
+  fileprivate static func collected(_ retention: Retention) -> PosternError {
+    let kept = retention.epochCount == 1 ? "newest epoch" : "newest \(retention.epochCount) epochs"
+    return PosternError(
+      .archiveNotFound,
+      "The archive does not hold this any more: the charter keeps the application's \(kept), and what the epochs before "
+        + "\(retention.newestEpoch - retention.epochCount + 1) alone needed was collected.",
+      advice: "Recover one of the epochs that are kept, or this one from a folder that it was pulled into.")
   }
 }

@@ -162,6 +162,8 @@ extension Archive {
         try snapshot.packs(in: .abandoned, after: last, limit: ArchiveIndex.pageLimit)
       }
       guard let newest = left.last else { return }
+      // Those that others took the place of lie under their names.
+      try objects.removePlaced(left.filter { $0.finished != nil })
       sweeper.remove(left)
       last = newest.number
     }

@@ -24,7 +24,8 @@ public final class Archive: Sendable {
   let sweeper: Sweeper
   let nonces: Nonces
   let registrar: Registrar
-  private let charters = CharterCache()
+  let charters = CharterCache()
+  let collector: Collector
 
   init(
     home: NoteVerifier, limits: ArchiveLimits, objects: ObjectFinder, runs: RunKeeper, sequencer: Sequencer
@@ -34,7 +35,9 @@ public final class Archive: Sendable {
     self.objects = objects
     self.sequencer = sequencer
     sweeper = Sweeper(objects: objects, sequencer: sequencer)
-    pushes = Pushes(objects: objects, runs: runs, limits: limits, sweeper: sweeper)
+    let gate = CollectionGate()
+    pushes = Pushes(objects: objects, runs: runs, limits: limits, sweeper: sweeper, gate: gate)
+    collector = Collector(objects: objects, charters: charters, sequencer: sequencer, pushes: pushes, gate: gate)
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
     registrar = Registrar(folder: objects.folder, index: objects.index, limit: limits.registrationsPerAddressAndDay)
   }
@@ -160,6 +163,7 @@ public final class Archive: Sendable {
       } else {
         await pushes.finish(session)
       }
+      collector.wake()
       return try receipt(admission.index)
     } catch let error where error.code != .archiveStopped {
       // Where that fails too, the client is told that objects are missing, and sends them again.
@@ -171,6 +175,7 @@ public final class Archive: Sendable {
   /// Gives up a push.
   public func abandon(_ token: PushToken) async throws(PosternError) {
     try await stopping { () async throws(PosternError) in try await pushes.abandon(token) }
+    collector.wake()
   }
 
   /// Collects pushes that were idle for too long; called once in a while by whoever runs the archive.
@@ -185,8 +190,25 @@ public final class Archive: Sendable {
     try await stopping { () async throws(PosternError) in try await pushes.collectIdle(nowSeconds: nowSeconds) }
   }
 
+  /// Notes every application for the next collection: once, when whoever runs the archive has started it.
+  ///
+  /// - Throws: `index.*`.
+  public func noteAllForCollection() throws(PosternError) { try collector.noteAll() }
+
+  /// Collects what no retained epoch needs, of the applications that pushed since.
+  ///
+  /// Called once in a while by whoever runs the archive. The end of each push does the same, and nobody waits for it.
+  ///
+  /// - Returns: what was collected since the last call, and what could not be.
+  public func collect() async -> [CollectionReport] { await collector.collect() }
+
   /// Returns when all is done that no answer waited for: before the process ends, so that the next start is short.
-  public func finish() async { await sequencer.finish() }
+  ///
+  /// A collection is given up.
+  public func finish() async {
+    await collector.stop()
+    await sequencer.finish()
+  }
 
   /// Runs a step that writes, and stops the archive when nobody knows what came of it.
   func stopping<Value: Sendable>(
@@ -210,10 +232,7 @@ public final class Archive: Sendable {
 
   private func charter(inForce application: ApplicationState?, app: Digest) throws(PosternError) -> Charter? {
     guard let digest = application?.charter.digest else { return nil }
-    if let charter = charters[digest] { return charter }
-    let charter = try Charter(parsing: try body(digest, app: app, generation: 0))
-    charters[digest] = charter
-    return charter
+    return try charters.charter(digest, of: app, in: objects)
   }
 
   private func verifyShapes(of batch: some IncomingBatch, _ chunker: ChunkerParameters) throws(PosternError) {

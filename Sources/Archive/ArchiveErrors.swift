@@ -11,7 +11,7 @@ extension PosternError.Code {
   public static let archiveIndexBehind: Self = "archive.index-behind"
   /// The index and the published log tell two histories.
   public static let archiveTwoHistories: Self = "archive.two-histories"
-  /// The log has no such entry, tile or checkpoint.
+  /// The log has no such entry, tile or checkpoint, or the archive no such epoch or object: it may have been collected.
   public static let archiveNotFound: Self = "archive.not-found"
   /// The archive stopped, because nobody could know what its disk holds.
   public static let archiveStopped: Self = "archive.stopped"

@@ -5,7 +5,8 @@ import Packs
 /// Finds the archive's objects: runs say in which packs one may lie, and the packs' footers where it does.
 ///
 /// Open files and what is read of them are kept from one question to the next: up to 128 packs, up to 96 runs with 64 MiB
-/// of their filters, rows of 4,096 packs, and 32 MiB of entries of packs that no run lists yet.
+/// of their filters, rows of 4,096 packs, 32 MiB of entries of packs that no run lists yet, and 16 MiB of what is dead in
+/// packs.
 final class ObjectFinder: Sendable {
   let folder: DataFolder
   let index: ArchiveIndex
@@ -13,10 +14,11 @@ final class ObjectFinder: Sendable {
   private let runs = RecentlyUsed<RunFile>(countLimit: 96, costLimit: 64 << 20)
   private let rows = RecentlyUsed<PackRow>(countLimit: 4_096)
   private let loose = RecentlyUsed<[RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
+  private let dead = RecentlyUsed<[UInt8]>(countLimit: 4_096, costLimit: 16 << 20)
 
   /// A filter of more bytes is read from its file block by block.
   private static let filterByteLimit = 32 << 20
-  /// How often a question is asked anew whose runs were merged away meanwhile.
+  /// How often a question is asked anew whose runs were merged away meanwhile, or whose packs were written anew.
   private static let attemptCount = 4
 
   /// A finder with nothing open yet.
@@ -27,7 +29,8 @@ final class ObjectFinder: Sendable {
 
   /// Where objects of one generation can be read: in sealed packs, or in those of the asking push.
   ///
-  /// Where a sealed pack and the push's own hold the same object, the sealed one is answered.
+  /// Where a sealed pack and the push's own hold the same object, the sealed one is answered. What was collected is not
+  /// found, whether its bytes still lie in a pack or not.
   ///
   /// - Parameters:
   ///   - ids: the objects, as many as the caller has bounded.
@@ -38,60 +41,110 @@ final class ObjectFinder: Sendable {
     let queries = ids.enumerated().map { RunQuery(prefix: $1.prefix, index: $0) }.sorted { $0.prefix < $1.prefix }
     for _ in 1..<ObjectFinder.attemptCount {
       do throws(PosternError) {
-        return try locate(ids, queries, in: space, own: own)
+        var search = ObjectSearch(ids: ids, own: own)
+        try locate(queries, in: space, &search)
+        if !search.isStale { return search.found }
       } catch let error where error.code == .storageMissing {}
     }
-    return try locate(ids, queries, in: space, own: own)
+    var search = ObjectSearch(ids: ids, own: own)
+    try locate(queries, in: space, &search)
+    return search.found
   }
 
   private func locate(
-    _ ids: [Digest], _ queries: [RunQuery], in space: Space, own: OwnPacks
-  ) throws(PosternError) -> FoundObjects {
-    var search = ObjectSearch(ids: ids, own: own)
+    _ queries: [RunQuery], in space: Space, _ search: inout ObjectSearch
+  ) throws(PosternError) {
     // One snapshot of the runs. What is sealed after it may be found or not.
     let storage = try index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
-    func isSeen(_ pack: UInt64) throws(PosternError) -> Bool {
-      if let known = search.isSeen(pack) { return known }
-      return search.learn(try sealedRow(pack), pack)
+    func isSeen(_ entry: RunEntry) throws(PosternError) -> Bool {
+      let pack = entry.pack
+      var isSeen = search.isSeen(pack)
+      if isSeen == nil { isSeen = search.learn(try sealedRow(pack), pack) }
+      guard isSeen == true else { return false }
+      guard let row = search.rows[pack], row.deadByteCount > 0 else { return true }
+      return try !isDead(entry.position, in: row, &search)
     }
-    for entries in own.loose {
+    for entries in search.own.loose {
       try entries.find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
     }
     for pack in storage?.loosePacks ?? [] {
       _ = search.learn(pack, pack.number)
-      guard let entries = try readable(&search, { () throws(PosternError) in try looseEntries(pack) }) else { continue }
-      try entries.find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
+      let entries = try readable(pack.number, &search) { () throws(PosternError) in try looseEntries(pack) }
+      try entries?.find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
     }
     for run in storage?.runs ?? [] {
       try openRun(run, of: space).find(queries, isSeen: isSeen) { (index, entry) in search.add(index, entry) }
     }
     for pack in search.candidates.keys.sorted(by: { search.isAsked($0, before: $1) }) {
       let name = search.rows[pack]?.name
-      let opened = try readable(&search) { () throws(PosternError) in try open(pack, name, of: space) }
+      let opened = try readable(pack, &search) { () throws(PosternError) in try open(pack, name, of: space) }
       if let opened { try search.confirm(pack, in: opened.file) }
     }
-    return search.found
   }
 
   /// Runs a step whose failure means that one pack cannot be read, which others may hold the object of.
+  ///
+  /// A pack that was written anew meanwhile makes the whole search one of the past.
   private func readable<Value>(
-    _ search: inout ObjectSearch, _ step: () throws(PosternError) -> Value
+    _ pack: UInt64, _ search: inout ObjectSearch, _ step: () throws(PosternError) -> Value
   ) throws(PosternError) -> Value? {
     do throws(PosternError) {
       return try step()
     } catch let error where [.storageMissing, .packDamaged, .packWrongSpace].contains(error.code) {
+      if search.rows[pack] != nil, try currentRow(pack)?.isSealed != true { search.isStale = true }
       search.found.unreadable = search.found.unreadable ?? error
       return nil
     }
   }
 
+  /// Whether an object of a pack is dead.
+  private func isDead(
+    _ position: Int, in row: PackRow, _ search: inout ObjectSearch
+  ) throws(PosternError) -> Bool {
+    let positions: [UInt8]
+    if let known = search.dead[row.number] {
+      positions = known
+    } else {
+      positions = try deadPositions(row.number)
+      search.dead[row.number] = positions
+    }
+    // The row says that some are dead: if nobody knows which, the pack was written anew since, and is not to be trusted.
+    guard !positions.isEmpty else {
+      search.isStale = true
+      return true
+    }
+    return position / 8 < positions.count && positions[position / 8] >> UInt8(position % 8) & 1 == 1
+  }
+
+  /// Which objects of a pack are dead, a bit for each place in its footer; none where the index knows none.
+  func deadPositions(_ pack: UInt64) throws(PosternError) -> [UInt8] {
+    if let known = dead[pack] { return known }
+    let removalCount = dead.removalCount
+    let read = try index.read { (snapshot) throws(PosternError) in try snapshot.deadPositions(pack: pack) }
+    guard let read else { return [] }
+    dead.keep(read, cost: read.count, for: pack, readAt: removalCount)
+    return read
+  }
+
   /// The row of a sealed pack; nil where the pack is none.
   private func sealedRow(_ number: UInt64) throws(PosternError) -> PackRow? {
     if let row = rows[number] { return row }
-    let row = try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
-    guard let row, row.isSealed else { return nil }
-    rows.keep(row, for: number)
+    let removalCount = rows.removalCount
+    guard let row = try currentRow(number), row.isSealed else { return nil }
+    rows.keep(row, for: number, readAt: removalCount)
     return row
+  }
+
+  private func currentRow(_ number: UInt64) throws(PosternError) -> PackRow? {
+    try index.read { (snapshot) throws(PosternError) in try snapshot.pack(number) }
+  }
+
+  /// Forgets what the index said of packs, of which more is dead now.
+  func forgetRows(_ packs: some Sequence<UInt64>) {
+    for pack in packs {
+      rows.remove(pack)
+      dead.remove(pack)
+    }
   }
 
   // MARK: Files
@@ -105,20 +158,48 @@ final class ObjectFinder: Sendable {
   /// - Throws: as ``DataFolder/openPack(number:app:generation:name:)``.
   func open(_ number: UInt64, _ name: Digest?, of space: Space) throws(PosternError) -> OpenedPack {
     if let opened = packs[number] { return opened }
+    let removalCount = packs.removalCount
     let opened = OpenedPack(
       try folder.openPack(number: number, app: space.app, generation: space.generation, name: name))
-    packs.keep(opened, for: number)
+    packs.keep(opened, for: number, readAt: removalCount)
     return opened
+  }
+
+  /// A sealed pack's open file.
+  ///
+  /// - Throws: as ``open(_:_:of:)``; `storage.missing` for a pack that is gone.
+  func sealedPack(_ number: UInt64, of space: Space) throws(PosternError) -> OpenedPack {
+    try open(number, try sealedRow(number)?.name, of: space)
   }
 
   /// Removes the file of a pack in `incoming/`, and what is known of the pack.
   ///
   /// - Throws: `storage.denied`, `storage.failed`.
   func removePack(_ number: UInt64) throws(PosternError) {
+    forgetRows([number])
     packs.remove(number)
-    rows.remove(number)
     loose.remove(number)
     try folder.removePack(number: number)
+  }
+
+  /// Removes the files of packs that were written anew, wherever they lie, and what is known of the packs.
+  ///
+  /// Nothing may be placed meanwhile: a name that a sealed pack has is that pack's, with the same objects in the same
+  /// places.
+  ///
+  /// - Parameter retired: packs that the index has abandoned.
+  /// - Throws: `storage.*`, `index.*`; what is left is removed at the next start.
+  func removePlaced(_ retired: [PackRow]) throws(PosternError) {
+    var placements: [PackPlacement] = []
+    for pack in retired {
+      try removePack(pack.number)
+      guard let name = pack.finished else { continue }
+      let isTaken = try index.read { (snapshot) throws(PosternError) in try snapshot.hasPack(named: name) }
+      guard !isTaken else { continue }
+      placements.append(
+        PackPlacement(number: pack.number, app: pack.app, generation: pack.generation, name: name))
+    }
+    try folder.removePlaced(placements)
   }
 
   /// A run's open file.
@@ -148,9 +229,11 @@ final class ObjectFinder: Sendable {
   /// - Throws: as ``open(_:_:of:)``.
   func looseEntries(_ pack: PackRow) throws(PosternError) -> [RunEntry] {
     if let entries = loose[pack.number] { return entries }
+    let removalCount = loose.removalCount
     let opened = try open(pack.number, pack.name, of: Space(app: pack.app, generation: pack.generation))
     let entries = try opened.file.runEntries(number: pack.number)
-    loose.keep(entries, cost: entries.count * MemoryLayout<RunEntry>.stride, for: pack.number)
+    loose.keep(
+      entries, cost: entries.count * MemoryLayout<RunEntry>.stride, for: pack.number, readAt: removalCount)
     return entries
   }
 
@@ -203,6 +286,10 @@ private struct ObjectSearch {
   /// The sealed packs that were looked up; nil for packs that the asker may not see.
   private(set) var rows: [UInt64: PackRow] = [:]
   private var hidden: Set<UInt64> = []
+  /// What is dead in packs that were looked up.
+  var dead: [UInt64: [UInt8]] = [:]
+  /// Whether a pack was written anew since the search began, and what lay in it may lie elsewhere.
+  var isStale = false
   /// Places in footers that have to be looked at, by pack.
   private(set) var candidates: [UInt64: [(position: Int, index: Int)]] = [:]
 

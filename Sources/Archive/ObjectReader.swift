@@ -18,20 +18,27 @@ public struct ObjectReader: ~Copyable {
 
   private let finder: ObjectFinder
   private let space: Space
-  private let names: [UInt64: Digest]
+  private var names: [UInt64: Digest]
   private var rest: ArraySlice<ObjectLocation>
 
   init(_ ids: [Digest], in space: Space, _ finder: ObjectFinder) throws(PosternError) {
+    let found = try ObjectReader.locate(ids, in: space, finder)
+    self.finder = finder
+    self.space = space
+    names = found.names
+    rest = found.locations[...]
+  }
+
+  private static func locate(
+    _ ids: [Digest], in space: Space, _ finder: ObjectFinder
+  ) throws(PosternError) -> (locations: [ObjectLocation], names: [UInt64: Digest]) {
     let found = try finder.locate(ids, in: space)
     var located: [ObjectLocation] = []
     for (id, location) in zip(ids, found.objects) {
       guard let location else { throw found.unreadable ?? .lacking(id) }
       located.append(location)
     }
-    self.finder = finder
-    self.space = space
-    names = found.names
-    rest = located[...]
+    return (located, found.names)
   }
 
   /// The next objects: up to ``ArchiveLimits/batchByteCount`` bytes, at least one object; nil at the end.
@@ -56,19 +63,32 @@ public struct ObjectReader: ~Copyable {
   /// - Parameters:
   ///   - batch: what ``nextBatch()`` gave.
   ///   - memory: at least as many bytes as the batch has.
-  /// - Throws: `storage.*`, `pack.*`.
+  /// - Throws: `storage.*`, `pack.*`; `archive.not-found` for what was collected since it was located.
   public mutating func read(_ batch: Batch, into memory: UnsafeMutableRawBufferPointer) throws(PosternError) {
     precondition(memory.count >= batch.byteCount)
+    do throws(PosternError) {
+      try read(batch.locations, into: memory)
+    } catch let error where error.code == .storageMissing {
+      // A pack was written anew meanwhile: its objects lie elsewhere, or were collected.
+      let found = try ObjectReader.locate(batch.objects.map(\.id), in: space, finder)
+      names.merge(found.names) { $1 }
+      try read(found.locations, into: memory)
+    }
+  }
+
+  private func read(
+    _ locations: [ObjectLocation], into memory: UnsafeMutableRawBufferPointer
+  ) throws(PosternError) {
     var done = 0
     var position = 0
-    while position < batch.locations.count {
-      let first = batch.locations[position]
+    while position < locations.count {
+      let first = locations[position]
       var end = first.entry.end
       position += 1
-      while position < batch.locations.count, batch.locations[position].pack == first.pack,
-        batch.locations[position].entry.offset == end
+      while position < locations.count, locations[position].pack == first.pack,
+        locations[position].entry.offset == end
       {
-        end = batch.locations[position].entry.end
+        end = locations[position].entry.end
         position += 1
       }
       let byteCount = Int(end - first.entry.offset)

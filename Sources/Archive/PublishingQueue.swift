@@ -18,6 +18,7 @@ actor PublishingQueue {
   private struct Due {
     var packs: [PackPlacement] = []
     var checkpoint: CheckpointRow?
+    var retired: [PackRow] = []
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -30,14 +31,21 @@ actor PublishingQueue {
   }
 
   /// Notes what a commit made true.
-  nonisolated func add(_ packs: [PackPlacement], _ checkpoint: CheckpointRow) {
+  ///
+  /// - Parameters:
+  ///   - packs: packs that it sealed.
+  ///   - checkpoint: the newest committed checkpoint.
+  ///   - retired: packs that others took the place of.
+  nonisolated func add(_ packs: [PackPlacement], _ checkpoint: CheckpointRow, retired: [PackRow] = []) {
     due.withLock { due in
       due.packs += packs
       due.checkpoint = checkpoint
+      due.retired += retired
     }
   }
 
-  /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last.
+  /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last; and removes the
+  /// packs whose place others took, after those are on show.
   ///
   /// - Throws: `storage.*`, `index.*`: only a start can say again what is on show.
   func publish() async throws(PosternError) {
@@ -47,11 +55,17 @@ actor PublishingQueue {
     }
     guard let checkpoint = taken.checkpoint else { return }
     try objects.folder.place(taken.packs)
-    try publisher.publish(from: publishedSize, to: checkpoint)
+    if checkpoint.size > publishedSize { try publisher.publish(from: publishedSize, to: checkpoint) }
     publishedSize = checkpoint.size
     // A note that spares the next start some work; but a writer that knows no more than this ends everything.
     try await unlessFatal { () async throws(PosternError) in
       try await objects.index.writer.markPlaced(taken.packs.map(\.number))
+    }
+    // Here and nowhere else, since no pack is placed meanwhile; what cannot be removed now is removed at the next start.
+    try await unlessFatal { () async throws(PosternError) in
+      guard !taken.retired.isEmpty else { return }
+      try objects.removePlaced(taken.retired)
+      try await objects.index.writer.removeAllAbandoned(taken.retired.map(\.number))
     }
   }
 }

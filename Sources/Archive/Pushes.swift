@@ -11,6 +11,7 @@ actor Pushes {
   private let runs: RunKeeper
   private let limits: ArchiveLimits
   private let sweeper: Sweeper
+  private let gate: CollectionGate
   private let largeWalks = Turns()
   private let queue = SerialQueue(label: "postern.pushes")
   private var sessions: [PushToken: PushSession] = [:]
@@ -34,11 +35,12 @@ actor Pushes {
   }
 
   /// No pushes yet: those that a stop of the process left open wait in the index for their uploaders.
-  init(objects: ObjectFinder, runs: RunKeeper, limits: ArchiveLimits, sweeper: Sweeper) {
+  init(objects: ObjectFinder, runs: RunKeeper, limits: ArchiveLimits, sweeper: Sweeper, gate: CollectionGate) {
     self.objects = objects
     self.runs = runs
     self.limits = limits
     self.sweeper = sweeper
+    self.gate = gate
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -157,8 +159,12 @@ actor Pushes {
     _ begin: Begin, _ chunker: ChunkerParameters, _ adoptableByteCount: UInt64?
   ) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
+    let space = Space(app: begin.app, generation: begin.generation)
+    gate.pushBegins(in: space)
     let opened = try await index.writer.openPush(
       NewPush(begin, token: token, adoptableByteCount: adoptableByteCount))
+    // What was collected right before is not found any more by whoever asks from now on.
+    await gate.settle(space)
     sweeper.remove(opened.abandoned)
     let session = PushSession(
       begin: begin, token: token, chunker: chunker, objects: objects, runs: runs,
@@ -202,6 +208,12 @@ actor Pushes {
   func finish(_ session: PushSession) async {
     sessions[session.token] = nil
     await session.end()
+    gate.note(session.begin.app)
+  }
+
+  /// Gives an application's open pushes the room that a collection made.
+  func makeRoom(_ byteCount: UInt64, app: Digest) {
+    sessions.values.first { $0.begin.app == app }?.room?.give(byteCount)
   }
 
   /// Gives a push up: its packs and rows are removed.

@@ -14,6 +14,7 @@ package final class RecentlyUsed<Value: Sendable>: Sendable {
     var entries: [UInt64: Entry] = [:]
     var cost = 0
     var clock: UInt64 = 0
+    var removalCount: UInt64 = 0
 
     mutating func remove(_ key: UInt64) {
       if let entry = entries.removeValue(forKey: key) { cost -= entry.cost }
@@ -41,10 +42,21 @@ package final class RecentlyUsed<Value: Sendable>: Sendable {
     }
   }
 
+  /// How often a value was let go on purpose so far.
+  package var removalCount: UInt64 { state.withLock { $0.removalCount } }
+
   /// Keeps a value, unless it costs more than all may.
-  package func keep(_ value: Value, cost: Int = 1, for key: UInt64) {
+  ///
+  /// - Parameters:
+  ///   - value: the value.
+  ///   - cost: what it costs.
+  ///   - key: its key.
+  ///   - removalCount: what ``removalCount`` was before the value was read; where more was let go since, it may be out of
+  ///     date by now and is not kept.
+  package func keep(_ value: Value, cost: Int = 1, for key: UInt64, readAt removalCount: UInt64? = nil) {
     guard cost <= costLimit else { return }
     state.withLock { state in
+      guard removalCount ?? state.removalCount == state.removalCount else { return }
       state.remove(key)
       while state.entries.count >= countLimit || state.cost > costLimit - cost {
         guard let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse }) else { break }
@@ -65,5 +77,10 @@ package final class RecentlyUsed<Value: Sendable>: Sendable {
   }
 
   /// Lets a value go.
-  package func remove(_ key: UInt64) { state.withLock { $0.remove(key) } }
+  package func remove(_ key: UInt64) {
+    state.withLock { state in
+      state.remove(key)
+      state.removalCount += 1
+    }
+  }
 }

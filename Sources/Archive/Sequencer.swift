@@ -139,17 +139,9 @@ actor Sequencer {
     // 7. Packs under their names, then tiles, bundles, and the checkpoint last. A start does all of it that a stop left.
     let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     publishing.add(placements, newest)
-    let published = showing
-    showing = Task {
-      await published?.value
-      await publish()
-    }
+    show()
     runs.note(placements.map { Space(app: $0.app, generation: $0.generation) })
-    let cleaned = cleaning
-    cleaning = Task {
-      await cleaned?.value
-      await clean(twins)
-    }
+    tidyUp(twins)
   }
 
   private func publish() async {
@@ -158,6 +150,68 @@ actor Sequencer {
       try await publishing.publish()
     } catch {
       halt(error)
+    }
+  }
+
+  // MARK: Collection
+
+  /// Hides what a mark found dead.
+  ///
+  /// - Returns: false, with nothing changed, when a push of the generation is open or an epoch of it came since.
+  /// - Throws: `archive.stopped`, `storage.*`, `index.*`.
+  func hide(_ marks: DeadMarks) async throws(PosternError) -> Bool {
+    try await committing { () async throws(PosternError) in try await index.writer.hide(marks) }
+  }
+
+  /// Lets a pack take the place of those that it was written anew from, and returns when it is on show and they are gone.
+  ///
+  /// - Returns: false, with nothing changed, when one of the older packs changed since it was read.
+  /// - Throws: `archive.stopped`, `storage.*`, `index.*`.
+  func replacePacks(_ older: [PackRow], by sealing: PackSealing?) async throws(PosternError) -> Bool {
+    let retired = try await committing { () async throws(PosternError) in
+      try await index.writer.replacePacks(older, by: sealing)
+    }
+    guard let retired else { return false }
+    var placements: [PackPlacement] = []
+    if let sealing, !retired.contains(where: { $0.number == sealing.pack.number }) {
+      placements = [PackPlacement(sealing)]
+    }
+    publishing.add(placements, newest, retired: retired)
+    show()
+    runs.note(placements.map { Space(app: $0.app, generation: $0.generation) })
+    tidyUp([])
+    await showing?.value
+    return true
+  }
+
+  /// Runs a transaction of the log's one writer that admits nothing.
+  private func committing<Value: Sendable>(
+    _ step: () async throws(PosternError) -> Value
+  ) async throws(PosternError) -> Value {
+    if let stopped { throw stopped }
+    do throws(PosternError) {
+      return try await step()
+    } catch {
+      if error.endsTheProcess { halt(error) }
+      throw error
+    }
+  }
+
+  /// Puts on show what was committed, after what is being put on show.
+  private func show() {
+    let published = showing
+    showing = Task {
+      await published?.value
+      await publish()
+    }
+  }
+
+  /// Cleans up behind a commit, after what is being cleaned up.
+  private func tidyUp(_ twins: [PackRow]) {
+    let cleaned = cleaning
+    cleaning = Task {
+      await cleaned?.value
+      await clean(twins)
     }
   }
 

@@ -56,7 +56,7 @@ extension IndexSnapshot {
 extension IndexSnapshot {
   /// The beginning of every statement that answers packs.
   static let packs = """
-    SELECT pack.id, space.app, space.generation, name, byte_count, state, finished, is_indexed
+    SELECT pack.id, space.app, space.generation, name, byte_count, state, finished, is_indexed, dead_bytes
     FROM pack JOIN space ON space.id = pack.space WHERE
     """
 
@@ -117,6 +117,7 @@ extension PackRow {
     self.init(
       number: query.number(0), app: try query.digest(1), generation: query.number(2),
       name: try query.optionalDigest(3), byteCount: query.number(4), state: state,
-      finished: try query.optionalDigest(6), isIndexed: query.number(7) == 1)
+      finished: try query.optionalDigest(6), isIndexed: query.number(7) == 1,
+      deadByteCount: query.number(8))
   }
 }

@@ -7,8 +7,9 @@ extension IndexWriter {
   /// The newest checkpoint has to be exactly the one that the group starts from, size and note. Nothing that
   /// the group signs may leave the process before this returns.
   ///
-  /// - Returns: packs of the group whose very twin is sealed already, abandoned now: remove their files, then
-  ///   their rows.
+  /// - Returns: packs that are abandoned now because another has their very objects in the same places: those of the
+  ///   group, or a sealed one some of whose objects are not found any more. Remove their files in `incoming/`, then their
+  ///   rows.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
   ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit`
   ///   beyond ``CommitGroup/rowLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
@@ -112,17 +113,20 @@ extension IndexWriter {
   /// Seals a pack, inside a transaction; answers it when its twin is sealed already, and it is abandoned.
   ///
   /// Two uploaders of one application can bring the same objects in the same order. One name is one footer, so that the
-  /// twin holds the same objects in the same places.
-  private func seal(_ sealing: PackSealing, _ database: Database) throws(PosternError) -> [PackRow] {
+  /// twin holds the same objects in the same places. A twin of which some are dead is the one that goes: all that the new
+  /// pack holds is needed.
+  func seal(_ sealing: PackSealing, _ database: Database) throws(PosternError) -> [PackRow] {
     let number = sealing.pack.number
     try finish(sealing, database)
-    let twin = try Query(database, "SELECT 1 FROM pack WHERE name = ?1").first(sealing.name) { _ in true }
-    if twin != nil {
+    let twin = try Query(database, "\(IndexSnapshot.packs) name = ?1").first(sealing.name, row: PackRow.init(row:))
+    if let twin, twin.deadByteCount == 0 {
       try Query(database, "UPDATE pack SET state = 3, push = NULL WHERE id = ?1").run(number)
       return try [IndexSnapshot(database: database).pack(number)].compactMap { $0 }
     }
+    if let twin { try retire(twin.number, database) }
     try Query(database, "UPDATE pack SET state = 1, push = NULL, finished = NULL, name = ?2 WHERE id = ?1")
       .run(number, sealing.name)
-    return []
+    guard let twin, let retired = try IndexSnapshot(database: database).pack(twin.number) else { return [] }
+    return [retired]
   }
 }

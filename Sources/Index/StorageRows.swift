@@ -26,15 +26,18 @@ public struct PackRow: Hashable, Sendable {
   public let byteCount: UInt64
   /// How far the pack has come.
   public let state: PackState
-  /// SHA-256 of the footer of an open pack that is finished, and waits for its commit.
+  /// SHA-256 of the footer of an open pack that is finished, and waits for its commit; of an abandoned pack, of one that
+  /// it may have been sealed or finished under.
   public let finished: Digest?
   /// Whether the runs list its objects.
   public let isIndexed: Bool
+  /// How many bytes of the file no retained epoch needs: those objects are found no more.
+  public let deadByteCount: UInt64
 
   /// Makes a row.
   public init(
     number: UInt64, app: Digest, generation: UInt64, name: Digest?, byteCount: UInt64, state: PackState,
-    finished: Digest? = nil, isIndexed: Bool = false
+    finished: Digest? = nil, isIndexed: Bool = false, deadByteCount: UInt64 = 0
   ) {
     self.number = number
     self.app = app
@@ -44,6 +47,7 @@ public struct PackRow: Hashable, Sendable {
     self.state = state
     self.finished = finished
     self.isIndexed = isIndexed
+    self.deadByteCount = deadByteCount
   }
 
   /// Whether the archive has admitted what the pack holds.

@@ -20,6 +20,27 @@ public struct PackPlacement: Hashable, Sendable {
   }
 }
 
+/// A sealed pack to write anew, and what of it is dead.
+public struct PackSource: Sendable {
+  /// Where it lies.
+  public let placement: PackPlacement
+  private let deadPositions: [UInt8]
+
+  /// Makes a value.
+  ///
+  /// - Parameters:
+  ///   - placement: where it lies.
+  ///   - deadPositions: a bit for each place in its footer, lowest bit first; nothing where none of it is dead.
+  public init(_ placement: PackPlacement, deadPositions: [UInt8]) {
+    self.placement = placement
+    self.deadPositions = deadPositions
+  }
+
+  func isDead(_ position: Int) -> Bool {
+    position / 8 < deadPositions.count && deadPositions[position / 8] >> UInt8(position % 8) & 1 == 1
+  }
+}
+
 extension DataFolder {
   /// Starts a pack in `incoming/`; the file's name is durable when it returns.
   ///
@@ -99,6 +120,69 @@ extension DataFolder {
     } catch {
       if error.code != .storageExists { try? removePack(number: newNumber) }
       throw error
+    }
+  }
+
+  /// Writes the objects of some sealed packs that are not dead into a new one, pack by pack in the order in which they lie.
+  ///
+  /// The new pack is finished and durable when it returns; the old ones stay as they are. An object that several hold is
+  /// written once.
+  ///
+  /// - Parameters:
+  ///   - sources: packs of one application and generation, of which together no more is kept than one pack takes.
+  ///   - number: the new pack's number.
+  /// - Returns: nil where nothing is kept, and no pack was made.
+  /// - Throws: as ``PackReader/init(_:name:files:)`` and ``PackReader/read(_:)``; `pack.full`, `storage.exists`,
+  ///   `storage.full`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
+  public func mergePacks(_ sources: [PackSource], to number: UInt64) throws(PosternError) -> FinishedPack? {
+    var writer: PackWriter?
+    do throws(PosternError) {
+      for source in sources {
+        let reader = try openSealed(source.placement)
+        let footer = reader.footer
+        let kept = (0..<footer.count).filter { !source.isDead($0) }.map { footer[$0] }.sorted { $0.offset < $1.offset }
+        if writer == nil, !kept.isEmpty {
+          writer = try createPack(number: number, app: footer.app, generation: footer.generation)
+        }
+        for entry in kept {
+          guard let bytes = try reader.read(entry.id) else { continue }
+          let outcome = bytes.withUnsafeBytes { bytes in
+            Result { () throws(PosternError) in try writer?.append(id: entry.id, kind: entry.kind, bytes: bytes) }
+          }
+          _ = try outcome.get()
+        }
+      }
+      return try writer.take()?.finish()
+    } catch {
+      if error.code != .storageExists { try? removePack(number: number) }
+      throw error
+    }
+  }
+
+  /// Opens a sealed pack and checks all of it but the objects' own bytes, wherever it lies now.
+  private func openSealed(_ pack: PackPlacement) throws(PosternError) -> PackReader {
+    let placed = layout.pack(app: pack.app, generation: pack.generation, name: pack.name)
+    do throws(PosternError) {
+      return try PackReader(placed, name: pack.name, files: files)
+    } catch let error where error.code == .storageMissing {
+      return try PackReader(layout.incomingPack(pack.number), name: pack.name, files: files)
+    }
+  }
+
+  /// Removes the files of packs under their names in `packs/`, where they are, and makes that durable.
+  ///
+  /// - Parameter packs: packs that the index has abandoned, and whose names no sealed pack has.
+  /// - Throws: `storage.denied`, `storage.failed`, `storage.sync-failed`.
+  public func removePlaced(_ packs: [PackPlacement]) throws(PosternError) {
+    var touched: Set<String> = []
+    for pack in packs {
+      try remove(layout.pack(app: pack.app, generation: pack.generation, name: pack.name))
+      touched.insert(layout.packs(app: pack.app, generation: pack.generation))
+    }
+    for folder in touched.sorted() {
+      do throws(PosternError) {
+        try DurableFile.syncFolder(folder, files: files)
+      } catch let error where error.code == .storageMissing {}
     }
   }
 

@@ -66,11 +66,11 @@ public final class RunFile: Sendable {
   ///
   /// - Parameters:
   ///   - queries: sorted by prefix.
-  ///   - isSeen: whether the asker may see a pack's objects.
+  ///   - isSeen: whether the asker may see what an entry names.
   ///   - body: called with each query's index and entry: at most ``RunFormat/candidateLimit`` of one query.
   /// - Throws: what the two throw; `storage.failed`, `storage.run-damaged`.
   public func find(
-    _ queries: [RunQuery], isSeen: (UInt64) throws(PosternError) -> Bool,
+    _ queries: [RunQuery], isSeen: (RunEntry) throws(PosternError) -> Bool,
     _ body: (Int, RunEntry) throws(PosternError) -> Void
   ) throws(PosternError) {
     var page = Page(file: self)
@@ -83,7 +83,7 @@ public final class RunFile: Sendable {
         while index < page.count {
           let entry = page[index]
           guard entry.prefix == query.prefix else { break pages }
-          if try isSeen(entry.pack) {
+          if try isSeen(entry) {
             try body(query.index, entry)
             taken += 1
             if taken == RunFormat.candidateLimit { break pages }
@@ -179,14 +179,14 @@ extension Array {
 extension [RunEntry] {
   /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:isSeen:_:)``.
   public func find(
-    _ queries: [RunQuery], isSeen: (UInt64) throws(PosternError) -> Bool,
+    _ queries: [RunQuery], isSeen: (RunEntry) throws(PosternError) -> Bool,
     _ body: (Int, RunEntry) throws(PosternError) -> Void
   ) throws(PosternError) {
     for query in queries {
       var index = position { $0.prefix < query.prefix }
       var taken = 0
       while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
-        if try isSeen(self[index].pack) {
+        if try isSeen(self[index]) {
           try body(query.index, self[index])
           taken += 1
         }

@@ -49,6 +49,7 @@ public struct ArchiveServer: Sendable {
     let server = GRPCServer(transport: transport, services: services)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await doChores() }
+      group.addTask { await doCollections() }
       try await server.serve()
       group.cancelAll()
     }
@@ -62,6 +63,31 @@ public struct ArchiveServer: Sendable {
       } catch {
         logger.error("idle pushes were not collected", metadata: ["error": "\(error)"])
       }
+    }
+  }
+
+  /// The end of a push starts a collection on its own; this finds those that had to wait, and tells of all.
+  private func doCollections() async {
+    do throws(PosternError) {
+      try archive.noteAllForCollection()
+    } catch {
+      logger.error("collection was not begun", metadata: ["error": "\(error)"])
+    }
+    repeat {
+      for report in await archive.collect() { tell(report) }
+    } while (try? await Task.sleep(for: ArchiveServer.chorePeriod)) != nil
+  }
+
+  private func tell(_ report: CollectionReport) {
+    var metadata: Logger.Metadata = [
+      "app": "\(report.app)", "generation": "\(report.generation)", "expired": "\(report.expiredEpoch)",
+      "dead": "\(report.deadByteCount ?? 0)", "freed": "\(report.freedByteCount)",
+    ]
+    if let error = report.error {
+      metadata["error"] = "\(error)"
+      logger.error("epochs beyond retention were not collected", metadata: metadata)
+    } else {
+      logger.info("epochs beyond retention were collected", metadata: metadata)
     }
   }
 }

@@ -61,9 +61,11 @@ struct Application: Sendable {
   let registration: Registration
   let generation: GenerationFixture
 
-  init(home: NoteVerifier, seed: UInt64 = 1) throws {
+  init(home: NoteVerifier, seed: UInt64 = 1, retentionEpochs: UInt64 = 0) throws {
     council = try Council(memberCount: 2, seed: seed)
-    charter = try council.charter(home: home)
+    var charter = try council.charter(home: home)
+    charter.retentionEpochs = retentionEpochs
+    self.charter = charter
     registration = try council.registration(of: charter)
     generation = try GenerationFixture(1, under: charter)
   }
@@ -130,6 +132,26 @@ extension EpochFixture {
   var leafHash: Digest { TreeHash.leaf(leaf) }
 }
 
+extension ObjectReader {
+  /// All objects that were asked for.
+  consuming func readAll() throws -> [StoredObject] {
+    var found: [StoredObject] = []
+    while let batch = nextBatch() {
+      var bytes = [UInt8](repeating: 0, count: batch.byteCount)
+      let outcome = bytes.withUnsafeMutableBytes { memory in
+        Result { () throws(PosternError) in try read(batch, into: memory) }
+      }
+      try outcome.get()
+      var rest = bytes[...]
+      for object in batch.objects {
+        found.append(StoredObject(id: object.id, kind: object.kind, bytes: Array(rest.prefix(object.byteCount))))
+        rest = rest.dropFirst(object.byteCount)
+      }
+    }
+    return found
+  }
+}
+
 extension Archive {
   /// Seals a push, and waits until what was admitted is on show.
   func sealAndShow(
@@ -152,21 +174,7 @@ extension Archive {
 
   /// Objects of admitted epochs.
   func storedObjects(_ ids: [Digest], app: Digest, generation: UInt64) throws -> [StoredObject] {
-    var reader = try objects(ids, app: app, generation: generation)
-    var found: [StoredObject] = []
-    while let batch = reader.nextBatch() {
-      var bytes = [UInt8](repeating: 0, count: batch.byteCount)
-      let outcome = bytes.withUnsafeMutableBytes { memory in
-        Result { () throws(PosternError) in try reader.read(batch, into: memory) }
-      }
-      try outcome.get()
-      var rest = bytes[...]
-      for object in batch.objects {
-        found.append(StoredObject(id: object.id, kind: object.kind, bytes: Array(rest.prefix(object.byteCount))))
-        rest = rest.dropFirst(object.byteCount)
-      }
-    }
-    return found
+    try objects(ids, app: app, generation: generation).readAll()
   }
 
   /// Says that an epoch is shown, whole, and opens to its state again.

@@ -12,6 +12,7 @@ import Testing
       "0001": "8ee1205cc485d901ea9c1572d70239df9cb88cffce81776a9869b5199928646a",
       "0002": "ffa190404a5e90ebc01dd38eb6b1a6bd3b5a0718a0b94e5020d901236e8b8a52",
       "0003": "b9717c5a79da30c2b270b1a3ff7aa2b7c156d27b9afc1c92cca0d30009ed5e5b",
+      "0004": "937a3da4517a7166c75c8bbe9367478ed701606a12197dc335c59d033e84d964",
     ]
     #expect(Migration.all.map(\.number) == Array(1...frozen.count))
     for migration in Migration.all {

@@ -23,7 +23,7 @@ import Testing
     _ prefixes: [UInt64], in run: RunFile, seen: (UInt64) -> Bool = { _ in true }
   ) throws(PosternError) -> [[RunEntry]] {
     var found = [[RunEntry]](repeating: [], count: prefixes.count)
-    try run.find(queries(prefixes), isSeen: { (pack) throws(PosternError) in seen(pack) }) { (index, entry) in
+    try run.find(queries(prefixes), isSeen: { (entry) throws(PosternError) in seen(entry.pack) }) { (index, entry) in
       found[index].append(entry)
     }
     return found
@@ -66,7 +66,7 @@ import Testing
           #expect(wrong.isEmpty)
         }
         var inMemory = [[RunEntry]](repeating: [], count: asked.count)
-        try sorted.find(queries(asked), isSeen: { (pack) throws(PosternError) in !pack.isMultiple(of: 3) }) {
+        try sorted.find(queries(asked), isSeen: { (entry) throws(PosternError) in !entry.pack.isMultiple(of: 3) }) {
           (index, entry) in inMemory[index].append(entry)
         }
         #expect(try inMemory == found(asked, in: try open(path), seen: { !$0.isMultiple(of: 3) }))

@@ -78,6 +78,28 @@ extension Catalog {
     }
   }
 
+  /// Fetches envelope and veil of a proven application's epoch and verifies them, as far as they are here all of it.
+  ///
+  /// - Returns: the doors, and the whole epoch where its capsule is here: an archive whose application keeps only so many
+  ///   epochs may have collected an older one's.
+  /// - Throws: as ``sealedEpoch(of:)``.
+  public func doors(of application: VerifiedApplication) async throws -> (doors: VerifiedDoors, sealed: SealedEpoch?) {
+    do {
+      let sealed = try await sealedEpoch(of: application)
+      return (sealed.doors, sealed)
+    } catch let error as PosternError
+      where error.code == .archiveNotFound && application.charter.retentionEpochs > 0
+    {
+      guard let fields = application.epoch?.fields else { throw error }
+      let app = application.app
+      async let envelope = checkedBody(app: app, generation: fields.generation, digest: fields.envelope)
+      async let veil = checkedBody(app: app, generation: fields.generation, digest: fields.veil)
+      let doors = try await VerifiedDoors(
+        application: application, envelopeBody: try await envelope, veilBody: try await veil)
+      return (doors, nil)
+    }
+  }
+
   /// The charter whose digest is the application's id.
   private func genesisCharter(of app: Digest) async throws -> [UInt8] {
     do {

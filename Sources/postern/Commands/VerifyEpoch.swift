@@ -13,7 +13,8 @@ struct VerifyEpoch: AsyncParsableCommand {
     discussion: """
       Fetches the charter, the records of the epoch and of the one before it with their proofs, and the envelope, and \
       trusts the archive with none of them: the application's id is all that is taken for granted. A false envelope is refused with the gate or the \
-      leaf that is wrong, counted from 0 (Schema/envelope.md).
+      leaf that is wrong, counted from 0 (Schema/envelope.md). Of an epoch that the archive has collected, all of this \
+      is still there.
       """)
 
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
@@ -31,19 +32,19 @@ struct VerifyEpoch: AsyncParsableCommand {
 
   func run() async throws {
     let memory = try state.memory(app)
-    let sealed = try await source.open { catalog in
+    let (doors, isHere) = try await source.open { catalog in
       let application = try await catalog.verified(app: app, epoch: epoch, memory: memory)
-      let sealed = try await catalog.sealedEpoch(of: application)
+      let (doors, sealed) = try await catalog.doors(of: application)
       var previous: VerifiedEpoch?
-      if sealed.epoch.fields.number > 1 {
-        let number = sealed.epoch.fields.number - 1
+      if doors.epoch.fields.number > 1 {
+        let number = doors.epoch.fields.number - 1
         previous = try await catalog.epoch(number, of: application, memory: memory)
       }
-      try sealed.epoch.requireSuccessor(of: previous)
-      return sealed
+      try doors.epoch.requireSuccessor(of: previous)
+      return (doors, sealed != nil)
     }
-    if epoch == nil, !json { Console.note(source.rests(on: sealed.application)) }
-    let check = EpochCheck(sealed)
+    if epoch == nil, !json { Console.note(source.rests(on: doors.application)) }
+    let check = EpochCheck(doors, isCapsuleHere: isHere)
     try Console.say(json ? try check.json : check.text)
   }
 }
@@ -69,28 +70,31 @@ struct EpochCheck: Encodable {
   let origin: String
   let leafIndex: UInt64
   let checkpointSize: UInt64
+  /// Whether the capsule is what the record names; false where the archive has collected it.
+  let isCapsuleHere: Bool
 
-  /// What it took to make a sealed epoch: there is no other way to one than by checking all of this.
-  init(_ sealed: SealedEpoch) {
-    let charter = sealed.application.charter
-    let fields = sealed.epoch.fields
-    app = sealed.application.app.hex
+  /// What it took to verify an epoch's doors: there is no other way to them than by checking all of this.
+  init(_ doors: VerifiedDoors, isCapsuleHere: Bool) {
+    self.isCapsuleHere = isCapsuleHere
+    let charter = doors.application.charter
+    let fields = doors.epoch.fields
+    app = doors.application.app.hex
     name = charter.name
     epoch = fields.number
     generation = fields.generation
     stateVersion = fields.stateVersion
-    uploader = charter.uploader(with: sealed.epoch.record.author.key)?.name ?? "?"
+    uploader = charter.uploader(with: doors.epoch.record.author.key)?.name ?? "?"
     memberCount = charter.members.count
     council = charter.recovery.map { PolicyWords(charter).text($0.root) }
     policy = charter.policyDigest.hex
     gateCount = charter.recovery?.gateCount ?? 0
     leafCount = charter.recovery?.leafCount ?? 0
     kms = charter.kms?.path
-    envelope = sealed.envelope.digest.hex
-    envelopeByteCount = sealed.envelopeBody.count
-    let checkpoint = sealed.application.checkpoint.checkpoint
+    envelope = doors.envelope.digest.hex
+    envelopeByteCount = doors.envelopeBody.count
+    let checkpoint = doors.application.checkpoint.checkpoint
     origin = checkpoint.origin
-    leafIndex = sealed.epoch.proven.index
+    leafIndex = doors.epoch.proven.index
     checkpointSize = checkpoint.size
   }
 
@@ -117,7 +121,12 @@ struct EpochCheck: Encodable {
         "KMS door",
         kms.map { "\($0): proven\(council == nil ? "" : " to open the same secret")" } ?? "none in the charter"
       ))
-    return "Good: epoch \(epoch) of “\(name)”, checked without a key.\n" + Table.text(rows) + "\n"
+    let collected =
+      isCapsuleHere
+      ? ""
+      : "The archive has collected this epoch: it keeps fewer, as the charter says. So its capsule was not checked, and it "
+        + "cannot be recovered from here.\n"
+    return "Good: epoch \(epoch) of “\(name)”, checked without a key.\n" + Table.text(rows) + "\n" + collected
       + """
       Not checked, since only its holder can: each holder's sealed copy of the veil secret. Nor are the epochs before \
       the one before, whether the log shows others another epoch \(epoch) (that takes mirrors), whether the archive \

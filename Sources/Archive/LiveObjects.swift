@@ -1,0 +1,187 @@
+import Bulk
+import Core
+import Dump
+import Index
+import Packs
+import Records
+
+/// What the epochs of one generation need: everything below the roots of those that are retained, their capsules, and the
+/// bodies that `check` reads of them all.
+///
+/// Places and no ids, some three bytes an object. A mark that does not find all of it throws: then nothing is dead.
+struct LiveObjects {
+  private let objects: ObjectFinder
+  private let space: Space
+  /// The newest epoch that is not retained.
+  private let expiredEpoch: UInt64
+  private let gate: CollectionGate
+  private var reached = ReachedObjects()
+
+  /// Nodes that are looked below at once.
+  private static let groupCount = ArchiveLimits.missingIds / DumpLimits.nodeChildCount
+  /// Lines of a footer that are looked at at once.
+  private static let lineCount = 4_096
+  /// Epochs that are looked at at once, with three bodies each.
+  private static let epochCount = 512
+
+  /// Marks a generation.
+  ///
+  /// - Parameters:
+  ///   - use: the generation's epochs.
+  ///   - space: application and generation.
+  ///   - expiredEpoch: the newest epoch that is not retained.
+  ///   - objects: where all of it lies.
+  ///   - gate: says when to give up.
+  /// - Throws: `archive.not-found`, `pack.*`, `storage.*`, `dump.*`, `record.*`, `index.*` when it is not whole;
+  ///   ``PosternError/givenUp``.
+  init(
+    marking use: GenerationUse, in space: Space, expiredEpoch: UInt64, _ objects: ObjectFinder, _ gate: CollectionGate
+  ) throws(PosternError) {
+    self.objects = objects
+    self.space = space
+    self.expiredEpoch = expiredEpoch
+    self.gate = gate
+    // Trees before bodies: of nodes it has to be known that they were walked.
+    if use.lastEpoch > expiredEpoch {
+      try forEachPage(max(use.firstEpoch, expiredEpoch + 1)...use.lastEpoch) { (live, epochs) throws(PosternError) in
+        for epoch in epochs { try live.walk(from: epoch.root) }
+      }
+    }
+    try forEachPage(use.firstEpoch...use.lastEpoch) { (live, epochs) throws(PosternError) in
+      var bodies: Set<Digest> = []
+      for epoch in epochs {
+        bodies.formUnion([epoch.envelope, epoch.veil])
+        if epoch.number > expiredEpoch { bodies.insert(epoch.capsule) }
+      }
+      for body in try live.locate(Array(bodies)) { _ = live.reached.insert(body.place, level: 0) }
+    }
+  }
+
+  private mutating func forEachPage(
+    _ numbers: ClosedRange<UInt64>,
+    _ body: (inout LiveObjects, [EpochFields]) throws(PosternError) -> Void
+  ) throws(PosternError) {
+    var before = numbers.upperBound &+ 1
+    while before > numbers.lowerBound {
+      try requireInTime()
+      let app = space.app
+      let epochs = try objects.index.read { (snapshot) throws(PosternError) in
+        var epochs: [EpochFields] = []
+        for row in try snapshot.epochs(app: app, before: before, limit: LiveObjects.epochCount) {
+          guard let entry = try snapshot.entry(row.index),
+            case .epoch(let fields) = try Record(parsing: entry.bytes).fields
+          else { throw .damagedIndex("it lacks the record of an epoch") }
+          epochs.append(fields)
+        }
+        return epochs
+      }
+      guard let last = epochs.last else { throw .damagedIndex("it lacks an epoch of a generation") }
+      try body(&self, epochs.filter { numbers.contains($0.number) })
+      before = last.number
+    }
+  }
+
+  private func requireInTime() throws(PosternError) {
+    if gate.isGivenUp { throw .givenUp }
+  }
+
+  private func locate(_ ids: [Digest]) throws(PosternError) -> [ObjectLocation] {
+    let found = try objects.locate(ids, in: space)
+    // Where a pack cannot be read, nobody can say what only it holds.
+    if let unreadable = found.unreadable { throw unreadable }
+    var locations: [ObjectLocation] = []
+    for (id, location) in zip(ids, found.objects) {
+      guard let location else { throw .lacking(id) }
+      locations.append(location)
+    }
+    return locations
+  }
+
+  // MARK: Trees
+
+  private struct FoundNode {
+    let location: ObjectLocation
+    let level: Int
+  }
+
+  /// Reaches everything below a root that was not reached before, down before on, so that few nodes wait.
+  private mutating func walk(from root: Digest) throws(PosternError) {
+    let location = try locate([root])[0]
+    let part = try read(location)
+    guard reached.insert(location.place, level: part.level) == true else { return }
+    var waiting = [part.level - 1: try reach(part.children, level: part.level - 1)]
+    while let level = waiting.keys.min(), var nodes = waiting.removeValue(forKey: level) {
+      try requireInTime()
+      let group = Array(nodes.suffix(LiveObjects.groupCount))
+      nodes.removeLast(group.count)
+      if !nodes.isEmpty { waiting[level] = nodes }
+      var below: [NodePublicPart.Child] = []
+      for node in group { below += try read(node).children }
+      let new = try reach(below, level: level - 1)
+      if !new.isEmpty { waiting[level - 1, default: []] += new }
+    }
+  }
+
+  /// Reaches children, and says which of them have to be looked below.
+  private mutating func reach(
+    _ children: [NodePublicPart.Child], level: Int
+  ) throws(PosternError) -> [ObjectLocation] {
+    guard !children.isEmpty else { return [] }
+    var new: [ObjectLocation] = []
+    for location in try locate(children.map(\.id)) {
+      let isFresh = reached.insert(location.place, level: level)
+      guard let isFresh else { throw .damagedNode(location.entry.id) }
+      if isFresh, level > 0 { new.append(location) }
+    }
+    return new
+  }
+
+  /// A node, checked against its id: what it no longer names would be lost.
+  private func read(_ location: ObjectLocation) throws(PosternError) -> NodePublicPart {
+    let pack = try objects.sealedPack(location.pack, of: space)
+    let bytes = try pack.file.read(offset: location.entry.offset, length: Int(location.entry.length))
+    guard SHA256.hash(bytes) == location.entry.id else { throw .damagedNode(location.entry.id) }
+    return try NodePublicPart(parsing: bytes)
+  }
+
+  // MARK: The rest
+
+  /// What is dead in a sealed pack: a bit for each place in its footer, lowest bit first.
+  ///
+  /// - Returns: nil where no more is dead than the index knows.
+  /// - Throws: `pack.*`, `storage.*`; ``PosternError/givenUp``.
+  func dead(in pack: PackRow) throws(PosternError) -> DeadMarks.Pack? {
+    let file = try objects.open(pack.number, pack.name, of: space)
+    let count = file.file.count
+    var marks = DeadMarks.Pack(
+      number: pack.number, positions: [UInt8](repeating: 0, count: (count + 7) / 8), byteCount: 0)
+    for start in stride(from: 0, to: count, by: LiveObjects.lineCount) {
+      try requireInTime()
+      let positions = Array(start..<min(count, start + LiveObjects.lineCount))
+      try file.file.forEachEntry(at: positions) { (index, entry) in
+        guard !reached.contains(ObjectPlace(pack: pack.number, offset: entry.offset)) else { return }
+        marks.positions[positions[index] / 8] |= 1 << UInt8(positions[index] % 8)
+        marks.byteCount += UInt64(Int(entry.length) + PackFormat.entryByteCount)
+      }
+    }
+    return marks.byteCount == pack.deadByteCount ? nil : marks
+  }
+}
+
+extension ObjectLocation {
+  fileprivate var place: ObjectPlace { ObjectPlace(pack: pack, offset: entry.offset) }
+}
+
+extension PosternError {
+  /// A mark that gave up, because a push began or the archive ends.
+  ///
+  /// It is told to nobody.
+  static let givenUp = PosternError(
+    .archiveStopped, "The collection was given up.", advice: "It is done later; nothing was changed.")
+
+  fileprivate static func damagedNode(_ id: Digest) -> PosternError {
+    PosternError(
+      .packObjectDamaged, "The node \(id) has rotted, or stands at two levels.",
+      advice: "Restore its pack from an archive or mirror that holds it; until then its generation is not collected.")
+  }
+}
