@@ -172,6 +172,58 @@ import Testing
     try scene.expectSound(archive)
   }
 
+  /// A mark that has just begun to read, of three epochs of which one is kept.
+  private func paused(
+    _ files: FaultyFiles, at path: String
+  ) async throws -> (archive: Archive, scene: CollectionScene) {
+    _ = try Archive.create(at: path, origin: "example.org/log")
+    let archive = try await Archive.open(at: path, files: files) { Issue.record("stopped: \($0)") }
+    var scene = try await CollectionScene(archive, at: path, retention: 1)
+    let blocking = try await scene.application.begin(try scene.next([1]), in: archive, uploader: 1)
+    for number: UInt64 in 1...3 {
+      try await scene.push(try scene.next((0..<30).map { number * 100 + $0 }), to: archive)
+    }
+    #expect(await archive.collect().isEmpty)
+    files.pause(at: 3)
+    try await archive.abandon(blocking)
+    while !files.isPaused { try await Task.sleep(for: .milliseconds(1)) }
+    return (archive, scene)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aBeginDoesNotWaitForAMark() async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let files = FaultyFiles()
+    let (archive, made) = try await paused(files, at: folder.path("archive"))
+    var scene = made
+    // Not even what is dead has to be sent: the mark is in vain.
+    let next = try scene.next((0..<30).map { 100 + $0 })
+    let token = try await scene.application.begin(next, in: archive)
+    #expect(try await archive.send(next.state.objects, in: token).isEmpty)
+    files.goOn()
+    #expect(await archive.collect().isEmpty)
+    for epoch in scene.epochs { try archive.expectWhole(epoch, of: scene.application) }
+    scene.admitted(next, try await archive.sealAndShow(leaf: next.leaf, bodies: next.epochBodies, token: token))
+    try scene.collected(await archive.collect())
+    #expect(scene.deadCount > 60)
+    try scene.expectSound(archive)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func anEpochThatIsAdmittedDuringAMarkIsWhole() async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let files = FaultyFiles()
+    let (archive, made) = try await paused(files, at: folder.path("archive"))
+    var scene = made
+    let next = try scene.next((0..<30).map { 200 + $0 })
+    let token = try await scene.application.begin(next, in: archive)
+    #expect(try await archive.send(next.state.objects, in: token).isEmpty)
+    // Sealed, and its push ended, before the mark goes on.
+    scene.admitted(next, try await archive.seal(leaf: next.leaf, bodies: next.epochBodies, token: token))
+    files.goOn()
+    try scene.collected(await archive.collect())
+    #expect(scene.deadCount > 60)
+    try scene.expectSound(archive)
+  }
+
   /// What comes back after it was collected is sent again, in packs like those that are gone.
   @Test func aStateThatComesBackIsStoredAgain() async throws {
     let new = try await NewArchive(inMemory: true)

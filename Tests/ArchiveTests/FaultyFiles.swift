@@ -28,6 +28,9 @@ final class FaultyFiles: FileLayer {
     var fault = Fault.death
     /// Kinds of calls that fail whenever they come.
     var failing: [FileCall: CInt] = [:]
+    /// The call that waits until it is told to go on, and whether it is waiting.
+    var pauseAt: Int?
+    var isPaused = false
     /// What the fault met.
     var struck: FileCall?
     var paths: [CInt: String] = [:]
@@ -51,6 +54,22 @@ final class FaultyFiles: FileLayer {
   func fail(_ kinds: [FileCall], with number: CInt?) {
     state.withLock { state in
       for kind in kinds { state.failing[kind] = number }
+    }
+  }
+
+  /// Lets the k-th call from now on wait until ``goOn()``.
+  func pause(at call: Int) {
+    state.withLock { $0.pauseAt = $0.calls.count + call }
+  }
+
+  /// Whether that call is waiting.
+  var isPaused: Bool { state.withLock { $0.isPaused } }
+
+  /// Lets the call that waits go on.
+  func goOn() {
+    state.withLock { state in
+      state.pauseAt = nil
+      state.isPaused = false
     }
   }
 
@@ -87,9 +106,12 @@ final class FaultyFiles: FileLayer {
 
   /// Counts a call, and fails it where the fault is due.
   private func step(_ call: FileCall) throws(FileFailure) {
+    var pauses = false
     let number: CInt? = state.withLock { state in
       let place = state.calls.count
       state.calls.append(call)
+      state.isPaused = state.isPaused || place == state.pauseAt
+      pauses = place == state.pauseAt
       if let number = state.failing[call] { return number }
       guard let faultAt = state.faultAt else { return nil }
       if place == faultAt { state.struck = call }
@@ -98,6 +120,7 @@ final class FaultyFiles: FileLayer {
       case .death: return place >= faultAt ? EIO : nil
       }
     }
+    while pauses && isPaused { Thread.sleep(forTimeInterval: 0.001) }
     if let number { throw FileFailure(call, number: number) }
   }
 

@@ -76,7 +76,7 @@ extension Machine {
   /// - Returns: its id.
   func register(
     _ name: String, members: [String], threshold: Int, uploaders: [String], requester: String, kms: String,
-    chunker: (kind: String, size: Int) = ("fixed", 4_096)
+    chunker: (kind: String, size: Int) = ("fixed", 4_096), retention: Int = 0
   ) async throws -> String {
     let roles = [("member", members), ("uploader", uploaders), ("requester", [requester]), ("kms", [kms])]
     var lines: [String: String] = [:]
@@ -89,6 +89,7 @@ extension Machine {
     let names = members.map { "\"\($0)\"" }.joined(separator: ", ")
     let document = """
       name = "\(name)"
+      retention = \(retention)
       chunker = { kind = "\(chunker.kind)", size = \(chunker.size) }
       recovery = { threshold = \(threshold), of = [\(names)] }
       governance = { threshold = \(threshold), of = [\(names)] }

@@ -1,0 +1,75 @@
+import Fixtures
+import Foundation
+import Testing
+
+extension ProcessTests {
+  /// An application that keeps two epochs: ten pushes take no more room than three, and older epochs are refused in words.
+  @Suite struct Collections {
+    private static let stateByteCount = 4 << 20
+
+    private func diskByteCount(_ machine: Machine, _ app: String) throws -> Int {
+      let folder = machine.path("archive/packs/\(app)")
+      let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+      return try names.filter { $0.hasSuffix(".pack") }.reduce(0) { sum, name in
+        // A pack may be written anew while it is looked at.
+        guard FileManager.default.fileExists(atPath: "\(folder)/\(name)") else { return sum }
+        return sum + ((try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.size] as? Int) ?? 0)
+      }
+    }
+
+    /// What `verify epoch --json` prints.
+    private struct Checked: Decodable {
+      let epoch: UInt64
+      let isCapsuleHere: Bool
+    }
+
+    @Test func diskUseIsBoundedAndOldEpochsAreRefused() async throws {
+      var machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      machine = machine.asking(server)
+      let app = try await machine.register(
+        "ledger", members: ["ana"], threshold: 1, uploaders: ["tee"], requester: "ops", kms: "kms", retention: 2)
+      var generator = SeededGenerator.printing()
+      var states: [[UInt8]] = []
+      for number in 1...10 {
+        states.append(generator.bytes(Collections.stateByteCount))
+        try machine.write(states[number - 1], to: "state.bin")
+        try await machine.must("push", "--app", app, "--key", "tee.key", "state.bin")
+        // Collected in the background: two epochs, what bodies take, and no third before long.
+        if number > 2 { try await expectSmall(machine, app) }
+      }
+      let recover = ["recover", "--app", app, "--kms-key", "kms.key", "--out", "out"]
+      for number in 9...10 {
+        #expect(try await machine.run(recover + ["--epoch", "\(number)"]).status == 0)
+        #expect(try machine.bytes(of: "out") == states[number - 1])
+        try FileManager.default.removeItem(atPath: machine.path("out"))
+      }
+      let refused = try await machine.run(recover + ["--epoch", "1"])
+      #expect(refused.isRefused("archive.not-found"), "\(refused.errors)")
+      #expect(refused.errors.contains("the charter keeps the application's newest 2 epochs"), "\(refused.errors)")
+      #expect(!FileManager.default.fileExists(atPath: machine.path("out")))
+      let asked = try await machine.postern(
+        "recovery", "request", "--app", app, "--epoch", "1", "--key", "ops.key", "--out", "request")
+      #expect(asked.isRefused("archive.not-found"), "\(asked.errors)")
+
+      // Its record and its doors are there, as those of every epoch.
+      for number in [1, 8, 9] {
+        let checked: Checked = try await machine.json("verify", "epoch", "--app", app, "--epoch", "\(number)")
+        #expect(checked.isCapsuleHere == (number == 9))
+      }
+      let words = try await machine.must("verify", "epoch", "--app", app, "--epoch", "1")
+      #expect(words.contains("its capsule was not checked"), "\(words)")
+      try await machine.must("show", "--app", app, "--epoch", "1")
+      try await machine.must("list", "--app", app)
+      #expect(try await server.end() == 0)
+    }
+
+    private func expectSmall(_ machine: Machine, _ app: String) async throws {
+      let limit = 2 * Collections.stateByteCount + Collections.stateByteCount / 2
+      for _ in 0..<200 where try diskByteCount(machine, app) > limit { try await Task.sleep(for: .milliseconds(50)) }
+      let byteCount = try diskByteCount(machine, app)
+      #expect(byteCount <= limit)
+    }
+  }
+}
