@@ -49,7 +49,9 @@ final class Child: Sendable {
     sigemptyset(&signals)
     sigaddset(&signals, SIGPIPE)
     posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+    // A group of its own, so that what a shell starts can be ended with it.
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     // `env` changes the folder, which posix_spawn itself cannot portably, and becomes the program.
     let words = ([Child.env, "-C", folder, path] + arguments).map { strdup($0) }
     let settings = environment.map { strdup("\($0.key)=\($0.value)") }
@@ -65,7 +67,7 @@ final class Child: Sendable {
 
   deinit {
     guard state.withLock({ $0.status }) == nil else { return }
-    kill(pid, SIGKILL)
+    kill(-pid, SIGKILL)
     var status: Int32 = 0
     waitpid(pid, &status, 0)
   }
@@ -106,6 +108,13 @@ final class Child: Sendable {
   func signal(_ number: Int32) {
     state.withLock { state in
       if state.status == nil { kill(pid, number) }
+    }
+  }
+
+  /// Ends it, and all that it started.
+  func endGroup() {
+    state.withLock { state in
+      if state.status == nil { kill(-pid, SIGKILL) }
     }
   }
 

@@ -16,7 +16,6 @@ extension ProcessTests {
             echo "INSERT INTO entry VALUES ($i, randomblob(1000)), (-$i, randomblob(1000));"
           done | sqlite3 -bail -cmd ".timeout 20000" "$0"
           """
-        // A shell ends with what it waits for, once that has nobody to write to any more.
         child = try Child(
           "sh", ["-c", script, database], environment: ["PATH": "/usr/bin:/bin"], folder: machine.folder,
           descriptors: [.input("/dev/null"), .output("/dev/null"), .output(machine.path("writer.errors"))])
@@ -65,7 +64,7 @@ extension ProcessTests {
         #expect(words == ["ok", "\(rows)", "\(rows)", "\(rows)"], "\(answer)")
         #expect((before...after).contains(rows) && after > before, "\(before), \(rows), \(after)")
       }
-      writer.child.signal(SIGKILL)
+      writer.child.endGroup()
       _ = try await writer.child.wait()
     }
 
@@ -188,7 +187,7 @@ extension ProcessTests {
         folder: machine.folder, descriptors: [.input("/dev/null"), .output("/dev/null"), .output("/dev/null")])
       while !machine.exists("tree/busy") { usleep(1_000) }
       #expect(try await machine.run(push).isRefused("push.changed"))
-      child.signal(SIGKILL)
+      child.endGroup()
       _ = try await child.wait()
       #expect(try await machine.postern("latest", "--app", app).isRefused("view.no-epoch"))
       #expect(try await machine.run(push).status == 0)

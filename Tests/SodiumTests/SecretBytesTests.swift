@@ -38,7 +38,8 @@ import Testing
       let capacity = bytes.capacity
       return bytes.withUnsafeBytes { Array(UnsafeRawBufferPointer(start: $0.baseAddress, count: capacity)) }
     }
-    #expect(memory().count { $0 == 7 } == 200)
+    // What lies behind them was never written, and may be anything.
+    #expect(memory().count { $0 == 7 } >= 200)
     wipe(&bytes)
     #expect(bytes.isEmpty && bytes.capacity >= 256)
     #expect(memory().allSatisfy { $0 == 0 })
