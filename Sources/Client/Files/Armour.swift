@@ -70,17 +70,23 @@ public struct Armour: Hashable, Sendable {
   }
 
   /// The file's bytes.
+  ///
+  /// The body may be a secret: nothing of it is left in memory but this array, which the caller wipes.
   public var text: [UInt8] {
     var text = kind.begin + [newline]
     for header in headers { text += Array("\(header.name): \(header.value)\n".utf8) }
     if !headers.isEmpty { text.append(newline) }
-    let digits = Base64.encode(body)
-    text.reserveCapacity(text.count + digits.count / Armour.columns * (Armour.columns + 1) + 256)
+    var digits = Base64.encode(body)
+    defer { wipe(&digits) }
+    let end = kind.end + [newline]
+    // Reserved, so that growing leaves no copy behind that nothing wipes.
+    text.reserveCapacity(text.count + digits.count + digits.count / Armour.columns + 1 + end.count)
     for start in stride(from: 0, to: digits.count, by: Armour.columns) {
       text += digits[start..<min(start + Armour.columns, digits.count)]
       text.append(newline)
     }
-    return text + kind.end + [newline]
+    text += end
+    return text
   }
 
   /// The value of a header; nil where there is no such line.

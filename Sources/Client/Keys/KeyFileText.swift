@@ -17,8 +17,15 @@ extension KeyFile {
 
   /// The key's file, without a passphrase; the caller wipes it.
   public borrowing func text() -> [UInt8] {
-    var body = master.withUnsafeBytes { [KeyFile.format] + Array($0) + KeyFile.check(role, name, $0) }
+    var body: [UInt8] = []
     defer { wipe(&body) }
+    // Reserved, so that growing leaves no copy behind that nothing wipes.
+    body.reserveCapacity(1 + MasterSecret.byteCount + KeyFile.checkByteCount)
+    body.append(KeyFile.format)
+    master.withUnsafeBytes { secret in
+      body += secret
+      body += KeyFile.check(role, name, secret)
+    }
     return Armour(.key, headers: headers, body: body).text
   }
 
