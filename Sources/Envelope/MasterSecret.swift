@@ -32,7 +32,7 @@ public struct MasterSecret: ~Copyable, Sendable {
     MasterSecret(memory: .random(count: byteCount))
   }
 
-  /// A member's Ed25519 key, with which it signs charters, ballots and answers.
+  /// The holder's Ed25519 key: a member signs charters and answers with it, an uploader epochs, a requester requests.
   public borrowing func signingKey() -> SigningKey {
     SigningKey(seed: memory.derive(Tag.signingKey.framed))
   }
@@ -49,6 +49,11 @@ public struct MasterSecret: ~Copyable, Sendable {
   /// The holder's post-quantum key, to which the veil's secret is sealed.
   public borrowing func veilKey() -> VeilKey {
     VeilKey(seed: memory.derive(Tag.veilKey.framed))
+  }
+
+  /// What an uploader seals the files of its state folder with: 32 bytes.
+  public borrowing func stateSecret() -> SecretBytes {
+    memory.derive(Tag.stateSecret.framed)
   }
 
   /// Calls `body` with the 32 bytes, to be kept in a file or sealed; they must not leave it otherwise.

@@ -8,6 +8,7 @@ enum Tag: String {
   case signingKey = "postern/v1/key/signing"
   case shardKey = "postern/v1/key/shard"
   case veilKey = "postern/v1/key/veil"
+  case stateSecret = "postern/v1/key/state"
   case possession = "postern/v1/envelope/possession"
   case kmsPossession = "postern/v1/envelope/kms-possession"
   case context = "postern/v1/envelope"

@@ -1,3 +1,4 @@
+import Bulk
 import Core
 import Envelope
 import Sodium
@@ -27,6 +28,22 @@ import Testing
     let signature = master.signingKey().sign([1])
     let verifies = master.signingKey().verificationKey.verifies(signature, over: [1])
     #expect(verifies)
+  }
+
+  /// What `Schema/keys.md` says of the labels `signing` and `state`, so that files outlive this program.
+  @Test func keysAreDerivedAsTheSchemaSays() throws {
+    var bytes = Array(UInt8(0)..<32)
+    let master = try MasterSecret(consuming: &bytes)
+    func derived(_ label: String) -> SecretBytes {
+      var info: [UInt8] = []
+      info.append(string: "postern/v1/key/\(label)")
+      return SecretBytes(count: 32) { output in
+        Array(UInt8(0)..<32).withUnsafeBytes { HKDF.derive(inputKey: $0, info: info, into: output) }
+      }
+    }
+    let isStateSecret = master.stateSecret().equals(derived("state"))
+    #expect(isStateSecret)
+    #expect(SigningKey(seed: derived("signing")).verificationKey == master.signingKey().verificationKey)
   }
 
   @Test func possessionBindsNameAndKeys() throws {

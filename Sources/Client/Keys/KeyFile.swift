@@ -1,4 +1,3 @@
-import Bulk
 public import Core
 public import Envelope
 public import Sodium
@@ -74,18 +73,6 @@ public struct KeyFile: ~Copyable, Sendable {
         advice: "Give a member's, an uploader's or a requester's key.")
     }
     return master.signingKey()
-  }
-
-  /// Another secret of this holder's, for files of its own:
-  /// `HKDF-SHA256(K, salt empty, info = str("postern/v1/key/" ‖ label), 32)`.
-  ///
-  /// - Parameter label: what the secret is for; `signing`, `shard` and `veil` are taken.
-  public borrowing func derive(_ label: String) -> SecretBytes {
-    var info: [UInt8] = []
-    info.append(string: "postern/v1/key/\(label)")
-    return master.withUnsafeBytes { input in
-      SecretBytes(count: 32) { HKDF.derive(inputKey: input, info: info, into: $0) }
-    }
   }
 
   /// Refuses a key of another role.

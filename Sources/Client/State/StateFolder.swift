@@ -1,4 +1,5 @@
 public import Core
+import Envelope
 import Merkle
 import Sodium
 public import Trust
@@ -42,7 +43,7 @@ public struct StateFolder: ~Copyable, Sendable {
         .stateInUse, "Another process is pushing with the state folder “\(path)”.",
         advice: "Wait until it is done.")
     }
-    let seal = StateSeal(key: key.derive("state"), app: app)
+    let seal = StateSeal(key: key.master.stateSecret(), app: app)
     let uploader = try key.signingKey().verificationKey
     return StateFolder(path: path, app: app, uploader: uploader, lock: lock, seal: seal)
   }

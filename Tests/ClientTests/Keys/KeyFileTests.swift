@@ -120,13 +120,4 @@ import Testing
     var bytes = raw
     #expect(throws: PosternError.self) { _ = try KeyFile.importing(role: .member, name: "ana", bytes: &bytes) }
   }
-
-  @Test func derivesByLabel() throws {
-    let key = try KeyFile.random(role: .uploader, name: "tee")
-    let signing = key.derive("signing")
-    #expect(SigningKey(seed: signing).verificationKey == key.master.signingKey().verificationKey)
-    let state = key.derive("state")
-    let isSame = state.equals(signing)
-    #expect(!isSame)
-  }
 }
