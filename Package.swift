@@ -127,7 +127,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: ["Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Archive"],
       path: "Tests/Fixtures", swiftSettings: strict),
-    tests("CoreTests", "Core"),
+    tests("CoreTests", "Core", "Fixtures"),
     tests("SodiumTests", "Core", "Sodium"),
     tests("BulkTests", "Core", "Bulk"),
     tests("PaxTests", "Core", "Pax", "Fixtures"),

@@ -33,6 +33,22 @@ import Testing
     }
   }
 
+  /// What goes past the page cache is not in it afterwards, and that is all but the first and the last page.
+  @Test(.enabled(if: PageCache.canBePassed, "this file system keeps what is written past the page cache in it"))
+  func goesPastThePageCache() throws {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/file"
+    let (start, byteCount) = (DirectFile.alignment + 100, 64 * DirectFile.alignment)
+    let file = try DirectFile(OpenFile(path, .create), byteCount: start + byteCount)
+    let lead = DirectFile.lead(offset: start)
+    try withAlignedBuffer(lead + byteCount) { buffer in
+      try file.write(UnsafeRawBufferPointer(rebasing: buffer[lead...]), at: start)
+    }
+    try file.syncData()
+    let cached = try PageCache.pages(of: path)
+    #expect(cached.indices.filter { cached[$0] } == [1, cached.count - 1])
+  }
+
   /// A file has its length from the beginning, so that what is written past it is nobody's doing.
   @Test func hasItsLength() throws {
     let folder = TemporaryFolder()
@@ -51,5 +67,41 @@ import Testing
       byteCount: max(byteCount, 1), alignment: DirectFileTests.alignment)
     defer { buffer.deallocate() }
     try body(buffer)
+  }
+}
+
+/// Which pages of a file the kernel has in memory.
+private enum PageCache {
+  #if arch(arm64)
+    private static let direct: CInt = 0o200_000
+  #else
+    private static let direct: CInt = 0o40_000
+  #endif
+
+  /// Whether a page that is written with `O_DIRECT` into the folder of temporary files stays out of the page cache.
+  static let canBePassed: Bool = {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/file"
+    let file = open(path, O_RDWR | O_CREAT | direct, 0o600)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 4_096)
+    defer { page.deallocate() }
+    page.initializeMemory(as: UInt8.self, repeating: 1)
+    return pwrite(file, page.baseAddress, page.count, 0) == page.count && (try? pages(of: path)) == [false]
+  }()
+
+  /// Whether each page of a file is in the cache; looking brings none into it.
+  static func pages(of path: String) throws -> [Bool] {
+    let file = open(path, O_RDWR)
+    try #require(file >= 0)
+    defer { close(file) }
+    let byteCount = Int(lseek(file, 0, SEEK_END))
+    let memory = try #require(mmap(nil, byteCount, PROT_READ, MAP_SHARED, file, 0))
+    try #require(memory != MAP_FAILED)
+    defer { munmap(memory, byteCount) }
+    var pages = [UInt8](repeating: 0, count: (byteCount + 4_095) / 4_096)
+    try #require(mincore(memory, byteCount, &pages) == 0)
+    return pages.map { $0 & 1 == 1 }
   }
 }
