@@ -29,9 +29,9 @@ public struct DatabaseSnapshot {
   /// memory, reading makes one, as every reader does.
   ///
   /// - Parameter path: the database. The snapshot lies in its folder, with mode 0600.
-  /// - Returns: the snapshot's descriptor, at its first byte, which the caller closes.
+  /// - Returns: the snapshot, at its first byte.
   /// - Throws: `snapshot.*`; nothing is left then.
-  public static func take(of path: String) throws(PosternError) -> CInt {
+  public static func take(of path: String) throws(PosternError) -> Descriptor {
     try DatabaseSnapshot(of: path).take()
   }
 
@@ -48,7 +48,7 @@ public struct DatabaseSnapshot {
     guard status.st_mode & S_IFMT == S_IFREG else { throw .noDatabase(path) }
   }
 
-  private func take() throws(PosternError) -> CInt {
+  private func take() throws(PosternError) -> Descriptor {
     let source = try telling { () throws(SQLiteFailure) in try open() }
     // What is counted now is what is copied below: the transaction sees one state of the database.
     let pages = try telling { () throws(SQLiteFailure) in
@@ -65,9 +65,7 @@ public struct DatabaseSnapshot {
     guard file.byteCount == max(pages.count, 1) * pages.byteCount else {
       throw .noPlace(path, "another file came in its place")
     }
-    let kept = file.descriptorToKeep()
-    guard kept >= 0 else { throw .noPlace(path, String(cString: strerror(errno))) }
-    return kept
+    return file.opened()
   }
 
   /// Opens the database and begins a transaction that reads.

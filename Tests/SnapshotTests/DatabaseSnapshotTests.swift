@@ -71,10 +71,9 @@ import Testing
   /// The bytes of a snapshot, which has no name, and which only its owner could open.
   private func snapshot(_ path: String) throws -> [UInt8] {
     let descriptor = try DatabaseSnapshot.take(of: path)
-    defer { close(descriptor) }
     var status = stat()
-    #expect(fstat(descriptor, &status) == 0 && status.st_nlink == 0 && status.st_mode & 0o777 == 0o600)
-    return Array(FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).readDataToEndOfFile())
+    #expect(fstat(descriptor.number, &status) == 0 && status.st_nlink == 0 && status.st_mode & 0o777 == 0o600)
+    return Array(FileHandle(fileDescriptor: descriptor.number, closeOnDealloc: false).readDataToEndOfFile())
   }
 
   /// Which bytes differ.
@@ -143,7 +142,7 @@ import Testing
   @Test func whatIsNoDatabaseIsRefused() throws {
     let fixture = try Fixture()
     func code(_ name: String) -> PosternError.Code? {
-      refusal { try DatabaseSnapshot.take(of: fixture.folder.path(name)) }?.code
+      refusal { _ = try DatabaseSnapshot.take(of: fixture.folder.path(name)) }?.code
     }
     #expect(code("none") == .snapshotMissing && code("ledger.db/none") == .snapshotMissing)
     try FileManager.default.createDirectory(atPath: fixture.folder.path("folder"), withIntermediateDirectories: false)
@@ -186,15 +185,14 @@ import Testing
     writer.say("BEGIN EXCLUSIVE; SELECT 'locked';")
     while !writer.answer().contains("locked") {}
     let start = ContinuousClock.now
-    let code = refusal { try DatabaseSnapshot.take(of: fixture.database) }?.code
+    let code = refusal { _ = try DatabaseSnapshot.take(of: fixture.database) }?.code
     #expect(code == .snapshotBusy)
     #expect(start.duration(to: .now) > .seconds(9))
     let path = fixture.database
-    let waiting = Task.detached { try DatabaseSnapshot.take(of: path) }
+    let waiting = Task.detached { _ = try DatabaseSnapshot.take(of: path) }
     try await Task.sleep(for: .milliseconds(300))
     writer.say("COMMIT;")
-    let descriptor = try await waiting.value
-    close(descriptor)
+    try await waiting.value
     try writer.end()
   }
 }

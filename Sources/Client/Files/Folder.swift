@@ -1,4 +1,5 @@
 import CLinux
+import Core
 import Glibc
 import SystemPackage
 
@@ -7,18 +8,18 @@ import SystemPackage
 /// Every call names one entry of this very folder and follows no link, so that nobody who moves folders or puts links
 /// in their place meanwhile leads a push or a recovery elsewhere.
 final class Folder: Sendable {
-  let descriptor: CInt
+  private let opened: Descriptor
+  /// Good for as long as somebody has the folder.
+  var descriptor: CInt { opened.number }
 
-  /// Takes over a descriptor.
-  init(owning descriptor: CInt) {
-    self.descriptor = descriptor
+  private init(_ opened: consuming Descriptor) {
+    self.opened = opened
   }
-
-  deinit { close(descriptor) }
 
   /// Opens a folder by its path, which may lead through links.
   convenience init(_ path: String) throws(Errno) {
-    self.init(owning: try Folder.call { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+    let number = try Folder.call { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    self.init(Descriptor(number))
   }
 
   /// What the folder itself is like.
@@ -39,18 +40,17 @@ final class Folder: Sendable {
 
   /// Opens a folder in this one.
   func folder(_ name: [UInt8]) throws(Errno) -> Folder {
-    Folder(owning: try open(name, O_RDONLY | O_DIRECTORY))
+    Folder(try open(name, O_RDONLY | O_DIRECTORY))
   }
 
   /// Opens an entry, and never through a link; what is no file does not make the call wait.
-  ///
-  /// - Returns: a descriptor that the caller closes.
-  func open(_ name: [UInt8], _ flags: CInt, permissions: mode_t = 0) throws(Errno) -> CInt {
-    try name.withCString { (name) throws(Errno) in
+  func open(_ name: [UInt8], _ flags: CInt, permissions: mode_t = 0) throws(Errno) -> Descriptor {
+    let number = try name.withCString { (name) throws(Errno) in
       try Folder.call {
         openat(descriptor, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, permissions)
       }
     }
+    return Descriptor(number)
   }
 
   /// Makes a folder in this one.

@@ -19,7 +19,7 @@ package final class DirectoryReader: StateReader {
   }
 
   /// Where in the archive the next byte is.
-  private struct Position {
+  private struct Position: ~Copyable {
     var walk: DirectoryWalk
     /// A header, or what fills up a block, and how much of it was taken.
     var bytes: [UInt8] = []
@@ -29,10 +29,32 @@ package final class DirectoryReader: StateReader {
   }
 
   /// A file whose content is being read.
-  private struct OpenContent {
-    let found: DirectoryWalk.Found
-    let descriptor: CInt
+  private struct OpenContent: ~Copyable {
+    let entry: PaxEntry
+    let file: Descriptor
     var leftCount: Int
+
+    /// Takes the content's next bytes; 0 where all of it was taken.
+    mutating func read(
+      into memory: UnsafeMutableRawBufferPointer, of walk: DirectoryWalk
+    ) throws(PosternError) -> Int {
+      let room = min(memory.count, leftCount)
+      guard room > 0 else { return 0 }
+      let number = file.number
+      var count = -1
+      // A call that a signal broke off is made again.
+      while count < 0 {
+        count = try walk.reading(entry.names) { () throws(Errno) in
+          let count = Glibc.read(number, memory.baseAddress, room)
+          if count < 0 && errno != EINTR { throw Errno(rawValue: errno) }
+          return count
+        }
+      }
+      // One that is shorter than it was has changed.
+      guard count > 0 else { throw .stateChanged(walk.shown(entry.names)) }
+      leftCount -= count
+      return count
+    }
   }
 
   private let path: String
@@ -53,8 +75,6 @@ package final class DirectoryReader: StateReader {
     condition = try DirectoryReader.condition(of: root, path)
     position = Mutex(Position(walk: try DirectoryWalk(root, path: path)))
   }
-
-  deinit { position.withLock { DirectoryReader.close(&$0) } }
 
   private static func condition(of root: Folder, _ path: String) throws(PosternError) -> Condition {
     var walk = try DirectoryWalk(root, path: path)
@@ -100,17 +120,7 @@ package final class DirectoryReader: StateReader {
       position.takenCount += bytes.count
       return bytes.count
     }
-    guard let file = position.file, file.leftCount > 0 else { return 0 }
-    let room = min(memory.count, file.leftCount)
-    let count = try position.walk.reading(file.found.entry.names) { () throws(Errno) in
-      let count = Glibc.read(file.descriptor, memory.baseAddress, room)
-      if count < 0 && errno != EINTR { throw Errno(rawValue: errno) }
-      return count
-    }
-    // One that is shorter than it was has changed; a call that a signal broke off is made again.
-    guard count != 0 else { throw .stateChanged(position.walk.shown(file.found.entry.names)) }
-    position.file?.leftCount -= max(0, count)
-    return count < 0 ? try takeBytes(&position, into: memory) : count
+    return try position.file?.read(into: memory, of: position.walk) ?? 0
   }
 
   /// Puts what comes next into place: what fills up a file's last block, the next header, or the end.
@@ -119,9 +129,8 @@ package final class DirectoryReader: StateReader {
   private func advance(_ position: inout Position) throws(PosternError) -> Bool {
     position.takenCount = 0
     position.bytes = []
-    if let file = position.file {
-      DirectoryReader.close(&position)
-      position.bytes = [UInt8](repeating: 0, count: file.found.entry.paddingByteCount)
+    if let file = position.file.take() {
+      position.bytes = [UInt8](repeating: 0, count: file.entry.paddingByteCount)
       return true
     }
     guard let found = try position.walk.next() else {
@@ -138,29 +147,19 @@ package final class DirectoryReader: StateReader {
   private func open(
     _ found: DirectoryWalk.Found, _ byteCount: Int, _ walk: DirectoryWalk
   ) throws(PosternError) -> OpenContent {
-    let descriptor = try walk.reading(found.entry.names) { () throws(Errno) in
+    let file = try walk.reading(found.entry.names) { () throws(Errno) in
       try found.folder.open(found.entry.names.last ?? [], O_RDONLY)
     }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == byteCount,
+    guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) == byteCount,
       (status.st_dev, status.st_ino) == (found.status.st_dev, found.status.st_ino)
-    else {
-      Glibc.close(descriptor)
-      throw .stateChanged(walk.shown(found.entry.names))
-    }
-    return OpenContent(found: found, descriptor: descriptor, leftCount: byteCount)
-  }
-
-  private static func close(_ position: inout Position) {
-    if let file = position.file.take() { Glibc.close(file.descriptor) }
+    else { throw .stateChanged(walk.shown(found.entry.names)) }
+    return OpenContent(entry: found.entry, file: file, leftCount: byteCount)
   }
 
   package func rewind() throws(PosternError) -> Bool {
     let walk = try DirectoryWalk(root, path: path)
-    position.withLock { position in
-      DirectoryReader.close(&position)
-      position = Position(walk: walk)
-    }
+    position.withLock { $0 = Position(walk: walk) }
     return true
   }
 

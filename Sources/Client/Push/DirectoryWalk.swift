@@ -135,7 +135,7 @@ struct DirectoryWalk {
   }
 
   /// Says of a failed call whether the directory changed or cannot be read.
-  func reading<Result>(
+  func reading<Result: ~Copyable>(
     _ names: [[UInt8]], _ body: () throws(Errno) -> Result
   ) throws(PosternError) -> Result {
     do throws(Errno) {

@@ -21,7 +21,7 @@ final class FileReader: StateReader {
   }
 
   private let name: String
-  private let file: StateDescriptor
+  private let file: Descriptor
   private let condition: Condition
 
   /// Reads an open file from its first byte on.
@@ -30,7 +30,7 @@ final class FileReader: StateReader {
   ///   - file: the file.
   ///   - name: what messages call it.
   /// - Throws: `push.input` for what has no length, or whose length cannot be known.
-  init(_ file: consuming StateDescriptor, name: String) throws(PosternError) {
+  init(_ file: consuming Descriptor, name: String) throws(PosternError) {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .unreadableState(name, errno) }
     switch status.st_mode & S_IFMT {
@@ -44,7 +44,7 @@ final class FileReader: StateReader {
 
   /// How many bytes a block device has, which its status does not say; it is read from its first byte on afterwards.
   private static func deviceByteCount(
-    _ file: borrowing StateDescriptor, _ name: String
+    _ file: borrowing Descriptor, _ name: String
   ) throws(PosternError) -> Int {
     let byteCount = lseek(file.number, 0, SEEK_END)
     guard byteCount >= 0, lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
@@ -75,19 +75,4 @@ final class FileReader: StateReader {
   }
 
   func cancel() {}
-}
-
-/// A descriptor that is closed with its owner where it was opened for it.
-struct StateDescriptor: ~Copyable, Sendable {
-  let number: Int32
-  private let isOwned: Bool
-
-  init(_ number: Int32, isOwned: Bool) {
-    self.number = number
-    self.isOwned = isOwned
-  }
-
-  deinit {
-    if isOwned { close(number) }
-  }
 }

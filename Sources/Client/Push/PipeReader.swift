@@ -7,11 +7,11 @@ final class PipeReader: StateReader {
   private static let pollMilliseconds: Int32 = 200
 
   private let name: String
-  private let file: StateDescriptor
+  private let file: Descriptor
   private let isCancelled = Atomic(false)
 
   /// Reads what an open pipe, socket or terminal gives.
-  init(_ file: consuming StateDescriptor, name: String) {
+  init(_ file: consuming Descriptor, name: String) {
     self.name = name
     self.file = file
   }

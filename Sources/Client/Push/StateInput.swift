@@ -53,11 +53,10 @@ public final class StateInput: Sendable {
     case .standardInput:
       name = "standard input"
       // Whatever it is, it has no length: who gave it may have read from it before.
-      reader = PipeReader(StateDescriptor(STDIN_FILENO, isOwned: false), name: name)
+      reader = PipeReader(Descriptor(STDIN_FILENO, isOwned: false), name: name)
     case .database(let path):
       name = path
-      let snapshot = try DatabaseSnapshot.take(of: path)
-      reader = try FileReader(StateDescriptor(snapshot, isOwned: true), name: name)
+      reader = try FileReader(DatabaseSnapshot.take(of: path), name: name)
     case .file(let path):
       name = path
       (reader, contentKind) = try StateInput.reader(of: path)
@@ -74,9 +73,9 @@ public final class StateInput: Sendable {
   private static func reader(
     of path: String
   ) throws(PosternError) -> (any StateReader, Capsule.ContentKind) {
-    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .unreadableState(path, errno) }
-    let file = StateDescriptor(descriptor, isOwned: true)
+    let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else { throw .unreadableState(path, errno) }
+    let file = Descriptor(number)
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .unreadableState(path, errno) }
     switch status.st_mode & S_IFMT {

@@ -8,7 +8,7 @@ import SystemPackage
 /// Each entry is made in the open folder that it belongs into, and never over something or through a link. While it is
 /// filled, everything is its owner's alone; files get their permissions when they are whole, and folders when all that
 /// is in them is.
-struct DirectoryWriter {
+struct DirectoryWriter: ~Copyable {
   /// A folder that is being filled.
   private struct Level {
     let folder: Folder
@@ -16,8 +16,8 @@ struct DirectoryWriter {
   }
 
   /// A file that is being filled.
-  private struct OpenContent {
-    let descriptor: CInt
+  private struct OpenContent: ~Copyable {
+    let file: Descriptor
     let entry: PaxEntry
   }
 
@@ -26,7 +26,7 @@ struct DirectoryWriter {
   private var decoder = PaxDecoder()
   /// The directory, and the folders down to the one that was named last.
   private var levels: [Level] = []
-  private var file: OpenContent?
+  private var content: OpenContent?
 
   /// Fills a folder.
   ///
@@ -46,7 +46,7 @@ struct DirectoryWriter {
     while let event = try decoder.next(in: bytes, at: &position) {
       switch event {
       case .entry(let entry): try begin(entry)
-      case .content(let range): try write(UnsafeRawBufferPointer(rebasing: bytes[range]), to: file)
+      case .content(let range): try writeContent(UnsafeRawBufferPointer(rebasing: bytes[range]))
       }
     }
   }
@@ -63,7 +63,7 @@ struct DirectoryWriter {
 
   /// Closes what is open.
   mutating func close() {
-    if let file = file.take() { Glibc.close(file.descriptor) }
+    content = nil
     levels = []
   }
 
@@ -82,10 +82,10 @@ struct DirectoryWriter {
       }
       levels.append(Level(folder: made, permissions: entry.permissions))
     case .file:
-      let descriptor = try writing(entry.names) { () throws(Errno) in
+      let file = try writing(entry.names) { () throws(Errno) in
         try folder.open(name, O_WRONLY | O_CREAT | O_EXCL, permissions: 0o600)
       }
-      file = OpenContent(descriptor: descriptor, entry: entry)
+      content = OpenContent(file: file, entry: entry)
     case .link(let target):
       try writing(entry.names) { () throws(Errno) in try folder.makeLink(name, to: target) }
     }
@@ -93,16 +93,10 @@ struct DirectoryWriter {
 
   /// Gives a file that is whole its permissions.
   private mutating func endFile() throws(PosternError) {
-    guard let file else { return }
-    defer { close(file) }
-    try writing(file.entry.names) { () throws(Errno) in
-      guard fchmod(file.descriptor, mode_t(file.entry.permissions)) == 0 else { throw Errno(rawValue: errno) }
+    guard let content = content.take() else { return }
+    try writing(content.entry.names) { () throws(Errno) in
+      guard fchmod(content.file.number, mode_t(content.entry.permissions)) == 0 else { throw Errno(rawValue: errno) }
     }
-  }
-
-  private mutating func close(_ file: OpenContent) {
-    Glibc.close(file.descriptor)
-    self.file = nil
   }
 
   /// Gives the folders that nothing more comes into their permissions, the innermost first.
@@ -112,20 +106,24 @@ struct DirectoryWriter {
     }
   }
 
-  private func write(_ bytes: UnsafeRawBufferPointer, to file: OpenContent?) throws(PosternError) {
-    guard let file else { preconditionFailure("content follows a file") }
-    var done = 0
-    while done < bytes.count {
-      done += try writing(file.entry.names) { () throws(Errno) in
-        let count = Glibc.write(file.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-        if count < 0 && errno != EINTR { throw Errno(rawValue: errno) }
-        return max(0, count)
+  private borrowing func writeContent(_ bytes: UnsafeRawBufferPointer) throws(PosternError) {
+    switch content {
+    case .none: preconditionFailure("content follows a file")
+    case .some(let content):
+      let number = content.file.number
+      var done = 0
+      while done < bytes.count {
+        done += try writing(content.entry.names) { () throws(Errno) in
+          let count = Glibc.write(number, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+          if count < 0 && errno != EINTR { throw Errno(rawValue: errno) }
+          return max(0, count)
+        }
       }
     }
   }
 
   /// Says of a failed call which entry could not be written.
-  private func writing<Result>(
+  private borrowing func writing<Result: ~Copyable>(
     _ names: [[UInt8]], _ body: () throws(Errno) -> Result
   ) throws(PosternError) -> Result {
     do throws(Errno) {
