@@ -2,7 +2,7 @@ import Glibc
 import Sodium
 import Synchronization
 
-/// A piece of memory that a push or a recovery uses again and again: for state, or for sealed objects.
+/// A piece of memory that a push or a recovery uses again and again: for state, for sealed objects, for a cache's block.
 ///
 /// `@unchecked Sendable`: a buffer has one user at a time. A ``BufferPool`` hands it to one caller, who passes it
 /// on with the value that owns it and touches it no more, until it comes back to the pool.
