@@ -42,5 +42,6 @@ final class PullMeter: Sendable {
         progress.heldByteCount += body.count
       }
     }
+    report(progress)
   }
 }

@@ -15,6 +15,9 @@ public struct HeldGeneration: ~Copyable, Sendable {
   public let charter: Digest
   /// The veil's body.
   public let veilBody: [UInt8]
+  /// Digest of the veil's body, what every epoch of the generation names; taken once, since a large council's veil has
+  /// more than a mebibyte.
+  public let veilDigest: Digest
   /// The veil's commitment.
   public let veilCommit: Digest
   /// What chunk and node keys derive from.
@@ -42,13 +45,11 @@ public struct HeldGeneration: ~Copyable, Sendable {
     self.number = number
     self.charter = charter
     self.veilBody = veilBody
+    veilDigest = SHA256.hash(veilBody)
     self.veilCommit = veilCommit
     self.secret = secret
     self.veilSecret = veilSecret
   }
-
-  /// Digest of the veil's body: what every epoch of the generation names.
-  public var veilDigest: Digest { SHA256.hash(veilBody) }
 }
 
 extension HeldGeneration {
