@@ -32,6 +32,20 @@ public struct TreeBuilder: ~Copyable, Sendable {
     sealer = NodeSealer(secret: secret)
   }
 
+  /// The most nodes that a tree above so many chunks has.
+  public static func nodeCountLimit(chunkCount: Int) -> Int {
+    // Of a level's nodes all but the last have the minimum of children, which sums up to one node for three chunks.
+    chunkCount / (Cut.minimum - 1) + DumpLimits.nodeLevel
+  }
+
+  /// The most bytes that the sealed nodes above so many chunks have together.
+  public static func sealedByteCountLimit(chunkCount: Int) -> Int {
+    let nodeCount = nodeCountLimit(chunkCount: chunkCount)
+    let emptyByteCount = NodeLayout.byteCount(publicCount: 0, childCount: 0)
+    let childByteCount = NodeLayout.byteCount(publicCount: 1, childCount: 1) - emptyByteCount
+    return nodeCount * emptyByteCount + (chunkCount + nodeCount) * childByteCount
+  }
+
   /// Appends the state's next chunk.
   ///
   /// - Parameters:

@@ -84,6 +84,24 @@ import Testing
     }
   }
 
+  /// Where each node of level 1 ends as early as it may, a tree is near its bounds and not beyond them.
+  @Test func noTreeIsBeyondItsBounds() throws {
+    let key = try #require(ObjectKey([UInt8](repeating: 0, count: ObjectKey.byteCount)))
+    for count in Array(0...70) + [1_000, 4_000] {
+      let chunks = try (0..<count).map { number in
+        let chunk = try madeUpChunk(number)
+        return ObjectReference(
+          id: chunk.id, key: key, sealedByteCount: chunk.sealedByteCount, plainByteCount: chunk.plainByteCount)
+      }
+      let (nodes, _) = try build(chunks, under: secret())
+      let byteCount = nodes.reduce(0) { $0 + $1.bytes.count }
+      #expect(nodes.count <= TreeBuilder.nodeCountLimit(chunkCount: count), "\(count) chunks")
+      let limit = TreeBuilder.sealedByteCountLimit(chunkCount: count)
+      #expect(byteCount <= limit, "\(count) chunks")
+      if count == 4_000 { #expect(limit < byteCount / 10 * 11) }
+    }
+  }
+
   @Test func nodesAreOfSixteenOnAverage() throws {
     let chunks = try (0..<40_000).map { try madeUpChunk($0) }
     let (nodes, _) = try build(chunks, under: secret())

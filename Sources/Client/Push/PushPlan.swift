@@ -117,19 +117,17 @@ struct PushPlan: Sendable {
     return try await RenewingPush(terms, over: archive, signedBy: key)
   }
 
-  /// More than envelope, veil and capsule take together.
+  /// More than envelope, veil and capsule count together.
   private static let bodiesByteCount = 4 << 20
 
-  /// The most bytes that a state of this length can become: incompressible chunks, as many as there can be, and
-  /// nodes of four children.
+  /// The most bytes that a state of this length counts against the budget: incompressible chunks, as many as there can
+  /// be, their nodes, and what every object counts beside its bytes.
   private func sealedByteCountLimit(stateByteCount: Int) -> Int {
     let chunker = application.charter.chunker
     let chunkCount = chunker.chunkCountLimit(stateByteCount: stateByteCount)
-    // Above the chunks there is at most one node for three of them, all levels together, and some at the edges.
-    let nodeByteCount = DumpLimits.nodeByteCount / DumpLimits.nodeChildCount * 2
-    let overheadByteCount = Begin.objectOverheadByteCount * 2
+    let objectCount = chunkCount + TreeBuilder.nodeCountLimit(chunkCount: chunkCount)
     return chunker.sealedByteCountLimit(stateByteCount: stateByteCount)
-      + chunkCount * (nodeByteCount + overheadByteCount)
-      + DumpLimits.nodeLevel * DumpLimits.nodeByteCount + PushPlan.bodiesByteCount
+      + TreeBuilder.sealedByteCountLimit(chunkCount: chunkCount)
+      + objectCount * Begin.objectOverheadByteCount + PushPlan.bodiesByteCount
   }
 }

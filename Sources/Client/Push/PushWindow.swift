@@ -8,8 +8,8 @@ import Wire
 /// The sorting is all the hiding of the state's order that a stream allows. A window ends after so many pieces of
 /// state, whatever they shrank to, so that its memory is bounded too.
 struct PushWindow: Sendable {
-  /// How many pieces of state, of a quarter of a mebibyte each, fill a window.
-  static let pieceLimit = 128
+  /// How many pieces of state fill a window.
+  static let pieceLimit = (32 << 20) / DumpSender.pieceByteCount
 
   /// One object and where its bytes lie.
   struct Entry: Sendable {
