@@ -2,7 +2,6 @@ import Bulk
 import Core
 import Dump
 import Packs
-import Synchronization
 import Trust
 
 /// Copies the chunks and nodes of a dump that a folder lacks, with memory that does not grow with the dump.
@@ -206,7 +205,7 @@ struct Gatherer<Origin: Source>: Sendable {
     var wanted = ids.filter { absent.contains($0) }
     let there = ids.filter { !absent.contains($0) }
     if readingHeld, !there.isEmpty {
-      gathered.held = try await read(there, from: folder).filter { $0.isSound && $0.bytes.count == lengths[$0.id] }
+      gathered.held = try await folder.gather(query(there)).filter { $0.isSound && $0.bytes.count == lengths[$0.id] }
       let sound = Set(gathered.held.map(\.id))
       gathered.damaged = there.filter { !sound.contains($0) }
       wanted += gathered.damaged
@@ -218,41 +217,22 @@ struct Gatherer<Origin: Source>: Sendable {
     return gathered
   }
 
-  /// Fetches objects, each of which has to come once and to be what was asked for.
+  /// Fetches objects, each of which has to be what was asked for.
   private func fetch(_ ids: [Digest], _ lengths: [Digest: Int]) async throws -> [SourceObject] {
     guard !ids.isEmpty else { return [] }
-    let objects = try await read(ids, from: source)
-    var owed = Set(ids)
+    let objects = try await source.gatherAll(query(ids))
     for object in objects {
-      guard owed.remove(object.id) != nil else {
-        throw PosternError(
-          .sourceUnasked, "The source sent the object \(object.id) unasked, or twice.", advice: "Use another source.")
-      }
       guard object.bytes.count == lengths[object.id], object.isSound else {
         throw PosternError(
           .sourceMismatch, "What the source sent is not \(object.id), or has another length than the dump's tree says.",
           advice: "The source's copy is damaged or forged; ask another one.")
       }
     }
-    if let id = owed.first { throw PosternError.absentObject(id) }
     return objects
   }
 
-  private func read(_ ids: [Digest], from source: some Source) async throws -> [SourceObject] {
-    let query = try ObjectQuery(app: app, generation: generation, ids: ids)
-    let objects = Mutex<[SourceObject]>([])
-    let limit = ids.count
-    try await source.objects(query) { batch in
-      let count = objects.withLock { objects in
-        objects += batch
-        return objects.count
-      }
-      guard count <= limit else {
-        throw PosternError(
-          .sourceUnasked, "The source sent more objects than it was asked for.", advice: "Use another source.")
-      }
-    }
-    return objects.withLock { $0 }
+  private func query(_ ids: [Digest]) throws(PosternError) -> ObjectQuery {
+    try ObjectQuery(app: app, generation: generation, ids: ids)
   }
 }
 

@@ -1,6 +1,5 @@
 import Core
 import Dump
-import Synchronization
 import Trust
 
 /// Fetches a dump, opens it on all cores and writes the state, with memory that does not grow with the state.
@@ -17,7 +16,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   /// What a task came back with.
   private enum Event: Sendable {
-    case nodes([SourceObject], requestCount: Int)
+    case nodes([SourceObject])
     case span(StateSpan, PieceBuffer)
   }
 
@@ -91,15 +90,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     let (source, opening) = (source, opening)
     tasks.addTask {
       let query = try ObjectQuery(app: opening.app, generation: opening.generation, ids: requests.map(\.id))
-      let nodes = Mutex<[SourceObject]>([])
-      try await source.objects(query) { batch in
-        let count = nodes.withLock { nodes in
-          nodes += batch
-          return nodes.count
-        }
-        guard count <= requests.count else { throw PosternError.unaskedNodes }
-      }
-      return .nodes(nodes.withLock { $0 }, requestCount: requests.count)
+      return .nodes(try await source.gatherAll(query))
     }
   }
 
@@ -126,14 +117,12 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   private mutating func handle(_ event: Event) async throws {
     switch event {
-    case .nodes(let nodes, let requestCount):
+    case .nodes(let nodes):
       isFetchingNodes = false
       for node in nodes {
         try walk.supply(node.bytes, id: node.id)
         progress.fetchedByteCount += node.bytes.count
       }
-      // Each that was supplied had been asked for, so none is missing where the counts agree.
-      guard nodes.count == requestCount else { throw PosternError.absentNodes }
     case .span(let span, let buffer):
       unfinished.remove(span.number)
       progress.fetchedByteCount += span.sealedByteCount
@@ -161,8 +150,4 @@ extension PosternError {
   fileprivate static let absentNodes = PosternError(
     .sourceAbsent, "The source does not have nodes that the dump needs.",
     advice: "Ask another archive or mirror for this epoch.")
-
-  /// A source that sends more nodes than it was asked for.
-  fileprivate static let unaskedNodes = PosternError(
-    .sourceUnasked, "The source sent nodes unasked, or twice.", advice: "Use another source.")
 }

@@ -45,8 +45,7 @@ struct StateSpan: Sendable {
     try await source.objects(query) { batch in
       for object in batch {
         guard let places = owed.withLock({ $0.removeValue(forKey: object.id) }) else {
-          throw PosternError(
-            .sourceUnasked, "The source sent the object \(object.id) unasked, or twice.", advice: "Use another source.")
+          throw PosternError.unaskedObject(object.id)
         }
         try openers.withWorker { opener in
           try object.bytes.withUnsafeBytes { bytes in
@@ -69,14 +68,5 @@ struct StateSpan: Sendable {
     try await withTaskExecutorPreference(writers) {
       try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[bufferRange]), at: offset)
     }
-  }
-}
-
-extension PosternError {
-  /// An object that a dump needs and a source does not have.
-  static func absentObject(_ id: Digest) -> PosternError {
-    PosternError(
-      .sourceAbsent, "The source does not have the object \(id), which the dump needs.",
-      advice: "Ask another archive or mirror for this epoch.")
   }
 }
