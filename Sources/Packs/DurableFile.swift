@@ -148,11 +148,16 @@ public enum DurableFile {
     }
   }
 
-  /// The folder and the last part of a path.
-  static func split(_ path: String) -> (folder: String, name: String) {
-    let trimmed = path.count > 1 && path.hasSuffix("/") ? path.dropLast() : path[...]
-    guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
-    let folder = slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
-    return (folder, String(trimmed[trimmed.index(after: slash)...]))
+  /// The folder and the last part of a path, slashes behind it left out: `.` where the path names no folder, and no name
+  /// where it is nothing but slashes.
+  package static func split(_ path: String) -> (folder: String, name: String) {
+    // Bytes and not characters: a slash with an accent behind it is another character.
+    let bytes = path.utf8
+    let slash = UInt8(ascii: "/")
+    guard let last = bytes.lastIndex(where: { $0 != slash }) else { return (path.isEmpty ? "." : "/", "") }
+    let end = bytes.index(after: last)
+    guard let cut = bytes[..<end].lastIndex(of: slash) else { return (".", String(path[..<end])) }
+    let folder = cut == bytes.startIndex ? "/" : String(path[..<cut])
+    return (folder, String(path[bytes.index(after: cut)..<end]))
   }
 }

@@ -77,6 +77,16 @@ import Testing
     #expect(refusal == nil)
   }
 
+  @Test(arguments: [
+    ("file", ".", "file"), ("a/file", "a", "file"), ("/file", "/", "file"), ("//a//b//", "//a/", "b"),
+    ("//a", "/", "a"), ("a/", ".", "a"), ("/", "/", ""), ("//", "/", ""), ("", ".", ""), ("./file", ".", "file"),
+    ("a/\u{301}b", "a", "\u{301}b"), ("ä/ö", "ä", "ö"),
+  ])
+  func aPathIsAFolderAndAName(path: String, folder: String, name: String) {
+    let parts = DurableFile.split(path)
+    #expect(Array(parts.folder.utf8) == Array(folder.utf8) && Array(parts.name.utf8) == Array(name.utf8))
+  }
+
   @Test func aLockKeepsEveryOtherOpenFileOut() throws {
     let folder = TemporaryFolder()
     let first = try OpenFile("\(folder.path)/lock", .lock)

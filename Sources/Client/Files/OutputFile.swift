@@ -1,7 +1,6 @@
 public import Core
 import Glibc
 import Packs
-import SystemPackage
 
 /// Writes files that anyone may read: charters, requests, receipts.
 public enum OutputFile {
@@ -21,8 +20,7 @@ public enum OutputFile {
   ///
   /// - Throws: `storage.missing`, naming the folder.
   public static func requireFolder(of path: String) throws(PosternError) {
-    let parent = FilePath(path).removingLastComponent()
-    let folder = parent.isEmpty ? FilePath(".") : parent
+    let folder = DurableFile.split(path).folder
     // “NAME/.” leads to a folder and to nothing else.
     guard access("\(folder)/.", F_OK) == 0 || ![ENOENT, ENOTDIR].contains(errno) else {
       throw PosternError(

@@ -1,7 +1,6 @@
 package import Core
 import Glibc
 import Packs
-import Sodium
 import Synchronization
 import SystemPackage
 
@@ -10,11 +9,9 @@ import SystemPackage
 /// It is filled under another name, `.NAME.RANDOM.part`, of mode 0700, and gets its own once it is whole and on the disk.
 /// Unless that happens nothing stays, but for what a process leaves that is killed: no later recovery touches that, since
 /// it cannot tell it from the directory of one that is under way.
-package final class DirectoryOutput: Sendable {
-  private let path: String
-  private let name: [UInt8]
-  private let temporaryName: [UInt8]
-  private let parent: (folder: Folder, path: String)
+package final class DirectoryOutput: OrderedOutput {
+  private let place: OutputPlace
+  private let parent: Folder
   private let writer: Mutex<DirectoryWriter>
   /// Whether the directory has its name, or is removed.
   private let isSettled = Atomic(false)
@@ -23,45 +20,31 @@ package final class DirectoryOutput: Sendable {
   ///
   /// - Parameters:
   ///   - path: the directory.
-  ///   - requireRoom: looks whether the folder that it is to be in has room.
-  /// - Throws: `recover.exists`, `recover.output`, `storage.full`; what `requireRoom` throws.
-  package init(_ path: String, requireRoom: (String) throws(PosternError) -> Void) throws(PosternError) {
-    let parts = DirectoryOutput.split(path)
-    guard !parts.name.isEmpty, parts.name != [.dot], parts.name != [.dot, .dot] else { throw .noOutputName(path) }
-    let temporaryName = [.dot] + parts.name + Array(".\(randomBytes(8).hex).part".utf8)
-    let folder = try DirectoryOutput.writing(parts.parent) { () throws(Errno) in try Folder(parts.parent) }
-    try DirectoryOutput.requireFree(parts.name, in: folder, path)
-    try requireRoom(parts.parent)
+  ///   - byteCount: how long its archive is.
+  /// - Throws: `recover.exists`, `recover.output`, `recover.no-room`, `storage.full`.
+  package init(_ path: String, byteCount: Int) throws(PosternError) {
+    let place = try OutputPlace(path)
+    let parent = try DirectoryOutput.writing(place.folder) { () throws(Errno) in try Folder(place.folder) }
+    try DirectoryOutput.requireFree(Array(place.name.utf8), in: parent, path)
+    try place.requireRoom(for: byteCount)
     let made = try DirectoryOutput.writing(path) { () throws(Errno) in
-      try folder.makeFolder(temporaryName, permissions: 0o700)
-      return try folder.folder(temporaryName)
+      let temporaryName = Array(place.temporaryName.utf8)
+      try parent.makeFolder(temporaryName, permissions: 0o700)
+      return try parent.folder(temporaryName)
     }
-    self.path = path
-    name = parts.name
-    self.temporaryName = temporaryName
-    parent = (folder, parts.parent)
+    self.place = place
+    self.parent = parent
     writer = Mutex(DirectoryWriter(into: made, path: path))
   }
 
   deinit { discard() }
 
   /// Removes what there is of a directory that has not got its name; nobody may be writing.
-  ///
-  /// Whoever waits for the end of a recovery calls it: the last one to let go of this value may be a thread that the
-  /// end of the process does not wait for.
-  func discard() {
+  package func discard() {
     writer.withLock { writer in
       writer.close()
-      if !isSettled.exchange(true, ordering: .relaxed) { parent.folder.removeAll(temporaryName) }
+      if !isSettled.exchange(true, ordering: .relaxed) { parent.removeAll(Array(place.temporaryName.utf8)) }
     }
-  }
-
-  /// A path's last name, and the folder that it is in.
-  private static func split(_ path: String) -> (parent: String, name: [UInt8]) {
-    let bytes = Array(path.utf8)
-    let end = bytes.lastIndex { $0 != .slash }.map { $0 + 1 } ?? 0
-    guard let slash = bytes[..<end].lastIndex(of: .slash) else { return (".", Array(bytes[..<end])) }
-    return (String(decoding: bytes[...slash], as: UTF8.self), Array(bytes[(slash + 1)..<end]))
   }
 
   /// Refuses a name that is taken by more than an empty folder.
@@ -94,18 +77,16 @@ package final class DirectoryOutput: Sendable {
   /// - Throws: `directory.end`, `recover.*`, `storage.*`; nothing is left then.
   package func commit() throws(PosternError) {
     try writer.withLock { (writer) throws(PosternError) in try writer.finish() }
-    let result = temporaryName.withCString { from in
-      name.withCString { renameat(parent.folder.descriptor, from, parent.folder.descriptor, $0) == 0 ? 0 : errno }
-    }
-    switch result {
+    let isNamed = renameat(parent.descriptor, place.temporaryName, parent.descriptor, place.name) == 0
+    switch isNamed ? 0 : errno {
     case 0: isSettled.store(true, ordering: .relaxed)
-    case EEXIST, ENOTEMPTY, ENOTDIR: throw .outputExists(path)
-    case let number: throw .unnameableOutput(path, number)
+    case EEXIST, ENOTEMPTY, ENOTDIR: throw .outputExists(place.path)
+    case let number: throw .unnameableOutput(place.path, number)
     }
     do throws(PosternError) {
-      try DurableFile.syncFolder(parent.path)
+      try DurableFile.syncFolder(place.folder)
     } catch {
-      parent.folder.removeAll(name)
+      parent.removeAll(Array(place.name.utf8))
       throw error
     }
   }

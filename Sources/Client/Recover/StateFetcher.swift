@@ -1,5 +1,6 @@
 import Core
 import Dump
+import Packs
 import Trust
 
 /// Fetches a dump, opens it on all cores and writes the state, with memory that does not grow with the state.
@@ -31,7 +32,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private let start = ContinuousClock.now
 
   private var walk: TreeWalk
-  private var output: StateOutput
+  private let output: StateOutput
   private var progress = RecoverProgress()
   private var isFetchingNodes = false
   private var spanCount = 0
@@ -39,12 +40,12 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private var unfinished: Set<Int> = []
   private var nextSpan = 0
   private var nextWritten = 0
-  /// Spans that standard output cannot take yet.
+  /// Spans whose turn has not come, where the output takes them in order.
   private var early: [Int: (StateSpan, PieceBuffer)] = [:]
 
   init(
     root: ObjectReference, chunker: ChunkerParameters, app: Digest, generation: UInt64, from source: Origin,
-    to output: consuming StateOutput, for successor: Successor?,
+    to output: StateOutput, for successor: Successor?,
     report: @escaping @Sendable (RecoverProgress) -> Void
   ) {
     opening = (app, generation)
@@ -57,6 +58,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.output = output
     progress.totalByteCount = root.plainByteCount
   }
+
+  deinit { output.discard() }
 
   /// Fetches, opens and writes everything, and gives the output its name.
   ///
@@ -72,13 +75,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       }
     }
     guard fetcher.walk.isFinished else { throw PosternError.absentNodes }
-    let progress = fetcher.progress
-    try fetcher.finish()
-    return progress
-  }
-
-  private consuming func finish() throws(PosternError) {
-    try output.commit()
+    try fetcher.output.commit()
+    return fetcher.progress
   }
 
   /// Asks for the nodes that the walk wants next, one question at a time.
@@ -104,7 +102,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       spanCount += 1
       unfinished.insert(span.number)
       let (source, opening, openers, buffer) = (source, opening, openers, buffers.take())
-      let (file, writers, successor) = (output.file, writers, successor)
+      let (file, writers, successor) = (file, writers, successor)
       tasks.addTask {
         try await span.fetch(
           app: opening.app, generation: opening.generation, from: source, with: openers, into: buffer)
@@ -126,12 +124,23 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     case .span(let span, let buffer):
       unfinished.remove(span.number)
       progress.fetchedByteCount += span.sealedByteCount
-      guard output.file == nil else { return isWritten(span, buffer) }
-      early[span.number] = (span, buffer)
-      while let (span, buffer) = early.removeValue(forKey: nextWritten) {
-        try await output.writeNext(buffer, span.bufferRange)
-        isWritten(span, buffer)
+      switch output {
+      case .file: isWritten(span, buffer)
+      case .ordered(let output):
+        early[span.number] = (span, buffer)
+        while let (span, buffer) = early.removeValue(forKey: nextWritten) {
+          try await output.writeNext(buffer, span.bufferRange)
+          isWritten(span, buffer)
+        }
       }
+    }
+  }
+
+  /// Where a span's task writes it; nil where spans have to wait for their turn.
+  private var file: DirectFile? {
+    switch output {
+    case .file(let output): output.file
+    case .ordered: nil
     }
   }
 

@@ -46,10 +46,9 @@ enum StateFiles {
     do throws(PosternError) {
       try DurableFile.makeFolder(path, permissions: folderPermissions)
     } catch {
-      guard error.code == .storageMissing, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
-        throw error
-      }
-      try makeFolder(String(path[..<slash]))
+      let parent = DurableFile.split(path).folder
+      guard error.code == .storageMissing, parent != ".", parent != "/" else { throw error }
+      try makeFolder(parent)
       try DurableFile.makeFolder(path, permissions: folderPermissions)
     }
   }

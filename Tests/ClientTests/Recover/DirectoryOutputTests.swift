@@ -25,7 +25,7 @@ import Testing
 
   /// Unpacks an archive that comes in pieces of a length.
   private func unpack(_ archive: [UInt8], to path: String, pieceByteCount: Int = 700) throws(PosternError) {
-    let output = try DirectoryOutput(path) { (_) throws(PosternError) in }
+    let output = try DirectoryOutput(path, byteCount: archive.count)
     var rest = archive[...]
     while !rest.isEmpty {
       let piece = Array(rest.prefix(pieceByteCount))
@@ -121,7 +121,7 @@ import Testing
       ("late", { (path: String) in mkdir(path, 0o700) + mkdir(path + "/inner", 0o700) }),
       ("later", { (path: String) in symlink("empty", path) }),
     ] {
-      var output: DirectoryOutput? = try DirectoryOutput(folder.path(name)) { (_) throws(PosternError) in }
+      var output: DirectoryOutput? = try DirectoryOutput(folder.path(name), byteCount: 0)
       try bytes.withUnsafeBytes { try output?.write($0) }
       #expect(make(folder.path(name)) == 0)
       #expect(refusal { try output?.commit() }?.code == .recoverExists, "\(name)")

@@ -1,0 +1,38 @@
+import Core
+import Glibc
+import Packs
+import Sodium
+
+/// Where a recovery makes a file or a directory: in which folder, and under which name until it is whole.
+struct OutputPlace: Sendable {
+  /// The path, as it was given.
+  let path: String
+  /// The folder that it is to be in; `.` where the path names none.
+  let folder: String
+  /// Its name there.
+  let name: String
+  /// A name beside it that no other recovery has.
+  let temporaryName: String
+
+  /// A place that a path names.
+  ///
+  /// - Throws: `recover.output` where the path ends in no name of its own.
+  init(_ path: String) throws(PosternError) {
+    (folder, name) = DurableFile.split(path)
+    guard !name.isEmpty, name != ".", name != ".." else { throw .noOutputName(path) }
+    self.path = path
+    temporaryName = ".\(name).\(randomBytes(8).hex).part"
+  }
+
+  /// Says that the folder's file system has room for a state, as far as it tells: a small dump may be of a state that
+  /// fills any disk.
+  ///
+  /// - Throws: `recover.no-room`.
+  func requireRoom(for byteCount: Int) throws(PosternError) {
+    var status = statvfs()
+    // One that cannot be asked, or counts no blocks, is left to say so when it is full.
+    guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return }
+    let (free, isTooLarge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    guard isTooLarge || free >= UInt64(byteCount) else { throw .noRoom(path, free: free, needed: byteCount) }
+  }
+}
