@@ -38,6 +38,10 @@ int clinux_reopen_direct(int descriptor) {
   return direct >= 0 ? direct : -errno;
 }
 
+void clinux_start_writeback(int descriptor, long long offset, long long byte_count) {
+  (void)sync_file_range(descriptor, offset, byte_count, SYNC_FILE_RANGE_WRITE);
+}
+
 int clinux_sync_file_system(int descriptor) {
   return syncfs(descriptor) == 0 ? 0 : errno;
 }

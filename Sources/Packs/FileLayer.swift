@@ -19,6 +19,9 @@ public protocol FileLayer: Sendable {
   func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileFailure) -> Int
   /// Cuts a file.
   func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure)
+  /// Starts writing a range to the disk without waiting, so that ``syncData(_:)`` finds little left to do; which tells of
+  /// whatever fails.
+  func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int)
   /// Makes content and length durable (fdatasync).
   func syncData(_ descriptor: CInt) throws(FileFailure)
   /// Makes a folder's names durable (fsync).

@@ -147,6 +147,11 @@ public struct OpenFile: ~Copyable, Sendable {
     try naming { () throws(FileFailure) in try files.truncate(descriptor, to: length) }
   }
 
+  /// Starts writing a range to the disk without waiting: nothing is durable by that, but the sync to come is short.
+  borrowing func startWriteback(at offset: UInt64, count: Int) {
+    files.startWriteback(descriptor, at: offset, count: count)
+  }
+
   /// Makes the file's content and length durable; its name is durable once its folder is synced.
   ///
   /// - Throws: `storage.sync-failed`: what was written is lost or not, nobody can tell, and the process has

@@ -223,6 +223,10 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   private mutating func flush() throws(PosternError) {
     guard pendingByteCount > 0 else { return }
     try file.write(UnsafeRawBufferPointer(rebasing: block[..<pendingByteCount]), at: writtenByteCount)
+    // A sync comes every few dozen blocks, and whoever pushes waits for it: by then most of them are on the disk.
+    if pendingByteCount == PackWriter.blockByteCount {
+      file.startWriteback(at: writtenByteCount, count: pendingByteCount)
+    }
     writtenByteCount += UInt64(pendingByteCount)
     pendingByteCount = 0
   }

@@ -57,6 +57,11 @@ public struct SystemFiles: FileLayer {
     _ = try retry(.truncate) { ftruncate(descriptor, off_t(length)) }
   }
 
+  /// sync_file_range(2).
+  public func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int) {
+    clinux_start_writeback(descriptor, Int64(offset), Int64(count))
+  }
+
   /// fdatasync(2).
   public func syncData(_ descriptor: CInt) throws(FileFailure) {
     _ = try retry(.syncData) { fdatasync(descriptor) }

@@ -123,6 +123,10 @@ final class FaultyFiles: FileLayer {
     try system.truncate(descriptor, to: length)
   }
 
+  func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int) {
+    system.startWriteback(descriptor, at: offset, count: count)
+  }
+
   func syncData(_ descriptor: CInt) throws(FileFailure) {
     try count(.syncData)
     try system.syncData(descriptor)

@@ -35,6 +35,10 @@ int clinux_name(int descriptor, const char *path);
 /// Returns the descriptor, or the error number with its sign turned: EINVAL where the file system has no such writes.
 int clinux_reopen_direct(int descriptor);
 
+/// Starts writing a range of a file to its disk without waiting for it (sync_file_range), so that a sync to come finds
+/// little left to do. It promises nothing: an error is told by that sync.
+void clinux_start_writeback(int descriptor, long long offset, long long byte_count);
+
 /// Makes everything durable that the file system of an open file was given (syncfs).
 ///
 /// Returns 0, or the error number, which is also that of a write that failed since the file was opened.
