@@ -81,6 +81,7 @@ public struct ObjectReader: ~Copyable {
   ) throws(PosternError) {
     var done = 0
     var position = 0
+    var opened: (number: UInt64, pack: OpenedPack)?
     while position < locations.count {
       let first = locations[position]
       var end = first.entry.end
@@ -93,8 +94,10 @@ public struct ObjectReader: ~Copyable {
       }
       let byteCount = Int(end - first.entry.offset)
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + byteCount])
-      let pack = try finder.open(first.pack, names[first.pack], of: space)
-      try pack.file.read(offset: first.entry.offset, into: target)
+      if opened?.number != first.pack {
+        opened = (first.pack, try finder.open(first.pack, names[first.pack], of: space))
+      }
+      try opened?.pack.file.read(offset: first.entry.offset, into: target)
       done += byteCount
     }
   }

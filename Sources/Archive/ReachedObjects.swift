@@ -1,3 +1,5 @@
+import Core
+
 /// Where an object that a push brought lies: no two objects have the same place.
 package struct ObjectPlace: Hashable, Sendable {
   /// The pack's number.
@@ -70,7 +72,7 @@ private struct OffsetSet: Sendable {
     switch pages[page] {
     case nil: return false
     case .few(let slots):
-      let position = slots.position(of: slot)
+      let position = slots.position { $0 < slot }
       return position < slots.count && slots[position] == slot
     case .many(let words): return words[Int(slot) / 64] >> UInt64(slot % 64) & 1 == 1
     }
@@ -88,7 +90,7 @@ private struct OffsetSet: Sendable {
     case .few(var slots):
       // Let go in the page, so that the list is changed where it is.
       page = .few([])
-      let position = slots.position(of: slot)
+      let position = slots.position { $0 < slot }
       let isFresh = position == slots.count || slots[position] != slot
       if isFresh { slots.insert(slot, at: position) }
       page = slots.count <= listLimit ? .few(slots) : .many(bits(slots))
@@ -107,17 +109,5 @@ private struct OffsetSet: Sendable {
     var words = [UInt64](repeating: 0, count: (Int(UInt16.max) + 1) / 64)
     for slot in slots { words[Int(slot) / 64] |= UInt64(1) << UInt64(slot % 64) }
     return words
-  }
-}
-
-extension [UInt16] {
-  /// Where a value is in a sorted list, or belongs.
-  fileprivate func position(of value: UInt16) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle] < value { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 }

@@ -36,19 +36,26 @@ public struct ByteReader: Sendable {
   /// The next big-endian unsigned integer.
   ///
   /// - Throws: ``ByteReader/Failure/truncated`` when too few bytes are left.
+  @inlinable
   public mutating func read<Value: FixedWidthInteger & UnsignedInteger>(
     _ type: Value.Type = Value.self
   ) throws(Failure) -> Value {
-    let slice = try read(MemoryLayout<Value>.size)
-    return slice.reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) }
+    Value(truncatingIfNeeded: try readNumber(MemoryLayout<Value>.size))
+  }
+
+  /// The next big-endian unsigned integer of at most eight bytes: one function for all widths, since nodes and batches have
+  /// thousands of numbers.
+  @usableFromInline
+  mutating func readNumber(_ byteCount: Int) throws(Failure) -> UInt64 {
+    precondition(byteCount <= MemoryLayout<UInt64>.size)
+    return try read(byteCount).reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   /// The next thirty-two bytes as a digest.
   ///
   /// - Throws: ``ByteReader/Failure/truncated`` when too few bytes are left.
   public mutating func readDigest() throws(Failure) -> Digest {
-    guard let digest = Digest(try read(Digest.byteCount)) else { throw .truncated }
-    return digest
+    try read(Digest.byteCount).withUnsafeBytes { Digest($0.bytes) }
   }
 
   /// The next `str(s)`: a `u16` length, then that many bytes of valid UTF-8.

@@ -164,18 +164,6 @@ public final class RunFile: Sendable {
   }
 }
 
-extension Array {
-  /// How many elements of a sorted array come before a place: those that `isBefore` says so of.
-  func position(_ isBefore: (Element) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if isBefore(self[middle]) { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}
-
 extension [RunEntry] {
   /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:isSeen:_:)``.
   public func find(

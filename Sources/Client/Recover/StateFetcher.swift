@@ -18,7 +18,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   /// What a task came back with.
   private enum Event: Sendable {
     case nodes([SourceObject])
-    case span(StateSpan, PieceBuffer)
+    case span(StateSpan, PieceBuffer, sealedByteCount: Int)
   }
 
   private let opening: (app: Digest, generation: UInt64)
@@ -104,11 +104,11 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       let (source, opening, openers, buffer) = (source, opening, openers, buffers.take())
       let (file, writers, successor) = (file, writers, successor)
       tasks.addTask {
-        try await span.fetch(
+        let sealedByteCount = try await span.fetch(
           app: opening.app, generation: opening.generation, from: source, with: openers, into: buffer)
         successor?.learn(span, in: buffer)
         if let file { try await span.write(buffer, to: file, on: writers) }
-        return .span(span, buffer)
+        return .span(span, buffer, sealedByteCount: sealedByteCount)
       }
     }
   }
@@ -121,9 +121,9 @@ struct StateFetcher<Origin: Source>: ~Copyable {
         try walk.supply(node.bytes, id: node.id)
         progress.fetchedByteCount += node.bytes.count
       }
-    case .span(let span, let buffer):
+    case .span(let span, let buffer, let sealedByteCount):
       unfinished.remove(span.number)
-      progress.fetchedByteCount += span.sealedByteCount
+      progress.fetchedByteCount += sealedByteCount
       switch output {
       case .file: isWritten(span, buffer)
       case .ordered(let output):

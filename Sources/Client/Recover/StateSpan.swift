@@ -26,25 +26,23 @@ struct StateSpan: Sendable {
   }
   /// How long such a buffer has to be.
   static let bufferByteCount = byteCount + DirectFile.alignment
-  /// How many bytes are fetched for it.
-  var sealedByteCount: Int {
-    var seen: Set<Digest> = []
-    return chunks.reduce(0) { seen.insert($1.reference.id).inserted ? $0 + $1.reference.sealedByteCount : $0 }
-  }
-
   /// Fetches the chunks and opens them into a buffer's ``bufferRange`` as they come, each checked against its id.
   ///
+  /// They are asked for by rising id, as packs have them where they were pushed together, so that a disk is read in one
+  /// direction.
+  ///
+  /// - Returns: how many sealed bytes came.
   /// - Throws: `source.*`, `dump.*`; what the source throws.
   func fetch(
     app: Digest, generation: UInt64, from source: some Source, with openers: WorkerPool<ChunkOpener>,
     into buffer: PieceBuffer
-  ) async throws {
-    let owed = Mutex(Dictionary(grouping: chunks, by: \.reference.id))
-    let query = try ObjectQuery(app: app, generation: generation, ids: Array(owed.withLock { $0.keys }))
+  ) async throws -> Int {
+    let owed = Mutex(OwedChunks(chunks))
+    let query = try ObjectQuery(app: app, generation: generation, ids: owed.withLock { $0.ids })
     let start = offset - bufferRange.lowerBound
     try await source.objects(query) { batch in
       for object in batch {
-        guard let places = owed.withLock({ $0.removeValue(forKey: object.id) }) else {
+        guard let places = owed.withLock({ $0.take(object.id) }) else {
           throw PosternError.unaskedObject(object.id)
         }
         try openers.withWorker { opener in
@@ -58,7 +56,9 @@ struct StateSpan: Sendable {
         }
       }
     }
-    if let id = owed.withLock({ $0.keys.first }) { throw PosternError.absentObject(id) }
+    let (absent, byteCount) = owed.withLock { ($0.first, $0.takenByteCount) }
+    if let absent { throw PosternError.absentObject(absent) }
+    return byteCount
   }
 
   /// Writes what ``fetch(app:generation:from:with:into:)`` opened, on threads that may wait for the disk.
@@ -68,5 +68,44 @@ struct StateSpan: Sendable {
     try await withTaskExecutorPreference(writers) {
       try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[bufferRange]), at: offset)
     }
+  }
+}
+
+/// The chunks of a span that have yet to come, by their ids.
+private struct OwedChunks: Sendable {
+  /// The ids that were asked for: rising, each once.
+  let ids: [Digest]
+  /// Sealed bytes of what has come.
+  private(set) var takenByteCount = 0
+
+  /// The chunks, by rising id; those that repeat stand side by side.
+  private let chunks: [TreeWalk.PlacedChunk]
+  /// Where in `chunks` those of each id begin, and where the last end.
+  private let starts: [Int]
+  private var isOwed: [Bool]
+  /// The id behind the one that came last: a source mostly answers in the order asked.
+  private var next = 0
+
+  init(_ span: [TreeWalk.PlacedChunk]) {
+    let chunks = span.sorted { $0.reference.id < $1.reference.id }
+    let starts = chunks.indices.filter { $0 == 0 || chunks[$0 - 1].reference.id != chunks[$0].reference.id }
+    ids = starts.map { chunks[$0].reference.id }
+    isOwed = Array(repeating: true, count: ids.count)
+    self.chunks = chunks
+    self.starts = starts + [chunks.count]
+  }
+
+  /// An id that has not come; nil when all have.
+  var first: Digest? { isOwed.firstIndex(of: true).map { ids[$0] } }
+
+  /// The places of an object that has come; nil for one that is not owed.
+  mutating func take(_ id: Digest) -> ArraySlice<TreeWalk.PlacedChunk>? {
+    let position = next < ids.count && ids[next] == id ? next : ids.position { $0 < id }
+    guard position < ids.count, ids[position] == id, isOwed[position] else { return nil }
+    isOwed[position] = false
+    next = position + 1
+    let places = chunks[starts[position]..<starts[position + 1]]
+    takenByteCount += places.first?.reference.sealedByteCount ?? 0
+    return places
   }
 }
