@@ -67,6 +67,8 @@ extension ArchiveConnection: Source {
       request.ids = Data(joining: owed)
       try await client.getObjects(request) { batches in
         for try await batch in batches {
+          // Otherwise a server could go on for ever with nothing.
+          guard !batch.objects.isEmpty else { throw PosternError.emptyBatch }
           let objects = batch.sourceObjects
           try await receive(objects)
           received.withLock { $0.formUnion(objects.lazy.map(\.id)) }
@@ -74,6 +76,12 @@ extension ArchiveConnection: Source {
       }
     }
   }
+}
+
+extension PosternError {
+  /// An answer that does not get on.
+  fileprivate static let emptyBatch = PosternError(
+    .sourceUnasked, "The archive sent a batch without objects, which nobody asked for.", advice: "Use another archive.")
 }
 
 extension ObjectBatch {

@@ -194,13 +194,13 @@ struct Gatherer<Origin: Source>: Sendable {
   /// Gets objects.
   ///
   /// - Parameters:
-  ///   - named: the objects, none twice.
+  ///   - named: the objects; one that a tree names in several places may stand here as often.
   ///   - readingHeld: whether those that the folder has are read, and hashed.
   /// - Throws: `source.absent`, `source.unasked`, `source.mismatch`, `dump.object-length`; what source and folder throw.
   func gather(_ named: [DumpCopier<Origin>.Named], readingHeld: Bool) async throws -> Gathered {
     var gathered = Gathered()
-    let lengths = Dictionary(uniqueKeysWithValues: named.map { ($0.id, $0.byteCount) })
-    let ids = named.map(\.id)
+    var lengths: [Digest: Int] = [:]
+    let ids = named.filter { lengths.updateValue($0.byteCount, forKey: $0.id) == nil }.map(\.id)
     let absent = Set(try await folder.absent(ids, app: app, generation: generation))
     var wanted = ids.filter { absent.contains($0) }
     let there = ids.filter { !absent.contains($0) }
