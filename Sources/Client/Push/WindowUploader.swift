@@ -6,7 +6,7 @@ import Wire
 /// Sends windows of sealed objects: asks which ones the archive lacks, and uploads those.
 struct WindowUploader: Sendable {
   /// Bytes of objects in one message, unless one object alone is longer.
-  static let messageByteCount = 256 << 10
+  static let messageByteCount = 512 << 10
   let archive: ArchiveConnection
   let push: RenewingPush
   let meter: PushMeter
