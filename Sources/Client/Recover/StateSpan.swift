@@ -41,11 +41,11 @@ struct StateSpan: Sendable {
     let query = try ObjectQuery(app: app, generation: generation, ids: owed.withLock { $0.ids })
     let start = offset - bufferRange.lowerBound
     try await source.objects(query) { batch in
-      for object in batch {
-        guard let places = owed.withLock({ $0.take(object.id) }) else {
-          throw PosternError.unaskedObject(object.id)
-        }
-        try openers.withWorker { opener in
+      try openers.withWorker { opener in
+        for object in batch {
+          guard let places = owed.withLock({ $0.take(object.id) }) else {
+            throw PosternError.unaskedObject(object.id)
+          }
           try object.bytes.withUnsafeBytes { bytes in
             for place in places {
               let range = place.plainOffset - start..<place.plainRange.upperBound - start
