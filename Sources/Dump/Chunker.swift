@@ -38,4 +38,22 @@ public enum Chunker: ~Copyable, Sendable {
       return byteCount
     }
   }
+
+  /// The length of the chunk that begins a buffer, which its own bytes alone decide.
+  ///
+  /// - Parameters:
+  ///   - bytes: the stream's next bytes.
+  ///   - isEnd: whether the stream ends with this buffer.
+  /// - Returns: nil where the buffer is empty, or too short to tell and not the stream's end.
+  public mutating func first(_ bytes: UnsafeRawBufferPointer, isEnd: Bool) -> Int? {
+    switch consume self {
+    case .fixed(let chunker):
+      self = .fixed(chunker)
+      return chunker.first(bytes, isEnd: isEnd)
+    case .content(var chunker):
+      let byteCount = chunker.first(bytes, isEnd: isEnd)
+      self = .content(chunker)
+      return byteCount
+    }
+  }
 }

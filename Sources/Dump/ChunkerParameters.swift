@@ -33,6 +33,11 @@ public enum ChunkerParameters: Hashable, Sendable {
     case kib32 = 32_768
   }
 
+  /// Whether the content says where chunks end.
+  public var cutsByContent: Bool {
+    if case .content = self { true } else { false }
+  }
+
   /// What a charter says that says nothing else.
   public static let standard = ChunkerParameters.content(.kib16)
 

@@ -69,13 +69,19 @@ public struct ContentChunker: ~Copyable, @unchecked Sendable {
   /// - Returns: how many bytes the ranges cover; fewer than the longest chunk's are left over.
   public mutating func cut(_ bytes: UnsafeRawBufferPointer, isEnd: Bool, into cuts: inout [Range<Int>]) -> Int {
     var start = 0
-    while start < bytes.count {
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
-      guard let count = chunkByteCount(rest) ?? (isEnd ? rest.count : nil) else { break }
+    while let count = first(UnsafeRawBufferPointer(rebasing: bytes[start...]), isEnd: isEnd) {
       cuts.append(start..<start + count)
       start += count
     }
     return start
+  }
+
+  /// The length of the chunk that begins a buffer, which its own bytes alone decide.
+  ///
+  /// - Returns: nil where the buffer is empty, or too short to tell and not the stream's end.
+  mutating func first(_ bytes: UnsafeRawBufferPointer, isEnd: Bool) -> Int? {
+    guard !bytes.isEmpty else { return nil }
+    return chunkByteCount(bytes) ?? (isEnd ? bytes.count : nil)
   }
 
   /// The length of the chunk that begins a buffer; nil where the buffer is too short to tell.

@@ -19,14 +19,18 @@ public struct FixedChunker: Sendable {
   /// - Returns: how many bytes the ranges cover; the rest is left over.
   public func cut(_ bytes: UnsafeRawBufferPointer, isEnd: Bool, into cuts: inout [Range<Int>]) -> Int {
     var start = 0
-    while bytes.count - start >= chunkByteCount {
-      cuts.append(start..<start + chunkByteCount)
-      start += chunkByteCount
-    }
-    if isEnd && start < bytes.count {
-      cuts.append(start..<bytes.count)
-      start = bytes.count
+    while let count = first(UnsafeRawBufferPointer(rebasing: bytes[start...]), isEnd: isEnd) {
+      cuts.append(start..<start + count)
+      start += count
     }
     return start
+  }
+
+  /// The length of the chunk that begins a buffer.
+  ///
+  /// - Returns: nil where the buffer is empty, or too short and not the stream's end.
+  func first(_ bytes: UnsafeRawBufferPointer, isEnd: Bool) -> Int? {
+    if bytes.count >= chunkByteCount { return chunkByteCount }
+    return isEnd && !bytes.isEmpty ? bytes.count : nil
   }
 }

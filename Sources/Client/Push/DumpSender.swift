@@ -45,15 +45,17 @@ struct DumpSender: ~Copyable {
   ///   - input: the state.
   ///   - secret: the generation's secret.
   ///   - chunker: how the state is cut.
+  ///   - cutter: cuts it.
   ///   - sealer: seals its chunks.
   ///   - cache: takes down all of them for the next push.
   ///   - uploader: sends what the archive lacks.
   ///   - meter: counts.
   init(
-    input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters, sealer: PieceSealer,
-    cache: FingerprintCacheWriter, uploader: WindowUploader, meter: PushMeter
+    input: StateInput, secret: borrowing GenerationSecret, chunker: ChunkerParameters,
+    cutter: consuming StateCutter, sealer: PieceSealer, cache: FingerprintCacheWriter, uploader: WindowUploader,
+    meter: PushMeter
   ) {
-    reader = PieceReader(input, chunker: chunker, secret: secret)
+    reader = PieceReader(input, cutter: cutter, chunkByteCountLimit: chunker.chunkByteCount)
     self.sealer = sealer
     self.cache = cache
     self.uploader = uploader
@@ -89,7 +91,7 @@ struct DumpSender: ~Copyable {
       isReading = false
       isRead = piece.isLast
       meter.read(byteCount: piece.readByteCount)
-      guard !piece.cuts.isEmpty else {
+      guard !piece.cuts.ranges.isEmpty else {
         plainBuffers.give(piece.buffer)
         pieceCount -= 1
         return

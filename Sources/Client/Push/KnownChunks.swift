@@ -19,6 +19,13 @@ package final class KnownChunks: Sendable {
     }
   }
 
+  /// What is known of a chunk.
+  package struct Answer: Sendable {
+    package let fingerprint: Fingerprint
+    /// Nil for a chunk that was not found.
+    package let reference: ObjectReference?
+  }
+
   private let window: Mutex<Window>
 
   /// The chunks of a cache.
@@ -40,12 +47,33 @@ package final class KnownChunks: Sendable {
   }
 }
 
+extension KnownChunks {
+  /// How long the chunk is that most likely comes next; nil where none is likely.
+  func expectedByteCount() -> Int? { window.withLock { $0.expectedByteCount() } }
+
+  /// The chunk that ``expectedByteCount()`` is of, if it has this fingerprint.
+  func expectedReference(_ fingerprint: Fingerprint) -> ObjectReference? {
+    window.withLock { $0.takeExpected(fingerprint) }
+  }
+
+  /// What is known of the state's next chunk; nil where it is not found.
+  func reference(of question: Question) -> ObjectReference? { window.withLock { $0.find(question) } }
+
+  /// Takes notice that the state was looked through up to an offset: where more changed than the window holds, it goes on
+  /// at the same place.
+  func follow(_ offset: Int) { window.withLock { $0.follow(offset) } }
+}
+
 /// The blocks of a cache that are at hand.
 private struct Window: ~Copyable {
   /// Some 3 MB; of a state in chunks of 16 KiB it is half a gigabyte.
   static let blockLimit = 8
   /// As many chunks as half of the window, none of them found: what changed is longer than the window.
   static let missLimit = blockLimit / 2 * FingerprintCache.blockEntryCount
+
+  /// After so many chunks that were not found, the next one is not foreseen until one is found again: what is foreseen in
+  /// vain costs a fingerprint.
+  static let foresightLimit = 8
 
   private struct Block {
     let buffer: PieceBuffer
@@ -61,6 +89,8 @@ private struct Window: ~Copyable {
   private var firstNumber = 0
   /// Blocks of the file, or fewer where one of them does not open.
   private var blockCount: Int
+  /// Entries of the whole cache.
+  private let entryCount: Int
   private var places = PlaceTable()
   /// The entry behind the one that was found last.
   private var next = 0
@@ -69,8 +99,27 @@ private struct Window: ~Copyable {
 
   init(_ reader: consuming FingerprintCacheReader) {
     blockCount = reader.blockCount
+    entryCount = reader.entryCount
     self.reader = reader
     while blocks.count < min(Window.blockLimit, blockCount) { load() }
+  }
+
+  /// The length of the entry that most likely comes next.
+  ///
+  /// Not of the cache's last one, whose chunk the state's end cut off.
+  func expectedByteCount() -> Int? {
+    let place = next + missCount
+    guard missCount < Window.foresightLimit, place < entryCount - 1, let bytes = bytes(at: place) else { return nil }
+    return FingerprintCache.Entry.plainByteCount(bytes)
+  }
+
+  /// The entry that most likely comes next, if it has this fingerprint.
+  mutating func takeExpected(_ fingerprint: Fingerprint) -> ObjectReference? {
+    let place = next + missCount
+    guard let bytes = bytes(at: place), Fingerprint(bytes) == fingerprint else { return nil }
+    (next, missCount) = (place + 1, 0)
+    keepCentred()
+    return FingerprintCache.Entry.reference(bytes)
   }
 
   mutating func find(_ question: KnownChunks.Question) -> ObjectReference? {
@@ -101,16 +150,19 @@ private struct Window: ~Copyable {
   }
 
   private func entry(_ place: Int, _ question: KnownChunks.Question) -> ObjectReference? {
+    guard let bytes = bytes(at: place), Fingerprint(bytes) == question.fingerprint,
+      FingerprintCache.Entry.plainByteCount(bytes) == question.plainByteCount
+    else { return nil }
+    return FingerprintCache.Entry.reference(bytes)
+  }
+
+  /// The entry at a place; nil where it is not at hand.
+  private func bytes(at place: Int) -> UnsafeRawBufferPointer? {
     guard place >= 0 else { return nil }
     let (number, position) = place.quotientAndRemainder(dividingBy: FingerprintCache.blockEntryCount)
     guard blocks.indices.contains(number - firstNumber) else { return nil }
     let block = blocks[number - firstNumber]
-    guard position < block.entryCount else { return nil }
-    let bytes = Window.bytes(position, of: block.buffer)
-    guard Fingerprint(bytes) == question.fingerprint,
-      FingerprintCache.Entry.plainByteCount(bytes) == question.plainByteCount
-    else { return nil }
-    return FingerprintCache.Entry.reference(bytes)
+    return position < block.entryCount ? Window.bytes(position, of: block.buffer) : nil
   }
 
   private static func bytes(_ position: Int, of buffer: PieceBuffer) -> UnsafeRawBufferPointer {

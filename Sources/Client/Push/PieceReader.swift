@@ -6,7 +6,7 @@ import Dump
 /// An actor alone would not see to that, since it takes up another call wherever one of its own waits.
 actor PieceReader {
   private let input: StateInput
-  private var chunker: Chunker
+  private var cutter: StateCutter
   /// What the piece before left over, less than the longest chunk.
   private let rest: PieceBuffer
   private var restByteCount = 0
@@ -15,10 +15,16 @@ actor PieceReader {
   private var offset = 0
   private var isReading = false
 
-  init(_ input: StateInput, chunker: ChunkerParameters, secret: borrowing GenerationSecret) {
+  /// A reader of one state.
+  ///
+  /// - Parameters:
+  ///   - input: the state.
+  ///   - cutter: cuts it.
+  ///   - chunkByteCountLimit: the longest chunk.
+  init(_ input: StateInput, cutter: consuming StateCutter, chunkByteCountLimit: Int) {
     self.input = input
-    self.chunker = Chunker(chunker, secret: secret)
-    rest = PieceBuffer(byteCount: chunker.chunkByteCount)
+    self.cutter = cutter
+    rest = PieceBuffer(byteCount: chunkByteCountLimit)
   }
 
   /// The next piece, in a buffer that is longer than the longest chunk.
@@ -34,8 +40,8 @@ actor PieceReader {
     let byteCount = restByteCount + readByteCount
     let isLast = byteCount < buffer.memory.count
     let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[..<byteCount])
-    var cuts: [Range<Int>] = []
-    let cutByteCount = chunker.cut(bytes, isEnd: isLast, into: &cuts)
+    let cuts = cutter.cut(bytes, isEnd: isLast, at: offset)
+    let cutByteCount = cuts.ranges.last?.upperBound ?? 0
     restByteCount = byteCount - cutByteCount
     rest.memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[cutByteCount...]))
     defer {
@@ -57,7 +63,7 @@ struct PlainPiece: Sendable {
   /// How many bytes were read for it.
   let readByteCount: Int
   /// Its chunks, from the buffer's beginning on; none only where the state ends with the piece before.
-  let cuts: [Range<Int>]
+  let cuts: Cuts
   /// Whether the state ends with this piece.
   let isLast: Bool
 }

@@ -14,7 +14,8 @@ struct PieceSealer: Sendable {
   ///   - secret: the generation's secret.
   ///   - chunker: how the state is cut.
   ///   - fingerprintKey: what the uploader's fingerprints are taken with.
-  ///   - known: chunks of an epoch of this generation which the archive still holds; nil where none are known.
+  ///   - known: chunks of an epoch of this generation which the archive still holds, to look those up that nobody has
+  ///     looked up before; nil where none are known.
   init(
     secret: borrowing GenerationSecret, chunker: ChunkerParameters, fingerprintKey: consuming FingerprintKey,
     known: KnownChunks?
@@ -27,13 +28,10 @@ struct PieceSealer: Sendable {
 
   /// Fingerprints all chunks of a piece and seals those that are new.
   func seal(_ piece: PlainPiece) -> SealedPiece {
-    let state = UnsafeRawBufferPointer(rebasing: piece.buffer.memory[..<(piece.cuts.last?.upperBound ?? 0)])
-    let fingerprints = fingerprinters.withWorker { fingerprinter in
-      piece.cuts.map { fingerprinter.fingerprint(UnsafeRawBufferPointer(rebasing: state[$0])) }
-    }
-    let references = known?.references(
-      of: zip(fingerprints, piece.cuts).map { .init(fingerprint: $0, plainByteCount: $1.count) }, at: piece.offset)
-    let freshCuts = piece.cuts.indices.filter { references?[$0] == nil }.map { piece.cuts[$0] }
+    let cuts = piece.cuts.ranges
+    let state = UnsafeRawBufferPointer(rebasing: piece.buffer.memory[..<(cuts.last?.upperBound ?? 0)])
+    let answers = piece.cuts.answers ?? lookUp(cuts, of: state, at: piece.offset)
+    let freshCuts = zip(cuts, answers).filter { $1.reference == nil }.map(\.0)
     var fresh: [SealedChunk] = []
     var buffer: PieceBuffer?
     if !freshCuts.isEmpty {
@@ -46,15 +44,28 @@ struct PieceSealer: Sendable {
       buffer = output
     }
     var sealed = fresh[...]
-    let chunks = piece.cuts.indices.compactMap { index in
-      if let reference = references?[index] {
-        return SealedPiece.Chunk(fingerprint: fingerprints[index], reference: reference, offset: nil)
+    let chunks = answers.compactMap { answer in
+      if let reference = answer.reference {
+        return SealedPiece.Chunk(fingerprint: answer.fingerprint, reference: reference, offset: nil)
       }
       return sealed.popFirst().map {
-        SealedPiece.Chunk(fingerprint: fingerprints[index], reference: $0.reference, offset: $0.offset)
+        SealedPiece.Chunk(fingerprint: answer.fingerprint, reference: $0.reference, offset: $0.offset)
       }
     }
     return SealedPiece(number: piece.number, chunks: chunks, buffer: buffer)
+  }
+
+  private func lookUp(
+    _ cuts: [Range<Int>], of state: UnsafeRawBufferPointer, at offset: Int
+  ) -> [KnownChunks.Answer] {
+    let fingerprints = fingerprinters.withWorker { fingerprinter in
+      cuts.map { fingerprinter.fingerprint(UnsafeRawBufferPointer(rebasing: state[$0])) }
+    }
+    let references = known?.references(
+      of: zip(fingerprints, cuts).map { .init(fingerprint: $0, plainByteCount: $1.count) }, at: offset)
+    return fingerprints.indices.map { index in
+      KnownChunks.Answer(fingerprint: fingerprints[index], reference: references?[index])
+    }
   }
 
   /// Takes a buffer back whose objects the archive has.

@@ -81,12 +81,17 @@ public enum Pusher {
   private static func send(
     _ sending: Sending, of generation: borrowing HeldGeneration, in folder: borrowing StateFolder, known: KnownChunks?
   ) async throws -> ObjectReference {
+    // Cuts that cost something are foreseen, one chunk after the other; otherwise chunks are looked up on all cores.
+    let foresees = sending.chunker.cutsByContent
+    let cutter = StateCutter(
+      sending.chunker, secret: generation.secret, fingerprintKey: folder.fingerprintKey(of: generation),
+      known: foresees ? known : nil)
     let sealer = PieceSealer(
       secret: generation.secret, chunker: sending.chunker, fingerprintKey: folder.fingerprintKey(of: generation),
-      known: known)
+      known: foresees ? nil : known)
     let sender = DumpSender(
-      input: sending.input, secret: generation.secret, chunker: sending.chunker, sealer: sealer, cache: sending.cache,
-      uploader: sending.uploader, meter: sending.meter)
+      input: sending.input, secret: generation.secret, chunker: sending.chunker, cutter: cutter, sealer: sealer,
+      cache: sending.cache, uploader: sending.uploader, meter: sending.meter)
     let root = try await sender.send()
     try await sending.input.requireWhole()
     return root

@@ -10,7 +10,8 @@ package struct FingerprintCacheReader: ~Copyable, Sendable {
   package let epoch: SeenEpoch
   /// How many blocks it has.
   let blockCount: Int
-  private let entryCount: Int
+  /// How many entries it has.
+  let entryCount: Int
   private let file: OpenFile
   private let key: SecretBytes
   private let header: [UInt8]
