@@ -7,9 +7,9 @@ import Synchronization
 public struct CollectionReport: Sendable {
   /// The application.
   public let app: Digest
-  /// The generation.
+  /// The generation; 0 where the application's charter could not be read, and so none was looked at.
   public let generation: UInt64
-  /// The newest epoch that was not retained.
+  /// The newest epoch that was not retained; 0 where the charter does not say.
   public let expiredEpoch: UInt64
   /// How many bytes were found dead, and are found no more; nil where nothing was marked.
   public internal(set) var deadByteCount: UInt64?
@@ -152,7 +152,8 @@ actor Collector {
         try await collect(app)
       } catch {
         if error.endsTheProcess { await sequencer.halt(error) }
-        // Without its charter nothing can be said of it; the next push tries again.
+        // Without its charter nothing can be said of its epochs; the next push tries again.
+        add(CollectionReport(app: app, generation: 0, expiredEpoch: 0, error: error))
       }
     }
   }
@@ -187,6 +188,10 @@ actor Collector {
       report.error = error
     }
     guard report.deadByteCount != nil || report.freedByteCount > 0 || report.error != nil else { return }
+    add(report)
+  }
+
+  private func add(_ report: CollectionReport) {
     if reports.count == Collector.reportLimit { reports.removeFirst() }
     reports.append(report)
   }
@@ -271,8 +276,7 @@ actor Collector {
       do throws(PosternError) {
         report.freedByteCount += try await rewrite(group, in: space)
       } catch let error where error.isOfOnePack {
-        // One of them cannot be read, or together they are too many: each for itself.
-        report.error = error
+        // One of them cannot be read, or together they are too many, which is no error: each for itself.
         for pack in group {
           do throws(PosternError) {
             report.freedByteCount += try await rewrite([pack], in: space)

@@ -79,15 +79,22 @@ extension DataFolder {
     let incoming = layout.incomingPack(number)
     guard let name else { return try PackFile(incoming, app: app, generation: generation, files: files) }
     let placed = layout.pack(app: app, generation: generation, name: name)
-    // A pack moves from `incoming/` to its name once: looked for there in between, it is under the name.
+    return try whereverItLies(placed: placed, incoming: incoming) { (path) throws(PosternError) in
+      try PackFile(path, app: app, generation: generation, files: files)
+    }
+  }
+
+  /// Opens a pack that a commit has sealed, and that may be given its name meanwhile.
+  private func whereverItLies<Pack: ~Copyable>(
+    placed: String, incoming: String, _ open: (String) throws(PosternError) -> Pack
+  ) throws(PosternError) -> Pack {
     for path in [placed, incoming] {
       do throws(PosternError) {
-        return try PackFile(path, app: app, generation: generation, files: files)
-      } catch  where error.code != .storageMissing {
-        throw error
-      } catch {}
+        return try open(path)
+      } catch let error where error.code == .storageMissing {}
     }
-    return try PackFile(placed, app: app, generation: generation, files: files)
+    // It moves from `incoming/` to its name once: looked for there in between, it is under the name.
+    return try open(placed)
   }
 
   /// Writes some objects of a finished pack in `incoming/` into a new one beside it, in the order in which they lie.
@@ -162,10 +169,9 @@ extension DataFolder {
   /// Opens a sealed pack and checks all of it but the objects' own bytes, wherever it lies now.
   private func openSealed(_ pack: PackPlacement) throws(PosternError) -> PackReader {
     let placed = layout.pack(app: pack.app, generation: pack.generation, name: pack.name)
-    do throws(PosternError) {
-      return try PackReader(placed, name: pack.name, files: files)
-    } catch let error where error.code == .storageMissing {
-      return try PackReader(layout.incomingPack(pack.number), name: pack.name, files: files)
+    let incoming = layout.incomingPack(pack.number)
+    return try whereverItLies(placed: placed, incoming: incoming) { (path) throws(PosternError) in
+      try PackReader(path, name: pack.name, files: files)
     }
   }
 

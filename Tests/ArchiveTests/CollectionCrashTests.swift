@@ -161,4 +161,21 @@ import Testing
       try await expectSound(at: path, packs)
     }
   }
+
+  /// Packs that cannot be written anew together are written anew each for itself, and nobody hears of an error.
+  @Test func whatSucceedsInTheEndIsNoError() async throws {
+    let (calls, _) = try await reference()
+    // The last object that is read before the new pack is written.
+    let written = try #require(calls.firstIndex(of: .write))
+    let read = try #require(calls[..<written].lastIndex(of: .read))
+    let folder = try TemporaryFolder(inMemory: true)
+    let path = try copyOfTemplate(folder)
+    let files = FaultyFiles()
+    let run = try await run(at: path, files, .failure(ENOENT), call: read)
+    #expect(files.struck == .read && run.stops.isEmpty)
+    var scene = scene.moved(to: path)
+    let report = try #require(run.reports.first)
+    #expect(run.reports.count == 1 && report.error == nil && report.freedByteCount > 0)
+    try scene.collected(run.reports)
+  }
 }

@@ -157,4 +157,24 @@ struct CollectionScene {
       sum + ((try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.size] as? Int) ?? 0)
     }
   }
+
+  /// Lets an object of the first generation rot on the disk.
+  ///
+  /// - Returns: the pack's file.
+  func rot(_ id: Digest) throws -> String {
+    let folder = "\(path)/packs/\(app.hex)/1"
+    for pack in try files(in: folder) {
+      let file = "\(folder)/\(pack)"
+      let footer = try PackReader(file, name: try #require(Digest(hex: String(pack.dropLast(5))))).footer
+      guard let entry = footer.entry(id) else { continue }
+      let handle = try FileHandle(forUpdating: URL(filePath: file))
+      defer { try? handle.close() }
+      try handle.seek(toOffset: entry.offset)
+      let first = try #require(try handle.read(upToCount: 1)?.first)
+      try handle.seek(toOffset: entry.offset)
+      try handle.write(contentsOf: [first ^ 1])
+      return file
+    }
+    throw POSIXError(.ENOENT)
+  }
 }

@@ -334,4 +334,50 @@ import Testing
     #expect(scene.deadCount > 20)
     try scene.expectSound(try #require(archive))
   }
+
+  /// Of two packs that are due together one cannot be read: the other is freed all the same.
+  @Test func aPackThatHasRottenStopsNoOther() async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let path = folder.path("archive")
+    _ = try Archive.create(at: path, origin: "example.org/log")
+    var archive: Archive? = try await openArchive(at: path)
+    var scene = try await CollectionScene(try #require(archive), at: path, retention: 1)
+    // Nothing is collected while the archive is open for the first time.
+    _ = try await scene.application.begin(try scene.next([1]), in: try #require(archive), uploader: 1)
+    for number: UInt64 in 1...3 {
+      try await scene.push(try scene.next([1, 2] + (0..<20).map { number * 100 + $0 }), to: try #require(archive))
+    }
+    await archive?.finish()
+    archive = nil
+    let before = try scene.diskByteCount()
+    let rotten = try scene.rot(
+      try #require(scene.epochs[0].state.objects.first { $0.kind == ObjectKind.chunk.rawValue }?.id))
+    archive = try await openArchive(at: path)
+    try await archive?.collectIdlePushes(nowSeconds: .max)
+    try archive?.noteAllForCollection()
+    let reports = await archive?.collect() ?? []
+    let report = try #require(reports.first)
+    #expect(reports.count == 1 && (report.deadByteCount ?? 0) > 0 && report.error?.code == .packObjectDamaged)
+    let freed = before - (try scene.diskByteCount())
+    #expect(freed > 60_000 && freed == Int(report.freedByteCount))
+    #expect(FileManager.default.fileExists(atPath: rotten))
+  }
+
+  /// Where the charter cannot be read, nobody knows what is retained: that is said, and nothing is collected.
+  @Test func anApplicationWhoseCharterIsGoneIsReported() async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let path = folder.path("archive")
+    _ = try Archive.create(at: path, origin: "example.org/log")
+    var archive: Archive? = try await openArchive(at: path)
+    var scene = try await CollectionScene(try #require(archive), at: path, retention: 1)
+    try await scene.push(try scene.next([1]), to: try #require(archive))
+    await archive?.finish()
+    archive = nil
+    try FileManager.default.removeItem(atPath: "\(path)/packs/\(scene.app.hex)/0")
+    archive = try await openArchive(at: path)
+    try archive?.noteAllForCollection()
+    let reports = await archive?.collect() ?? []
+    #expect(reports.count == 1 && reports.first?.app == scene.app && reports.first?.generation == 0)
+    #expect(reports.first?.error?.code == .storageMissing && reports.first?.deadByteCount == nil)
+  }
 }

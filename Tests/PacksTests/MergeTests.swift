@@ -10,6 +10,13 @@ import Testing
 
   /// Writes, finishes and places a pack.
   private func place(_ objects: [[UInt8]], _ number: UInt64, in folder: DataFolder) throws -> PackPlacement {
+    let placement = try finish(objects, number, in: folder)
+    try folder.place([placement])
+    return placement
+  }
+
+  /// Writes and finishes a pack, which is still in `incoming/`.
+  private func finish(_ objects: [[UInt8]], _ number: UInt64, in folder: DataFolder) throws -> PackPlacement {
     var writer = try folder.createPack(number: number, app: app, generation: 1)
     for bytes in objects {
       let outcome = bytes.withUnsafeBytes { buffer in
@@ -20,9 +27,7 @@ import Testing
       _ = try outcome.get()
     }
     let done = try writer.finish()
-    let placement = PackPlacement(number: number, app: app, generation: 1, name: done.name)
-    try folder.place([placement])
-    return placement
+    return PackPlacement(number: number, app: app, generation: 1, name: done.name)
   }
 
   /// The bits of some objects in the order of their ids, as the footer has them.
@@ -66,6 +71,26 @@ import Testing
     let none = try folder.mergePacks([source], to: 4)
     #expect(none == nil)
     #expect(try folder.incomingPacks().isEmpty)
+  }
+
+  /// A pack that is given its name between two looks for it is found.
+  @Test func aPackThatIsPlacedMeanwhileIsFound() throws {
+    let temporary = TemporaryFolder()
+    var generator = SeededGenerator(seed: 9)
+    let objects = (0..<4).map { _ in generator.bytes(100) }
+    var folder: DataFolder? = try DataFolder.create(at: "\(temporary.path)/data")
+    let pack = try finish(objects, 1, in: try #require(folder))
+    let layout = try #require(folder).layout
+    let (incoming, placed) = (layout.incomingPack(1), layout.pack(app: app, generation: 1, name: pack.name))
+    try folder?.place([try finish([[1]], 9, in: try #require(folder))])
+    folder = nil
+    let files = FaultyFiles(failing: 0) { path in if path == incoming { rename(incoming, placed) } }
+    let moving = try DataFolder.open(at: "\(temporary.path)/data", files: files)
+    let merged = try moving.mergePacks([PackSource(pack, deadPositions: [])], to: 2)
+    #expect(try #require(merged).entries.count == 4)
+    #expect(rename(placed, incoming) == 0)
+    let opened = try moving.openPack(number: 1, app: app, generation: 1, name: pack.name)
+    #expect(opened.count == 4)
   }
 
   /// An object that has rotted is not written into a new pack under a name that says it is sound.

@@ -62,15 +62,21 @@ final class FaultyFiles: FileLayer {
   private let system = SystemFiles()
   private let number: CInt
   private let only: FileCall?
+  private let beforeOpening: @Sendable (String) -> Void
   private let state: Mutex<State>
 
   /// - Parameters:
   ///   - failing: which call fails, from 1; 0 for none.
   ///   - only: the kind of call that counts; nil for all.
   ///   - number: the error that it answers.
-  init(failing: Int, only: FileCall? = nil, number: CInt = EIO) {
+  ///   - beforeOpening: what others do to a file right before it is opened.
+  init(
+    failing: Int, only: FileCall? = nil, number: CInt = EIO,
+    beforeOpening: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
     self.number = number
     self.only = only
+    self.beforeOpening = beforeOpening
     state = Mutex(State(countdown: failing))
   }
 
@@ -89,6 +95,7 @@ final class FaultyFiles: FileLayer {
 
   func open(_ path: String, _ mode: OpenMode, permissions: UInt32) throws(FileFailure) -> CInt {
     try count(.open)
+    beforeOpening(path)
     return try system.open(path, mode, permissions: permissions)
   }
 
