@@ -45,7 +45,7 @@ public struct TreeWalk: ~Copyable, Sendable {
   ///   - root: the root, from the epoch's record and its capsule.
   ///   - chunker: how the state was cut, from the capsule.
   ///   - lookAheadCount: how many references a level may hold ahead of what was given out, at least
-  ///     ``lookAheadMinimum``; some 90 bytes each.
+  ///     ``lookAheadMinimum``; 96 bytes each.
   public init(root: ObjectReference, chunker: ChunkerParameters, lookAheadCount: Int = 4_096) {
     precondition(lookAheadCount >= TreeWalk.lookAheadMinimum)
     self.lookAheadCount = lookAheadCount
