@@ -192,10 +192,10 @@ struct CommittedApplication {
       state.epoch = ApplicationState.EpochLine(
         number: newest.number, leafHash: newest.leafHash, stateVersion: row.stateVersion)
       // Taken for “none yet”, a missing row would let the application start anew.
-      guard let generation = try snapshot.generation(app: app, number: row.generation),
-        let entry = try snapshot.entry(newest.index),
-        case .epoch(let fields) = try Record(parsing: entry.bytes).fields
-      else { throw .damagedIndex("it lacks the newest generation or epoch of the application \(app)") }
+      guard let generation = try snapshot.generation(app: app, number: row.generation) else {
+        throw .damagedIndex("it lacks the newest generation of the application \(app)")
+      }
+      let fields = try snapshot.epochFields(newest.index)
       state.generation = ApplicationState.GenerationLine(
         number: generation.number, veil: fields.veil, veilCommit: generation.veilCommitment)
     }
@@ -235,12 +235,4 @@ extension [Tile] {
 private struct TilePlace: Hashable {
   let level: Int
   let index: UInt64
-}
-
-extension PackPlacement {
-  /// Where a pack belongs that a commit seals.
-  init(_ sealing: PackSealing) {
-    self.init(
-      number: sealing.pack.number, app: sealing.pack.app, generation: sealing.pack.generation, name: sealing.name)
-  }
 }

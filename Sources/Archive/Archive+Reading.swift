@@ -114,10 +114,7 @@ extension ObjectFinder {
     var reader = try ObjectReader([digest], in: space, self)
     guard let batch = reader.nextBatch() else { throw .lacking(digest) }
     var bytes = [UInt8](repeating: 0, count: batch.byteCount)
-    let outcome = bytes.withUnsafeMutableBytes { memory in
-      Result { () throws(PosternError) in try reader.read(batch, into: memory) }
-    }
-    try outcome.get()
+    try bytes.withMutableRawBytes { (memory) throws(PosternError) in try reader.read(batch, into: memory) }
     guard SHA256.hash(bytes) == digest else {
       throw PosternError(
         .packObjectDamaged, "The body \(digest) has rotted: its bytes are not those of its digest.",

@@ -1,4 +1,3 @@
-import Bulk
 public import Core
 import Index
 import Merkle
@@ -21,7 +20,7 @@ extension Archive {
     let app = try Record(parsing: leaf).app
     if let first = try registered(app, leafHash: TreeHash.leaf(leaf)) { return try receipt(first) }
     try await registrar.requireRoom(for: address, nowSeconds: Clock.nowSeconds)
-    let bodies = [charter, signatures].map { (SHA256.hash($0), $0) }.byDigest
+    let bodies = Bodies([charter, signatures])
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter = checked else { throw .notARegistration }
     // The sequencer judges again; but a charter of another log is refused before anything is written.
@@ -32,7 +31,7 @@ extension Archive {
   }
 
   private func admit(
-    _ checked: Checked, _ bodies: [Digest: [UInt8]], _ app: Digest
+    _ checked: Checked, _ bodies: Bodies, _ app: Digest
   ) async throws(PosternError) -> [UInt8] {
     let pack = try await registrar.store(bodies, app: app)
     do throws(PosternError) {

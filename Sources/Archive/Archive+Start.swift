@@ -139,9 +139,7 @@ extension Archive {
         try snapshot.packs(in: .sealed, limit: batchCount)
       }
       guard !sealed.isEmpty else { break }
-      let placements = sealed.compactMap { pack in
-        pack.name.map { PackPlacement(number: pack.number, app: pack.app, generation: pack.generation, name: $0) }
-      }
+      let placements = sealed.compactMap { pack in pack.name.map { PackPlacement(pack, named: $0) } }
       try folder.place(placements, checking: true)
       try await index.writer.markPlaced(placements.map(\.number))
     }

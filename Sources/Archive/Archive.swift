@@ -152,7 +152,7 @@ public final class Archive: Sendable {
   }
 
   private func admit(
-    _ checked: Checked, _ fields: EpochFields, bodies: [Digest: [UInt8]], from session: PushSession
+    _ checked: Checked, _ fields: EpochFields, bodies: Bodies, from session: PushSession
   ) async throws(PosternError) -> [UInt8] {
     do throws(PosternError) {
       let packs = try await session.seal(fields, bodies: bodies)
@@ -288,28 +288,20 @@ public struct EpochBodies: Sendable {
     self.capsule = capsule
   }
 
-  /// The bodies by the digests that a record gives them.
+  /// The bodies, which are those that a record names.
   ///
   /// - Throws: `push.body` when one is another, or too long.
-  func named(by fields: EpochFields) throws(PosternError) -> [Digest: [UInt8]] {
-    for (body, digest) in [(envelope, fields.envelope), (veil, fields.veil), (capsule, fields.capsule)] {
-      let isOfLength =
-        digest == fields.capsule
-        ? body.count == Capsule.sealedByteCount : body.count <= ArchiveLimits.bodyByteCount
-      guard isOfLength, SHA256.hash(body) == digest else {
-        throw PosternError(
-          .pushBody, "A body does not match the digest \(digest) in the record.",
-          advice: "Send the envelope, veil and capsule that the record was signed over.")
-      }
+  func named(by fields: EpochFields) throws(PosternError) -> Bodies {
+    let sent = [envelope, veil, capsule]
+    let named = [fields.envelope, fields.veil, fields.capsule]
+    let bodies = Bodies(sent.allSatisfy { $0.count <= ArchiveLimits.bodyByteCount } ? sent : [])
+    guard bodies.digests == Set(named).sorted(), bodies[fields.capsule]?.count == Capsule.sealedByteCount else {
+      throw PosternError(
+        .pushBody,
+        "A body does not match the digest \(named.first { bodies[$0] == nil } ?? fields.capsule) in the record.",
+        advice: "Send the envelope, veil and capsule that the record was signed over.")
     }
-    return [(fields.envelope, envelope), (fields.veil, veil), (fields.capsule, capsule)].byDigest
-  }
-}
-
-extension [(Digest, [UInt8])] {
-  /// Bodies by their digests; two that are alike are one.
-  var byDigest: [Digest: [UInt8]] {
-    Dictionary(self, uniquingKeysWith: { first, _ in first })
+    return bodies
   }
 }
 

@@ -1,3 +1,5 @@
+import Dump
+
 /// What an operator lets others take of an archive; every count is a bound on memory or disk.
 public struct ArchiveLimits: Sendable {
   /// The most bytes that one push may send.
@@ -19,6 +21,8 @@ public struct ArchiveLimits: Sendable {
   public var nonceSeconds: UInt64 = 300
   /// The most ids in one question for missing objects.
   public static let missingIds = 16_384
+  /// Nodes that are looked below at once: all that they name is one question.
+  static let nodeGroupCount = missingIds / DumpLimits.nodeChildCount
   /// The most ids in one request for objects.
   public static let requestedIds = 4_096
   /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.

@@ -1,6 +1,7 @@
 public import Core
 import Index
 import Packs
+import Records
 import Synchronization
 
 /// What became of a collection of one generation.
@@ -323,11 +324,10 @@ actor Collector {
     var sources: [PackSource] = []
     for pack in packs {
       guard let name = pack.name else { return 0 }
-      let placement = PackPlacement(number: pack.number, app: pack.app, generation: pack.generation, name: name)
-      let positions = pack.deadByteCount > 0 ? try objects.deadPositions(pack.number) : []
+      let positions = pack.deadByteCount > 0 ? try objects.deadPositions(pack.number) : Bitmap(count: 0)
       // Without them all would be kept, and be found again.
       guard pack.deadByteCount == 0 || !positions.isEmpty else { return 0 }
-      sources.append(PackSource(placement, deadPositions: positions))
+      sources.append(PackSource(PackPlacement(pack, named: name), deadPositions: positions))
     }
     let number = index.reservePack()
     let done = try objects.folder.mergePacks(sources, to: number)
@@ -366,6 +366,6 @@ extension GenerationUse {
 extension PosternError {
   /// Whether it lies with a pack, and others can still be written anew.
   fileprivate var isOfOnePack: Bool {
-    [.packDamaged, .packWrongName, .packWrongSpace, .packObjectDamaged, .packFull, .storageMissing].contains(code)
+    isOfUnreadablePack || code == .packObjectDamaged || code == .packFull
   }
 }

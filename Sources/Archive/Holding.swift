@@ -60,27 +60,18 @@ package func verifyHolding(
   let part = try NodePublicPart(parsing: try read(NewNode(id: root, byteCount: rootByteCount, place: place)))
   _ = reached.insert(place, level: part.level)
   let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
-  /// New nodes that were reached and not looked below, by their levels.
-  var waiting = [part.level - 1: children]
-  while let level = waiting.keys.min(), var nodes = waiting.removeValue(forKey: level) {
-    let group = Array(nodes.suffix(HoldingWalk.groupCount))
-    nodes.removeLast(group.count)
-    if !nodes.isEmpty { waiting[level] = nodes }
+  var waiting = LevelQueue<NewNode>()
+  waiting.add(children, level: part.level - 1)
+  while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
     var below: [NamedObject] = []
-    for node in group {
+    for node in nodes {
       let part = try NodePublicPart(parsing: try read(node))
       guard part.level == level else { throw .wrongTree(node.id) }
       below += part.children.map(NamedObject.init)
     }
-    let new = try reach(below, level: level - 1, &reached, locate: locate)
-    if !new.isEmpty { waiting[level - 1, default: []] += new }
+    waiting.add(try reach(below, level: level - 1, &reached, locate: locate), level: level - 1)
   }
   return reached
-}
-
-private enum HoldingWalk {
-  /// Nodes that are looked below at once: all that they name is one question.
-  static let groupCount = ArchiveLimits.missingIds / DumpLimits.nodeChildCount
 }
 
 /// An object as a record or a node names it.

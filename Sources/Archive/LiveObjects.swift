@@ -17,8 +17,6 @@ struct LiveObjects {
   private let gate: CollectionGate
   private var reached = ReachedObjects()
 
-  /// Nodes that are looked below at once.
-  private static let groupCount = ArchiveLimits.missingIds / DumpLimits.nodeChildCount
   /// Lines of a footer that are looked at at once.
   private static let lineCount = 4_096
   /// Epochs that are looked at at once, with three bodies each.
@@ -68,10 +66,7 @@ struct LiveObjects {
       let epochs = try objects.index.read { (snapshot) throws(PosternError) in
         var epochs: [EpochFields] = []
         for row in try snapshot.epochs(app: app, before: before, limit: LiveObjects.epochCount) {
-          guard let entry = try snapshot.entry(row.index),
-            case .epoch(let fields) = try Record(parsing: entry.bytes).fields
-          else { throw .damagedIndex("it lacks the record of an epoch") }
-          epochs.append(fields)
+          epochs.append(try snapshot.epochFields(row.index))
         }
         return epochs
       }
@@ -109,16 +104,13 @@ struct LiveObjects {
     let location = try locate([root])[0]
     let part = try read(location)
     guard reached.insert(location.place, level: part.level) == true else { return }
-    var waiting = [part.level - 1: try reach(part.children, level: part.level - 1)]
-    while let level = waiting.keys.min(), var nodes = waiting.removeValue(forKey: level) {
+    var waiting = LevelQueue<ObjectLocation>()
+    waiting.add(try reach(part.children, level: part.level - 1), level: part.level - 1)
+    while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
       try requireInTime()
-      let group = Array(nodes.suffix(LiveObjects.groupCount))
-      nodes.removeLast(group.count)
-      if !nodes.isEmpty { waiting[level] = nodes }
       var below: [NodePublicPart.Child] = []
-      for node in group { below += try read(node).children }
-      let new = try reach(below, level: level - 1)
-      if !new.isEmpty { waiting[level - 1, default: []] += new }
+      for node in nodes { below += try read(node).children }
+      waiting.add(try reach(below, level: level - 1), level: level - 1)
     }
   }
 
@@ -146,21 +138,20 @@ struct LiveObjects {
 
   // MARK: The rest
 
-  /// What is dead in a sealed pack: a bit for each place in its footer, lowest bit first.
+  /// What is dead in a sealed pack: a bit for each place in its footer.
   ///
   /// - Returns: nil where no more is dead than the index knows.
   /// - Throws: `pack.*`, `storage.*`; ``PosternError/givenUp``.
   func dead(in pack: PackRow) throws(PosternError) -> DeadMarks.Pack? {
     let file = try objects.open(pack.number, pack.name, of: space)
     let count = file.file.count
-    var marks = DeadMarks.Pack(
-      number: pack.number, positions: [UInt8](repeating: 0, count: (count + 7) / 8), byteCount: 0)
+    var marks = DeadMarks.Pack(number: pack.number, positions: Bitmap(count: count), byteCount: 0)
     for start in stride(from: 0, to: count, by: LiveObjects.lineCount) {
       try requireInTime()
       let positions = Array(start..<min(count, start + LiveObjects.lineCount))
       try file.file.forEachEntry(at: positions) { (index, entry) in
         guard !reached.contains(ObjectPlace(pack: pack.number, offset: entry.offset)) else { return }
-        marks.positions[positions[index] / 8] |= 1 << UInt8(positions[index] % 8)
+        marks.positions[positions[index]] = true
         marks.byteCount += UInt64(Int(entry.length) + PackFormat.entryByteCount)
       }
     }

@@ -85,7 +85,7 @@ extension PosternError {
     PosternError(
       .archiveLogKey, "There is no log key in \(path).",
       advice: "Restore it from the copy that was made when the archive was set up; without it the log cannot go on. "
-        + "If `postern archive init` was broken off, run it again.")
+        + "If “postern archive init” was broken off, run it again.")
   }
 
   fileprivate static func damagedLogKey(_ path: String) -> PosternError {
@@ -97,7 +97,7 @@ extension PosternError {
   fileprivate static func openLogKey(_ path: String) -> PosternError {
     PosternError(
       .archiveLogKeyOpen, "Others than its owner have access to the log key in \(path).",
-      advice: "Run `chmod 600 \(path)`; if somebody may have read it, the log's signatures prove nothing any more.")
+      advice: "Run “chmod 600 \(path)”; if somebody may have read it, the log's signatures prove nothing any more.")
   }
 
   /// The key is not the one that the index's checkpoints are signed with.

@@ -10,11 +10,11 @@ import Packs
 final class ObjectFinder: Sendable {
   let folder: DataFolder
   let index: ArchiveIndex
-  private let packs = RecentlyUsed<OpenedPack>(countLimit: 128)
-  private let runs = RecentlyUsed<RunFile>(countLimit: 96, costLimit: 64 << 20)
-  private let rows = RecentlyUsed<PackRow>(countLimit: 4_096)
-  private let loose = RecentlyUsed<[RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
-  private let dead = RecentlyUsed<[UInt8]>(countLimit: 4_096, costLimit: 16 << 20)
+  private let packs = RecentlyUsed<UInt64, OpenedPack>(countLimit: 128)
+  private let runs = RecentlyUsed<UInt64, RunFile>(countLimit: 96, costLimit: 64 << 20)
+  private let rows = RecentlyUsed<UInt64, PackRow>(countLimit: 4_096)
+  private let loose = RecentlyUsed<UInt64, [RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
+  private let dead = RecentlyUsed<UInt64, Bitmap>(countLimit: 4_096, costLimit: 16 << 20)
 
   /// A filter of more bytes is read from its file block by block.
   private static let filterByteLimit = 32 << 20
@@ -90,7 +90,7 @@ final class ObjectFinder: Sendable {
   ) throws(PosternError) -> Value? {
     do throws(PosternError) {
       return try step()
-    } catch let error where [.storageMissing, .packDamaged, .packWrongSpace].contains(error.code) {
+    } catch let error where error.isOfUnreadablePack {
       if search.rows[pack] != nil, try currentRow(pack)?.isSealed != true { search.isStale = true }
       search.found.unreadable = search.found.unreadable ?? error
       return nil
@@ -101,7 +101,7 @@ final class ObjectFinder: Sendable {
   private func isDead(
     _ position: Int, in row: PackRow, _ search: inout ObjectSearch
   ) throws(PosternError) -> Bool {
-    let positions: [UInt8]
+    let positions: Bitmap
     if let known = search.dead[row.number] {
       positions = known
     } else {
@@ -113,26 +113,23 @@ final class ObjectFinder: Sendable {
       search.isStale = true
       return true
     }
-    return position / 8 < positions.count && positions[position / 8] >> UInt8(position % 8) & 1 == 1
+    return positions[position]
   }
 
   /// Which objects of a pack are dead, a bit for each place in its footer; none where the index knows none.
-  func deadPositions(_ pack: UInt64) throws(PosternError) -> [UInt8] {
-    if let known = dead[pack] { return known }
-    let removalCount = dead.removalCount
-    let read = try index.read { (snapshot) throws(PosternError) in try snapshot.deadPositions(pack: pack) }
-    guard let read else { return [] }
-    dead.keep(read, cost: read.count, for: pack, readAt: removalCount)
-    return read
+  func deadPositions(_ pack: UInt64) throws(PosternError) -> Bitmap {
+    let known = try dead.valueIfAny(of: pack, cost: { $0.bytes.count }) { () throws(PosternError) in
+      try index.read { (snapshot) throws(PosternError) in try snapshot.deadPositions(pack: pack) }
+    }
+    return known ?? Bitmap(count: 0)
   }
 
   /// The row of a sealed pack; nil where the pack is none.
   private func sealedRow(_ number: UInt64) throws(PosternError) -> PackRow? {
-    if let row = rows[number] { return row }
-    let removalCount = rows.removalCount
-    guard let row = try currentRow(number), row.isSealed else { return nil }
-    rows.keep(row, for: number, readAt: removalCount)
-    return row
+    try rows.valueIfAny(of: number) { () throws(PosternError) in
+      guard let row = try currentRow(number), row.isSealed else { return nil }
+      return row
+    }
   }
 
   private func currentRow(_ number: UInt64) throws(PosternError) -> PackRow? {
@@ -157,12 +154,9 @@ final class ObjectFinder: Sendable {
   ///   - space: application and generation.
   /// - Throws: as ``DataFolder/openPack(number:app:generation:name:)``.
   func open(_ number: UInt64, _ name: Digest?, of space: Space) throws(PosternError) -> OpenedPack {
-    if let opened = packs[number] { return opened }
-    let removalCount = packs.removalCount
-    let opened = OpenedPack(
-      try folder.openPack(number: number, app: space.app, generation: space.generation, name: name))
-    packs.keep(opened, for: number, readAt: removalCount)
-    return opened
+    try packs.value(of: number) { () throws(PosternError) in
+      OpenedPack(try folder.openPack(number: number, app: space.app, generation: space.generation, name: name))
+    }
   }
 
   /// A sealed pack's open file.
@@ -196,8 +190,7 @@ final class ObjectFinder: Sendable {
       guard let name = pack.finished else { continue }
       let isTaken = try index.read { (snapshot) throws(PosternError) in try snapshot.hasPack(named: name) }
       guard !isTaken else { continue }
-      placements.append(
-        PackPlacement(number: pack.number, app: pack.app, generation: pack.generation, name: name))
+      placements.append(PackPlacement(pack, named: name))
     }
     try folder.removePlaced(placements)
   }
@@ -206,14 +199,13 @@ final class ObjectFinder: Sendable {
   ///
   /// - Throws: as ``RunFile/init(_:app:generation:filterByteLimit:files:)``.
   func openRun(_ row: RunRow, of space: Space) throws(PosternError) -> RunFile {
-    if let run = runs[row.number] { return run }
-    // 1.25 bytes an entry; what finds no room is read where it lies.
-    let hasRoom = runs.hasRoom(for: row.entryCount + row.entryCount / 4)
-    let run = try folder.openRun(
-      number: row.number, app: space.app, generation: space.generation,
-      filterByteLimit: hasRoom ? ObjectFinder.filterByteLimit : 0)
-    runs.keep(run, cost: run.memoryByteCount, for: row.number)
-    return run
+    try runs.value(of: row.number, cost: \.memoryByteCount) { () throws(PosternError) in
+      // A filter that finds no room is read where it lies.
+      let hasRoom = runs.hasRoom(for: RunFormat.filterByteCount(entryCount: row.entryCount))
+      return try folder.openRun(
+        number: row.number, app: space.app, generation: space.generation,
+        filterByteLimit: hasRoom ? ObjectFinder.filterByteLimit : 0)
+    }
   }
 
   /// Removes the file of a run; who is reading it goes on.
@@ -228,13 +220,9 @@ final class ObjectFinder: Sendable {
   ///
   /// - Throws: as ``open(_:_:of:)``.
   func looseEntries(_ pack: PackRow) throws(PosternError) -> [RunEntry] {
-    if let entries = loose[pack.number] { return entries }
-    let removalCount = loose.removalCount
-    let opened = try open(pack.number, pack.name, of: Space(app: pack.app, generation: pack.generation))
-    let entries = try opened.file.runEntries(number: pack.number)
-    loose.keep(
-      entries, cost: entries.count * MemoryLayout<RunEntry>.stride, for: pack.number, readAt: removalCount)
-    return entries
+    try loose.value(of: pack.number, cost: { $0.count * MemoryLayout<RunEntry>.stride }) { () throws(PosternError) in
+      try open(pack.number, pack.name, of: pack.space).file.runEntries(number: pack.number)
+    }
   }
 
   /// Lets go of what was read of packs that a run lists now.
@@ -287,7 +275,7 @@ private struct ObjectSearch {
   private(set) var rows: [UInt64: PackRow] = [:]
   private var hidden: Set<UInt64> = []
   /// What is dead in packs that were looked up.
-  var dead: [UInt64: [UInt8]] = [:]
+  var dead: [UInt64: Bitmap] = [:]
   /// Whether a pack was written anew since the search began, and what lay in it may lie elsewhere.
   var isStale = false
   /// Places in footers that have to be looked at, by pack.

@@ -10,7 +10,7 @@ public struct ObjectReader: ~Copyable {
   /// Objects that one answer carries, in the order asked.
   public struct Batch: Sendable {
     /// The objects.
-    public let objects: [IncomingObject]
+    public let objects: [BatchObject]
     fileprivate let locations: [ObjectLocation]
     /// Bytes of all of them.
     public let byteCount: Int
@@ -53,7 +53,7 @@ public struct ObjectReader: ~Copyable {
     rest = rest[objects.endIndex...]
     return Batch(
       objects: objects.map(\.entry).map { entry in
-        IncomingObject(id: entry.id, kind: entry.kind.rawValue, byteCount: Int(entry.length))
+        BatchObject(id: entry.id, kind: entry.kind.rawValue, byteCount: Int(entry.length))
       },
       locations: Array(objects), byteCount: objects.reduce(0) { $0 + Int($1.entry.length) })
   }

@@ -24,6 +24,16 @@ public struct ShownApplication: Sendable {
 }
 
 extension IndexSnapshot {
+  /// The fields of an epoch's record, whose leaf some row names.
+  ///
+  /// - Throws: `index.damaged` where there is no such record.
+  func epochFields(_ index: UInt64) throws(PosternError) -> EpochFields {
+    guard let entry = try entry(index), case .epoch(let fields) = try Record(parsing: entry.bytes).fields else {
+      throw .damagedIndex("it lacks the record of an epoch")
+    }
+    return fields
+  }
+
   /// A leaf proven under a checkpoint of some size.
   func proven(_ index: UInt64, treeSize: UInt64) throws(PosternError) -> ProvenRecord {
     guard let entry = try entry(index) else { throw .noSuchPartOfLog }

@@ -10,11 +10,11 @@ extension PushPacks {
   /// What lies in a pack that cannot be read is missing too: it can be sent again.
   func missing(_ ids: [Digest]) throws(PosternError) -> [UInt8] {
     let found = try objects.locate(ids, in: space, own: own).objects
-    var bitmap = [UInt8](repeating: 0, count: (ids.count + 7) / 8)
+    var lacking = Bitmap(count: ids.count)
     for (position, id) in ids.enumerated() where found[position] == nil && entry(id) == nil {
-      bitmap[position / 8] |= 1 << UInt8(position % 8)
+      lacking[position] = true
     }
-    return bitmap
+    return lacking.bytes
   }
 
   /// Says that a dump is complete, and which of the push's objects it reaches.

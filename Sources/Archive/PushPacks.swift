@@ -119,7 +119,7 @@ final class PushPacks {
     for pack in packs {
       do throws(PosternError) {
         if let name = pack.finished { try adopt(pack, named: name) } else { try adopt(unfinished: pack) }
-      } catch let error where [.packDamaged, .packWrongSpace, .storageMissing].contains(error.code) {
+      } catch let error where error.isOfUnreadablePack {
         lost.append(pack)
       }
       try await listFinished(above: PushPacks.looseEntryLimit)

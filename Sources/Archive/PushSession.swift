@@ -18,7 +18,7 @@ actor PushSession {
   /// Who calls ``seal(_:bodies:)``, ``reopen()`` or ``end()`` has the turn.
   nonisolated let turns = Turns()
 
-  /// How the application's states are cut: chunks have one of its eight lengths.
+  /// How the application's states are cut: chunks have one of its lengths.
   nonisolated let chunker: ChunkerParameters
 
   private let packs: PushPacks
@@ -80,7 +80,7 @@ actor PushSession {
   /// Charges the budget for a batch, all of it or, where that is too much, for what is not in the pack.
   ///
   /// - Returns: what was charged; the caller gives back what was not written.
-  private func charge(for objects: [IncomingObject]) throws(PosternError) -> UInt64 {
+  private func charge(for objects: [BatchObject]) throws(PosternError) -> UInt64 {
     let cost = objects.reduce(0) { $0 + PushSession.cost($1.byteCount) }
     do throws(PosternError) {
       try charge(cost)
@@ -120,7 +120,7 @@ actor PushSession {
 
   /// Appends objects, and says what those cost that were written.
   private func append(
-    _ objects: [IncomingObject], from bytes: UnsafeRawBufferPointer
+    _ objects: [BatchObject], from bytes: UnsafeRawBufferPointer
   ) throws(PosternError) -> UInt64 {
     var cost: UInt64 = 0
     var offset = 0
@@ -154,10 +154,10 @@ actor PushSession {
   ///
   /// - Parameters:
   ///   - fields: the epoch record's fields, checked already.
-  ///   - bodies: envelope, veil and capsule by their digests.
+  ///   - bodies: envelope, veil and capsule.
   /// - Returns: the packs to commit.
   /// - Throws: `push.*`, `storage.*`, `pack.*`; the push stays open then.
-  func seal(_ fields: EpochFields, bodies: [Digest: [UInt8]]) async throws(PosternError) -> [PackSealing] {
+  func seal(_ fields: EpochFields, bodies: Bodies) async throws(PosternError) -> [PackSealing] {
     try requireOpen()
     let isLarge = packs.isLarge
     if isLarge { await largeWalks.take() }
@@ -165,25 +165,25 @@ actor PushSession {
     var reached = try packs.verify(root: fields.root, rootByteCount: Int(fields.rootByteCount))
     // Only now: bodies of an epoch that is not complete would stay in the pack.
     try await append(bodies)
-    for held in try packs.locate(Array(bodies.keys)) {
+    for held in try packs.locate(bodies.digests) {
       if let place = held?.newPlace { _ = reached.insert(place, level: 0) }
     }
     return try await packs.seal(keeping: reached)
   }
 
-  private func append(_ bodies: [Digest: [UInt8]]) async throws(PosternError) {
-    let digests = bodies.keys.sorted()
+  private func append(_ bodies: Bodies) async throws(PosternError) {
+    let digests = bodies.digests
     let fresh = zip(digests, try packs.locate(digests)).filter { $0.1 == nil }.map(\.0)
     try await packs.makeRoom(objectCount: fresh.count, byteCount: fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) })
     for digest in fresh {
       let body = bodies[digest] ?? []
       let cost = PushSession.cost(body.count)
       try charge(cost)
-      let outcome = body.withUnsafeBytes { bytes in
-        Result { () throws(PosternError) in try packs.append(id: digest, kind: .body, bytes) }
+      var isWritten = false
+      defer { if !isWritten { giveBack(cost) } }
+      isWritten = try body.withRawBytes { (bytes) throws(PosternError) in
+        try packs.append(id: digest, kind: .body, bytes)
       }
-      if (try? outcome.get()) != true { giveBack(cost) }
-      _ = try outcome.get()
     }
   }
 
@@ -228,7 +228,7 @@ actor PushSession {
 
 extension PosternError {
   /// An object of a kind or size that no push may send.
-  static func wrongShape(_ object: IncomingObject) -> PosternError {
+  static func wrongShape(_ object: BatchObject) -> PosternError {
     PosternError(
       .pushObjectShape, "The object \(object.id) is of a kind or size that no push may send.",
       advice: "Use a client of the same version as the archive.")

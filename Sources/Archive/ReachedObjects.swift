@@ -1,6 +1,6 @@
 import Core
 
-/// Where an object that a push brought lies: no two objects have the same place.
+/// Where an object of a pack lies: no two objects have the same place.
 package struct ObjectPlace: Hashable, Sendable {
   /// The pack's number.
   package let pack: UInt64
@@ -14,7 +14,7 @@ package struct ObjectPlace: Hashable, Sendable {
   }
 }
 
-/// Which of a push's new objects its tree reaches, and at which level each stands.
+/// Which objects a walk of trees has reached, and at which level each stands: of a push the new ones, of a mark all.
 ///
 /// Places and no ids: an object costs about three bytes, and a pack never more than a 128th of its file.
 package struct ReachedObjects: Sendable {

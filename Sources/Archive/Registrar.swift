@@ -1,6 +1,7 @@
 import Core
 import Index
 import Packs
+import Records
 
 /// Registrations: how many an address may make, and where the bodies that no push brings are stored.
 ///
@@ -60,15 +61,14 @@ actor Registrar {
   /// Stores bodies that no push brings, durably, in a pack of their own.
   ///
   /// - Throws: `storage.*`; then nothing is left.
-  func store(_ bodies: [Digest: [UInt8]], app: Digest) throws(PosternError) -> PackSealing {
+  func store(_ bodies: Bodies, app: Digest) throws(PosternError) -> PackSealing {
     let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
     do throws(PosternError) {
       var writer = try folder.createPack(number: pack.number, app: app, generation: 0)
-      for (digest, body) in bodies {
-        let outcome = body.withUnsafeBytes { bytes in
-          Result { () throws(PosternError) in try writer.append(id: digest, kind: .body, bytes: bytes) }
+      for digest in bodies.digests {
+        try bodies[digest]?.withRawBytes { (bytes) throws(PosternError) in
+          _ = try writer.append(id: digest, kind: .body, bytes: bytes)
         }
-        _ = try outcome.get()
       }
       let done = try writer.finish()
       return PackSealing(pack: pack, name: done.name, byteCount: done.byteCount)

@@ -1,3 +1,4 @@
+import Bulk
 import Core
 package import Index
 import Packs
@@ -22,6 +23,8 @@ package actor RunKeeper {
   static let looseEntryLimit = 1 << 16
   /// Entries that are sorted in memory at once, 16 bytes each, and those of one pack beyond.
   private static let sortedEntryLimit = 1 << 19
+  /// What an object takes in a pack at least: an authentication tag, and its line in the footer.
+  private static let leastObjectByteCount = UInt64(AES256GCM.tagByteCount + PackFormat.entryByteCount)
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -115,19 +118,19 @@ package actor RunKeeper {
 
   /// The packs that get a run now; nil where they are too few.
   private func duePacks(_ storage: SpaceStorage) throws(PosternError) -> [PackRow]? {
-    // Without a look at their files: an object has 61 bytes there at least, its line in the footer included.
+    // Without a look at their files, which hold no more objects than this.
     let byteCount = storage.loosePacks.reduce(0) { $0 + $1.byteCount }
-    guard storage.loosePacks.count >= RunKeeper.loosePackLimit || byteCount >= 61 * RunKeeper.looseEntryLimit else {
-      return nil
-    }
+    guard
+      storage.loosePacks.count >= RunKeeper.loosePackLimit
+        || byteCount / RunKeeper.leastObjectByteCount >= RunKeeper.looseEntryLimit
+    else { return nil }
     var packs: [PackRow] = []
     var entryCount = 0
     for pack in storage.loosePacks where entryCount < RunKeeper.sortedEntryLimit {
       do throws(PosternError) {
-        let space = Space(app: pack.app, generation: pack.generation)
-        entryCount += try objects.open(pack.number, pack.name, of: space).file.count
+        entryCount += try objects.open(pack.number, pack.name, of: pack.space).file.count
         packs.append(pack)
-      } catch let error where [.storageMissing, .packDamaged, .packWrongSpace].contains(error.code) {
+      } catch let error where error.isOfUnreadablePack {
         // It stays out of every run until it is restored; who asks for its objects is told.
       }
     }

@@ -109,7 +109,7 @@ actor Sequencer {
     isCommitting = false
   }
 
-  /// Commits one group: how a push becomes durable, steps 4 to 6. (1 to 3 are ``Archive/begin(_:)``,
+  /// Commits one group: how a push becomes durable, steps 4 to 7. (1 to 3 are ``Archive/begin(_:from:)``,
   /// ``Archive/upload(_:to:)`` and ``PushSession/seal(_:bodies:)``.)
   private func commit(_ waiting: [Waiting]) async {
     // 4. Judge in order, over committed state and the group's own effects. Who is refused leaves no trace.
@@ -140,7 +140,7 @@ actor Sequencer {
     let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     publishing.add(placements, newest)
     show()
-    runs.note(placements.map { Space(app: $0.app, generation: $0.generation) })
+    runs.note(placements.map(\.space))
     tidyUp(twins)
   }
 
@@ -178,7 +178,7 @@ actor Sequencer {
     }
     publishing.add(placements, newest, retired: retired)
     show()
-    runs.note(placements.map { Space(app: $0.app, generation: $0.generation) })
+    runs.note(placements.map(\.space))
     tidyUp([])
     await showing?.value
     return true

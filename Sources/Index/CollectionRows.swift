@@ -1,16 +1,18 @@
+public import Core
+
 /// What a mark found dead in a generation: objects that no retained epoch needs.
 public struct DeadMarks: Sendable {
   /// A pack with dead objects.
   public struct Pack: Sendable {
     /// The pack's number.
     public var number: UInt64
-    /// A bit for each place in the pack's footer, lowest bit first: those of dead objects are set.
-    public var positions: [UInt8]
+    /// A bit for each place in the pack's footer: those of dead objects are set.
+    public var positions: Bitmap
     /// How many bytes of the file the dead objects and their lines in the footer take.
     public var byteCount: UInt64
 
-    /// Makes a value.
-    public init(number: UInt64, positions: [UInt8], byteCount: UInt64) {
+    /// What is dead in a pack.
+    public init(number: UInt64, positions: Bitmap, byteCount: UInt64) {
       self.number = number
       self.positions = positions
       self.byteCount = byteCount
@@ -26,7 +28,7 @@ public struct DeadMarks: Sendable {
   /// Sealed packs of the generation of which more is dead than the index knows.
   public var packs: [Pack]
 
-  /// Makes a value.
+  /// What a mark found.
   public init(space: Space, newestOfGeneration: UInt64, newestEpoch: UInt64, packs: [Pack]) {
     self.space = space
     self.newestOfGeneration = newestOfGeneration

@@ -34,7 +34,7 @@ extension IndexSnapshot {
       SELECT number, first_epoch,
         coalesce((SELECT next.first_epoch - 1 FROM generation AS next
           WHERE next.app = ?1 AND next.number = generation.number + 1), (SELECT epoch FROM app WHERE id = ?1)),
-        (SELECT coalesce(sum(byte_count - dead_bytes), 0) FROM pack WHERE space = space.id AND state BETWEEN 1 AND 2),
+        (SELECT coalesce(sum(byte_count - dead_bytes), 0) FROM pack WHERE space = space.id AND \(PackState.sealedSQL)),
         live_bytes, collected_epoch
       FROM generation JOIN space ON space.app = ?1 AND space.generation = generation.number
       WHERE generation.app = ?1 AND number > ?2 AND first_epoch <= ?3 ORDER BY number LIMIT ?4
@@ -74,14 +74,14 @@ extension IndexSnapshot {
       database,
       """
       \(Self.packs) pack.space = (SELECT id FROM space WHERE app = ?1 AND generation = ?2)
-        AND state BETWEEN 1 AND 2 AND pack.id > ?3 ORDER BY pack.id LIMIT ?4
+        AND \(PackState.sealedSQL) AND pack.id > ?3 ORDER BY pack.id LIMIT ?4
       """
     ).all(space.app, space.generation, number, Int64(limit), row: PackRow.init(row:))
   }
 
-  /// Which objects of a pack are dead: a bit for each place in its footer, lowest bit first; nil where none is.
-  public borrowing func deadPositions(pack number: UInt64) throws(PosternError) -> [UInt8]? {
-    try Query(database, "SELECT positions FROM dead_entry WHERE pack = ?1").first(number) { $0.bytes(0) }
+  /// Which objects of a pack are dead: a bit for each place in its footer; nil where none is.
+  public borrowing func deadPositions(pack number: UInt64) throws(PosternError) -> Bitmap? {
+    try Query(database, "SELECT positions FROM dead_entry WHERE pack = ?1").first(number) { Bitmap(bytes: $0.bytes(0)) }
   }
 
   /// Whether a sealed pack has this name.

@@ -13,7 +13,7 @@ extension IndexSnapshot {
     let loose = try Query(
       database,
       """
-      \(Self.packs) pack.space = ?1 AND is_indexed = 0 AND state IN (1, 2) ORDER BY pack.id
+      \(Self.packs) pack.space = ?1 AND \(PackState.looseSQL) ORDER BY pack.id
       """
     ).all(number, row: PackRow.init(row:))
     return SpaceStorage(runs: runs, loosePacks: loose)
@@ -33,7 +33,7 @@ extension IndexSnapshot {
       database,
       """
       SELECT app, generation FROM space JOIN (
-        SELECT space AS loose FROM pack WHERE is_indexed = 0 AND state IN (1, 2)
+        SELECT space AS loose FROM pack WHERE \(PackState.looseSQL)
         GROUP BY space HAVING count(*) >= ?1 LIMIT ?2) ON loose = space.id
       """
     ).all(UInt64(packCount), UInt64(limit)) { (query) throws(PosternError) in
@@ -84,8 +84,10 @@ extension IndexSnapshot {
   /// Open packs that belong to no push: a crash left them.
   public borrowing func packsWithoutPush(limit: Int = ArchiveIndex.pageLimit) throws(PosternError) -> [PackRow] {
     try check(limit, limit: ArchiveIndex.pageLimit)
-    return try Query(database, "\(Self.packs) state = 0 AND push IS NULL ORDER BY pack.id LIMIT ?1")
-      .all(Int64(limit), row: PackRow.init(row:))
+    return try Query(
+      database, "\(Self.packs) state = \(PackState.open.rawValue) AND push IS NULL ORDER BY pack.id LIMIT ?1"
+    )
+    .all(Int64(limit), row: PackRow.init(row:))
   }
 
   /// How many bytes an application has in packs.
@@ -98,7 +100,7 @@ extension IndexSnapshot {
       database,
       """
       SELECT coalesce(sum(byte_count), 0) FROM pack
-      WHERE space IN (SELECT id FROM space WHERE app = ?1) AND state BETWEEN ?2 AND 2
+      WHERE space IN (SELECT id FROM space WHERE app = ?1) AND state BETWEEN ?2 AND \(PackState.placed.rawValue)
       """
     ).first(app, UInt64((includingOpen ? PackState.open : .sealed).rawValue)) { $0.number(0) } ?? 0
   }

@@ -14,19 +14,19 @@ extension IndexWriter {
         try snapshot.newestEpoch(in: marks.space) == marks.newestOfGeneration
       else { return false }
       let update = try Query(
-        database, "UPDATE pack SET dead_bytes = ?2 WHERE id = ?1 AND state BETWEEN 1 AND 2 AND byte_count > ?2")
+        database, "UPDATE pack SET dead_bytes = ?2 WHERE id = ?1 AND \(PackState.sealedSQL) AND byte_count > ?2")
       let insert = try Query(database, "INSERT OR REPLACE INTO dead_entry (pack, positions) VALUES (?1, ?2)")
       for pack in marks.packs {
         guard try update.run(pack.number, pack.byteCount) == 1 else {
           throw CommitGroup.refused("a pack with dead objects is not sealed")
         }
-        try insert.run(pack.number, pack.positions)
+        try insert.run(pack.number, pack.positions.bytes)
       }
       try Query(
         database,
         """
         UPDATE space SET collected_epoch = ?3, live_bytes = (SELECT coalesce(sum(byte_count - dead_bytes), 0)
-          FROM pack WHERE space = space.id AND state BETWEEN 1 AND 2)
+          FROM pack WHERE space = space.id AND \(PackState.sealedSQL))
         WHERE app = ?1 AND generation = ?2
         """
       ).run(marks.space.app, marks.space.generation, marks.newestEpoch)
@@ -71,7 +71,10 @@ extension IndexWriter {
     try Query(database, "DELETE FROM dead_entry WHERE pack = ?1").run(number)
     try Query(
       database,
-      "UPDATE pack SET state = 3, finished = name, name = NULL, dead_bytes = 0 WHERE id = ?1 AND state BETWEEN 1 AND 2"
+      """
+      UPDATE pack SET state = \(PackState.abandoned.rawValue), finished = name, name = NULL, dead_bytes = 0
+      WHERE id = ?1 AND \(PackState.sealedSQL)
+      """
     ).run(number)
   }
 }

@@ -12,7 +12,8 @@ extension IndexWriter {
   ///   rows.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
   ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit`
-  ///   beyond ``CommitGroup/rowLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after which the process ends.
+  ///   beyond ``CommitGroup/packLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after
+  ///   which the process ends.
   @discardableResult
   public func commit(_ group: CommitGroup) async throws(PosternError) -> [PackRow] {
     try group.validate()
@@ -120,12 +121,15 @@ extension IndexWriter {
     try finish(sealing, database)
     let twin = try Query(database, "\(IndexSnapshot.packs) name = ?1").first(sealing.name, row: PackRow.init(row:))
     if let twin, twin.deadByteCount == 0 {
-      try Query(database, "UPDATE pack SET state = 3, push = NULL WHERE id = ?1").run(number)
+      try Query(database, "UPDATE pack SET state = \(PackState.abandoned.rawValue), push = NULL WHERE id = ?1")
+        .run(number)
       return try [IndexSnapshot(database: database).pack(number)].compactMap { $0 }
     }
     if let twin { try retire(twin.number, database) }
-    try Query(database, "UPDATE pack SET state = 1, push = NULL, finished = NULL, name = ?2 WHERE id = ?1")
-      .run(number, sealing.name)
+    try Query(
+      database,
+      "UPDATE pack SET state = \(PackState.sealed.rawValue), push = NULL, finished = NULL, name = ?2 WHERE id = ?1"
+    ).run(number, sealing.name)
     guard let twin, let retired = try IndexSnapshot(database: database).pack(twin.number) else { return [] }
     return [retired]
   }

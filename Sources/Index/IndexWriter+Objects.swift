@@ -93,8 +93,13 @@ extension IndexWriter {
   /// - Throws: `index.group` when it is not open; `storage.full`, `storage.failed`, `index.unknown-outcome`.
   public func abandonPack(_ number: UInt64) async throws(PosternError) {
     try await transaction { (database) throws(PosternError) in
-      let abandoned = try Query(database, "UPDATE pack SET state = 3, push = NULL WHERE id = ?1 AND state = 0")
-        .run(number)
+      let abandoned = try Query(
+        database,
+        """
+        UPDATE pack SET state = \(PackState.abandoned.rawValue), push = NULL
+        WHERE id = ?1 AND state = \(PackState.open.rawValue)
+        """
+      ).run(number)
       guard abandoned == 1 else { throw CommitGroup.refused("an abandoned pack is not open") }
     }
   }
@@ -105,7 +110,9 @@ extension IndexWriter {
   public func markPlaced(_ packs: [UInt64]) async throws(PosternError) {
     guard !packs.isEmpty else { return }
     try await transaction(.first) { (database) throws(PosternError) in
-      let update = try Query(database, "UPDATE pack SET state = 2 WHERE id = ?1 AND state = 1")
+      let update = try Query(
+        database,
+        "UPDATE pack SET state = \(PackState.placed.rawValue) WHERE id = ?1 AND state = \(PackState.sealed.rawValue)")
       for number in packs { try update.run(number) }
     }
   }
@@ -123,9 +130,10 @@ extension IndexWriter {
         advice: "Remove them in several steps.")
     }
     try await transaction { (database) throws(PosternError) in
+      let abandoned = PackState.abandoned.rawValue
       let entries = try Query(
-        database, "DELETE FROM open_entry WHERE pack = ?1 AND (SELECT state FROM pack WHERE id = ?1) = 3")
-      let packs = try Query(database, "DELETE FROM pack WHERE id = ?1 AND state = 3")
+        database, "DELETE FROM open_entry WHERE pack = ?1 AND (SELECT state FROM pack WHERE id = ?1) = \(abandoned)")
+      let packs = try Query(database, "DELETE FROM pack WHERE id = ?1 AND state = \(abandoned)")
       for number in numbers {
         try entries.run(number)
         try packs.run(number)
@@ -156,14 +164,14 @@ extension IndexWriter {
   }
 
   private func open(_ pack: OpenPack, byteCount: UInt64, _ database: Database) throws(PosternError) {
-    let space = try self.space(Space(app: pack.app, generation: pack.generation), database)
+    let space = try self.space(pack.space, database)
     let push = try pushId(of: pack, database)
     let changed = try Query(
       database,
       """
-      INSERT INTO pack (id, space, push, byte_count, state) VALUES (?1, ?2, ?3, ?4, 0)
+      INSERT INTO pack (id, space, push, byte_count, state) VALUES (?1, ?2, ?3, ?4, \(PackState.open.rawValue))
       ON CONFLICT (id) DO UPDATE SET byte_count = excluded.byte_count
-      WHERE state = 0 AND space = excluded.space AND push IS excluded.push AND byte_count <= excluded.byte_count
+      WHERE state = excluded.state AND space = excluded.space AND push IS excluded.push AND byte_count <= excluded.byte_count
       """
     ).run(pack.number, space, push, byteCount)
     guard changed == 1 else { throw CommitGroup.refused("a pack is not this push's open one, or shrank") }

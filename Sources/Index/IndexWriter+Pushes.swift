@@ -90,7 +90,11 @@ extension IndexWriter {
 
   private func abandon(packsOf token: PushToken, _ database: Database) throws(PosternError) {
     try Query(
-      database, "UPDATE pack SET state = 3, push = NULL WHERE push = (SELECT id FROM push WHERE token = ?1)"
+      database,
+      """
+      UPDATE pack SET state = \(PackState.abandoned.rawValue), push = NULL
+      WHERE push = (SELECT id FROM push WHERE token = ?1)
+      """
     ).run(token.bytes)
   }
 }

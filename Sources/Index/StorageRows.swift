@@ -10,6 +10,12 @@ public enum PackState: UInt8, Sendable {
   case placed = 2
   /// Its push ended without it: its file and rows wait to be removed.
   case abandoned = 3
+
+  /// The condition that a pack is the archive's, whether its file has its name yet or not.
+  static let sealedSQL = "state BETWEEN \(sealed.rawValue) AND \(placed.rawValue)"
+  /// The condition that no run lists a pack of the archive's: word for word that of the index `pack_loose`, which is not
+  /// used otherwise.
+  static let looseSQL = "is_indexed = 0 AND state IN (\(sealed.rawValue), \(placed.rawValue))"
 }
 
 /// A pack, as the index knows it.
@@ -52,6 +58,9 @@ public struct PackRow: Hashable, Sendable {
 
   /// Whether the archive has admitted what the pack holds.
   public var isSealed: Bool { state == .sealed || state == .placed }
+
+  /// Where its objects are found.
+  public var space: Space { Space(app: app, generation: generation) }
 }
 
 /// A run, as the index knows it.
@@ -136,4 +145,7 @@ public struct OpenPack: Hashable, Sendable {
     self.generation = generation
     self.push = push
   }
+
+  /// Where its objects are found once it is sealed.
+  public var space: Space { Space(app: app, generation: generation) }
 }

@@ -59,15 +59,10 @@ public final class CopyFolder: Sendable {
     let path = folder.layout.pack(app: app, generation: generation, name: name)
     let reader = try PackReader(path, name: name, files: folder.files)
     var writer = CopyWriter(into: self, app: app, generation: generation)
-    let entries = (0..<reader.footer.count).map { reader.footer[$0] }.sorted { $0.offset < $1.offset }
-    for entry in entries {
-      let bytes: [UInt8]?
-      do throws(PosternError) { bytes = try reader.read(entry.id) } catch let error
-        where error.code == .packObjectDamaged
-      {
-        continue
-      }
-      if let bytes { try writer.append(bytes[...], id: entry.id, kind: entry.kind) }
+    for entry in reader.footer.entriesAsTheyLie {
+      do throws(PosternError) {
+        try writer.append(try reader.read(entry)[...], id: entry.id, kind: entry.kind)
+      } catch let error where error.code == .packObjectDamaged {}
     }
     let new = try writer.finish()
     try folder.remove(path)
@@ -160,10 +155,10 @@ public struct CopyWriter: ~Copyable, Sendable {
   public mutating func append(_ bytes: ArraySlice<UInt8>, id: Digest, kind: ObjectKind) throws(PosternError) -> Bool {
     if let fits = pack?.fits(objectCount: 1, byteCount: bytes.count), !fits { try place() }
     if pack == nil { try begin() }
-    let outcome = bytes.withUnsafeBytes { bytes in
-      Result { () throws(PosternError) in try pack?.append(id: id, kind: kind, bytes: bytes) }
+    let entry = try bytes.withRawBytes { (bytes) throws(PosternError) in
+      try pack?.append(id: id, kind: kind, bytes: bytes)
     }
-    guard let entry = try outcome.get() else { return false }
+    guard let entry else { return false }
     list?.append(entry)
     return true
   }
@@ -243,10 +238,7 @@ struct ObjectList: ~Copyable, Sendable {
   /// - Throws: `storage.full`, `storage.failed`.
   mutating func write() throws(PosternError) {
     guard !pending.isEmpty else { return }
-    let outcome = pending.withUnsafeBytes { bytes in
-      Result { () throws(PosternError) in try file.write(bytes, at: byteCount) }
-    }
-    try outcome.get()
+    try pending.withRawBytes { (bytes) throws(PosternError) in try file.write(bytes, at: byteCount) }
     byteCount += UInt64(pending.count)
     pending.removeAll(keepingCapacity: true)
   }

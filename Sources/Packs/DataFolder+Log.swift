@@ -7,7 +7,7 @@ public struct LogFile: Hashable, Sendable {
   /// Its content.
   public let bytes: [UInt8]
 
-  /// Makes a value.
+  /// A file of the log.
   public init(path: String, bytes: [UInt8]) {
     self.path = path
     self.bytes = bytes

@@ -11,7 +11,7 @@ public struct PackPlacement: Hashable, Sendable {
   /// SHA-256 of its footer.
   public let name: Digest
 
-  /// Makes a value.
+  /// The place of a pack.
   public init(number: UInt64, app: Digest, generation: UInt64, name: Digest) {
     self.number = number
     self.app = app
@@ -24,20 +24,21 @@ public struct PackPlacement: Hashable, Sendable {
 public struct PackSource: Sendable {
   /// Where it lies.
   public let placement: PackPlacement
-  private let deadPositions: [UInt8]
+  private let deadPositions: Bitmap
 
-  /// Makes a value.
+  /// A pack to write anew.
   ///
   /// - Parameters:
   ///   - placement: where it lies.
-  ///   - deadPositions: a bit for each place in its footer, lowest bit first; nothing where none of it is dead.
-  public init(_ placement: PackPlacement, deadPositions: [UInt8]) {
+  ///   - deadPositions: a bit for each place in its footer; none where none of it is dead.
+  public init(_ placement: PackPlacement, deadPositions: Bitmap) {
     self.placement = placement
     self.deadPositions = deadPositions
   }
 
-  func isDead(_ position: Int) -> Bool {
-    position / 8 < deadPositions.count && deadPositions[position / 8] >> UInt8(position % 8) & 1 == 1
+  /// What goes into a new pack, in the order in which it lies.
+  func kept(of footer: PackFooter) -> [PackEntry] {
+    (0..<footer.count).filter { !deadPositions[$0] }.map { footer[$0] }.sorted { $0.offset < $1.offset }
   }
 }
 
@@ -113,16 +114,10 @@ extension DataFolder {
   ) throws(PosternError) -> FinishedPack {
     let reader = try PackReader(layout.incomingPack(number), name: name, files: files)
     let footer = reader.footer
-    let kept = (0..<footer.count).map { footer[$0] }.filter { isKept($0.offset) }.sorted { $0.offset < $1.offset }
+    let kept = footer.entriesAsTheyLie.filter { isKept($0.offset) }
     do throws(PosternError) {
       var writer = try createPack(number: newNumber, app: footer.app, generation: footer.generation)
-      for entry in kept {
-        guard let bytes = try reader.read(entry.id) else { continue }
-        let outcome = bytes.withUnsafeBytes { bytes in
-          Result { () throws(PosternError) in try writer.append(id: entry.id, kind: entry.kind, bytes: bytes) }
-        }
-        _ = try outcome.get()
-      }
+      try writer.append(kept, of: reader)
       return try writer.finish()
     } catch {
       if error.code != .storageExists { try? removePack(number: newNumber) }
@@ -147,17 +142,11 @@ extension DataFolder {
       for source in sources {
         let reader = try openSealed(source.placement)
         let footer = reader.footer
-        let kept = (0..<footer.count).filter { !source.isDead($0) }.map { footer[$0] }.sorted { $0.offset < $1.offset }
+        let kept = source.kept(of: footer)
         if writer == nil, !kept.isEmpty {
           writer = try createPack(number: number, app: footer.app, generation: footer.generation)
         }
-        for entry in kept {
-          guard let bytes = try reader.read(entry.id) else { continue }
-          let outcome = bytes.withUnsafeBytes { bytes in
-            Result { () throws(PosternError) in try writer?.append(id: entry.id, kind: entry.kind, bytes: bytes) }
-          }
-          _ = try outcome.get()
-        }
+        try writer?.append(kept, of: reader)
       }
       return try writer.take()?.finish()
     } catch {
@@ -236,6 +225,20 @@ extension DataFolder {
       try DurableFile.rename(incoming, to: placed, replacing: true, files: files)
     } catch  where error.code == .storageMissing {
       _ = try OpenFile(placed, .read, files: files)
+    }
+  }
+}
+
+extension PackWriter {
+  /// Appends objects of a finished pack, each checked against its id; those that the writer holds are passed over.
+  ///
+  /// - Throws: as ``append(id:kind:bytes:)`` and ``PackReader/read(_:)``.
+  mutating func append(_ entries: [PackEntry], of reader: borrowing PackReader) throws(PosternError) {
+    for entry in entries {
+      let bytes = try reader.read(entry)
+      try bytes.withRawBytes { (bytes) throws(PosternError) in
+        _ = try append(id: entry.id, kind: entry.kind, bytes: bytes)
+      }
     }
   }
 }

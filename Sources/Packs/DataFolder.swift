@@ -188,7 +188,7 @@ public final class DataFolder: Sendable {
     } catch  where error.code == .storageMissing {
       throw PosternError(
         .storageMissing, "\(layout.root) holds no archive.",
-        advice: "Check the path, or make an archive there with `postern archive init`.")
+        advice: "Check the path, or make an archive there with “postern archive init”.")
     }
     guard let file else {
       throw PosternError(

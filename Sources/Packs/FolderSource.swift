@@ -279,10 +279,9 @@ public final class FolderSource: Source {
 
   private func read(_ place: PackShelf.Place) throws(PosternError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: Int(place.entry.length))
-    let outcome = bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(PosternError) in try open.read(place.pack, at: place.entry.offset, into: buffer) }
+    try bytes.withMutableRawBytes { (buffer) throws(PosternError) in
+      try open.read(place.pack, at: place.entry.offset, into: buffer)
     }
-    try outcome.get()
     return bytes
   }
 

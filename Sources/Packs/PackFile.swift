@@ -182,9 +182,16 @@ public struct PackReader: ~Copyable, Sendable {
   /// - Throws: `pack.object-damaged`, `storage.failed`.
   public borrowing func read(_ id: Digest) throws(PosternError) -> [UInt8]? {
     guard let entry = footer.entry(id) else { return nil }
-    guard let bytes = try file.read(at: entry.offset, count: Int(entry.length)), SHA256.hash(bytes) == id else {
+    return try read(entry)
+  }
+
+  /// The bytes of an object that the footer names, checked against its id.
+  ///
+  /// - Throws: `pack.object-damaged`, `storage.failed`.
+  borrowing func read(_ entry: PackEntry) throws(PosternError) -> [UInt8] {
+    guard let bytes = try file.read(at: entry.offset, count: Int(entry.length)), SHA256.hash(bytes) == entry.id else {
       throw PosternError(
-        .packObjectDamaged, "The object \(id) in \(file.path) has rotted: its bytes are not those of its id.",
+        .packObjectDamaged, "The object \(entry.id) in \(file.path) has rotted: its bytes are not those of its id.",
         advice: "Copy the pack again from an archive or mirror that holds it.")
     }
     return bytes

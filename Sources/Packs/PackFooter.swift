@@ -86,6 +86,9 @@ public struct PackFooter: Sendable {
     }
   }
 
+  /// The entries in the order in which the objects lie.
+  var entriesAsTheyLie: [PackEntry] { (0..<count).map { self[$0] }.sorted { $0.offset < $1.offset } }
+
   /// The entry of an object, found by bisection; nil when the pack does not hold it.
   public func entry(_ id: Digest) -> PackEntry? {
     var low = 0

@@ -44,7 +44,7 @@ final class PackShelf: Sendable {
       let path = "\(folder)/\(name)"
       do throws(PosternError) {
         state.packs.append(try open.search(path, name: digest, app: app, generation: generation))
-      } catch let error where [.packDamaged, .packWrongName, .packWrongSpace].contains(error.code) {
+      } catch let error where error.isOfDamagedPack {
         state.unusable.append(path)
       }
     }

@@ -100,7 +100,8 @@ public final class RunFile: Sendable {
     let start = place.block * RunFilter.blockByteCount
     if let filter {
       return filter.withUnsafeBytes { bytes in
-        RunFilter.mayContain(place.bits, in: UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]))
+        RunFilter.mayContain(
+          place.bits, in: UnsafeRawBufferPointer(rebasing: bytes[start..<start + RunFilter.blockByteCount]))
       }
     }
     guard let block = try file.read(at: UInt64(layout.filterOffset + start), count: RunFilter.blockByteCount) else {

@@ -73,9 +73,14 @@ public enum RunFormat {
   public static let mergedEntryLimit = 1 << 23
   /// Entries of one prefix that a question looks at, of packs that the asker may see.
   ///
-  /// They are the same object many times, or ids that someone made alike in eight bytes: sixteen such ids take some 2^62
-  /// hashes.
+  /// They are the same object many times, or ids that someone made alike in eight bytes: seventeen such ids take more than
+  /// 2^60 hashes.
   public static let candidateLimit = 16
+
+  /// How many bytes the filter of a run has.
+  package static func filterByteCount(entryCount: Int) -> Int {
+    RunFilter.blockCount(entryCount: entryCount) * RunFilter.blockByteCount
+  }
 
   static let magic = Array("postern/run/v1\n\n".utf8)
   /// Magic, application, generation, two counts, the filter's number, and the SHA-256 of these and the fences.

@@ -29,6 +29,14 @@ extension PosternError.Code {
   public static let packObjectDamaged: Self = "pack.object-damaged"
 }
 
+extension PosternError {
+  /// Whether a pack is not the one that its name and place say.
+  var isOfDamagedPack: Bool { [.packDamaged, .packWrongName, .packWrongSpace].contains(code) }
+
+  /// Whether one pack cannot be read: others can, and may hold what is looked for.
+  package var isOfUnreadablePack: Bool { isOfDamagedPack || code == .storageMissing }
+}
+
 /// What a system call answered.
 public struct FileFailure: Error, Hashable, Sendable {
   /// The call.
@@ -52,7 +60,7 @@ public struct FileFailure: Error, Hashable, Sendable {
     case (_, .syncData), (_, .sync):
       PosternError(
         .storageSyncFailed, "\(path) could not be made durable: \(text).",
-        advice: "The process ends itself; check the disk before you start it again.")
+        advice: "Check the disk before you run it again: what was written last may be lost.")
     case (ENOENT, _), (ENOTDIR, _):
       PosternError(.storageMissing, "\(path) does not exist.", advice: "Check the path.")
     case (EEXIST, _), (ENOTEMPTY, _):

@@ -29,8 +29,7 @@ public struct Effects: Hashable, Sendable {
 
 /// Decides whether a checked record may be admitted now, and what it changes.
 ///
-/// The one place where that is decided.
-/// Pure: the sequencer, a mirror and a rebuild call it with the same facts and get the same answer.
+/// The one place where that is decided. Pure: with the same facts it gives the same answer.
 ///
 /// - Parameters:
 ///   - checked: what ``check(leaf:bodies:charter:)`` returned.

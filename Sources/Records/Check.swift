@@ -1,4 +1,3 @@
-import Bulk
 public import Core
 import Envelope
 import Merkle
@@ -55,17 +54,17 @@ extension Record {
 
 /// Judges all of a record that needs no order: signatures, shapes, the charter's rules, the envelope's proofs.
 ///
-/// Pure: the same leaf, bodies and charter give the same verdict for ever, in an archive, a mirror and a
-/// rebuild. Archives run it off the sequencer, since an envelope of 1,000 leaves takes a quarter of a second.
+/// Pure: the same leaf, bodies and charter give the same verdict for ever, in an archive and to whoever asks after it.
+/// Archives run it off the sequencer, since an envelope of 1,000 leaves takes a quarter of a second.
 ///
 /// - Parameters:
 ///   - leaf: the record's bytes.
-///   - bodies: at least the record's ``Record/checkedBodies``, by the digest that they are asked by.
+///   - bodies: at least the record's ``Record/checkedBodies``.
 ///   - charter: the application's charter in force; nil where it has none yet.
 /// - Returns: what ``apply(_:to:)`` takes.
 /// - Throws: `record.*`, `charter.*`, `envelope.*` and the codes of what a charter holds.
 public func check(
-  leaf: [UInt8], bodies: [Digest: [UInt8]], charter: Charter?
+  leaf: [UInt8], bodies: Bodies, charter: Charter?
 ) async throws(PosternError) -> Checked {
   let record = try Record(parsing: leaf)
   let leafHash = TreeHash.leaf(leaf)
@@ -85,7 +84,7 @@ public func check(
 }
 
 private func check(
-  _ record: Record, _ leafHash: Digest, _ fields: CharterFields, _ bodies: [Digest: [UInt8]]
+  _ record: Record, _ leafHash: Digest, _ fields: CharterFields, _ bodies: Bodies
 ) throws(PosternError) -> CheckedCharter {
   let charter = try Charter(parsing: try body(fields.body, in: bodies))
   try charter.validate()
@@ -104,7 +103,7 @@ private func check(
 }
 
 private func check(
-  _ record: Record, _ leafHash: Digest, _ fields: EpochFields, _ bodies: [Digest: [UInt8]],
+  _ record: Record, _ leafHash: Digest, _ fields: EpochFields, _ bodies: Bodies,
   under charter: Charter
 ) async throws(PosternError) -> CheckedEpoch {
   let veil = try Veil(
@@ -117,8 +116,8 @@ private func check(
     record: record, leafHash: leafHash, fields: fields, veilCommit: veil.commit, policy: charter.policyDigest)
 }
 
-private func body(_ digest: Digest, in bodies: [Digest: [UInt8]]) throws(PosternError) -> [UInt8] {
-  guard let body = bodies[digest], SHA256.hash(body) == digest else {
+private func body(_ digest: Digest, in bodies: Bodies) throws(PosternError) -> [UInt8] {
+  guard let body = bodies[digest] else {
     throw PosternError(
       .bodyDigest, "A body that the record names is missing or does not match its digest \(digest).",
       advice: "Send the record together with the bodies that it was signed over.")

@@ -84,11 +84,11 @@ struct AdmissionHandler: AdmissionService {
 
 /// A batch as it came off the wire, handed on where it lies.
 private struct ReceivedBatch: IncomingBatch {
-  let objects: [IncomingObject]
+  let objects: [BatchObject]
   private let data: ByteBuffer
 
   init(_ batch: Wire.ObjectBatch) {
-    objects = batch.objects.map { IncomingObject(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
+    objects = batch.objects.map { BatchObject(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
     data = batch.data
   }
 

@@ -10,7 +10,7 @@ public struct ArchiveServer: Sendable {
   private let archive: Archive
   private let version: String
   private let logger: Logger
-  /// How often idle pushes are looked for.
+  /// How often idle pushes are looked for, and what no retained epoch needs is collected.
   private static let chorePeriod = Duration.seconds(60)
   /// How many requests read from the disk at the same time.
   private static let readerCount = 8

@@ -171,11 +171,11 @@ import Testing
     }
     for byteCount in [2, 4, -1, .max] {
       let batch = MemoryBatch(
-        [IncomingObject(id: SHA256.hash([1, 2, 3]), kind: 1, byteCount: byteCount)], bytes: [1, 2, 3])
+        [BatchObject(id: SHA256.hash([1, 2, 3]), kind: 1, byteCount: byteCount)], bytes: [1, 2, 3])
       try await scene.expect(.pushObjectShape) { try await archive.upload(batch, to: token) }
     }
     let many = MemoryBatch(
-      [IncomingObject](repeating: IncomingObject(id: .zero, kind: 1, byteCount: 1), count: 16_385), bytes: [])
+      [BatchObject](repeating: BatchObject(id: .zero, kind: 1, byteCount: 1), count: 16_385), bytes: [])
     try await scene.expect(.archiveRequest) { try await archive.upload(many, to: token) }
     try await scene.expect(.archiveRequest) {
       try await archive.missing([Digest](repeating: .zero, count: 16_385), for: token)

@@ -138,10 +138,7 @@ extension ObjectReader {
     var found: [StoredObject] = []
     while let batch = nextBatch() {
       var bytes = [UInt8](repeating: 0, count: batch.byteCount)
-      let outcome = bytes.withUnsafeMutableBytes { memory in
-        Result { () throws(PosternError) in try read(batch, into: memory) }
-      }
-      try outcome.get()
+      try bytes.withMutableRawBytes { (memory) throws(PosternError) in try read(batch, into: memory) }
       var rest = bytes[...]
       for object in batch.objects {
         found.append(StoredObject(id: object.id, kind: object.kind, bytes: Array(rest.prefix(object.byteCount))))
@@ -164,8 +161,8 @@ extension Archive {
 
   /// Sends what the archive lacks of some objects, a few a batch.
   func send(_ objects: [StoredObject], in token: PushToken) async throws -> [StoredObject] {
-    let missing = try await missing(objects.map(\.id), for: token)
-    let lacking = objects.indices.filter { missing[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }.map { objects[$0] }
+    let missing = Bitmap(bytes: try await missing(objects.map(\.id), for: token))
+    let lacking = objects.indices.filter { missing[$0] }.map { objects[$0] }
     for start in stride(from: 0, to: lacking.count, by: 7) {
       try await upload(MemoryBatch(lacking[start..<min(lacking.count, start + 7)]), to: token)
     }

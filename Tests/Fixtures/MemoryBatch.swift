@@ -4,18 +4,18 @@ import Core
 /// A batch of objects in memory, as a connection hands one to the archive.
 public struct MemoryBatch: IncomingBatch {
   /// The objects.
-  public let objects: [IncomingObject]
+  public let objects: [BatchObject]
   private let bytes: [UInt8]
 
   /// A batch of these objects.
   public init(_ objects: some Sequence<StoredObject>) {
     self.init(
-      objects.map { IncomingObject(id: $0.id, kind: $0.kind, byteCount: $0.bytes.count) },
+      objects.map { BatchObject(id: $0.id, kind: $0.kind, byteCount: $0.bytes.count) },
       bytes: objects.flatMap(\.bytes))
   }
 
   /// A batch whose list and bytes are told apart, and may not fit each other.
-  public init(_ objects: [IncomingObject], bytes: [UInt8]) {
+  public init(_ objects: [BatchObject], bytes: [UInt8]) {
     self.objects = objects
     self.bytes = bytes
   }

@@ -27,7 +27,7 @@ import Testing
   private func marks(_ packs: [PackRow], newest: UInt64 = 2, dead: UInt64 = 100) -> DeadMarks {
     DeadMarks(
       space: space, newestOfGeneration: newest, newestEpoch: newest,
-      packs: packs.map { DeadMarks.Pack(number: $0.number, positions: [1], byteCount: dead) })
+      packs: packs.map { DeadMarks.Pack(number: $0.number, positions: Bitmap(bytes: [1]), byteCount: dead) })
   }
 
   private func use(_ index: ArchiveIndex) throws -> GenerationUse? {
@@ -42,7 +42,9 @@ import Testing
     let hides = try await index.writer.hide(marks([packs[0]]))
     #expect(hides)
     let number = packs[0].number
-    #expect(try index.ask { (snapshot) throws(PosternError) in try snapshot.deadPositions(pack: number) } == [1])
+    #expect(
+      try index.ask { (snapshot) throws(PosternError) in try snapshot.deadPositions(pack: number) }
+        == Bitmap(bytes: [1]))
     let used = try #require(try use(index))
     #expect(used.firstEpoch == 1 && used.lastEpoch == 2 && used.byteCount == 500)
     #expect(used.collectedByteCount == 500 && used.collectedEpoch == 2)

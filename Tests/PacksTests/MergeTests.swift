@@ -31,10 +31,10 @@ import Testing
   }
 
   /// The bits of some objects in the order of their ids, as the footer has them.
-  private func positions(_ dead: Set<Digest>, of objects: [[UInt8]]) -> [UInt8] {
-    var bits = [UInt8](repeating: 0, count: (objects.count + 7) / 8)
+  private func positions(_ dead: Set<Digest>, of objects: [[UInt8]]) -> Bitmap {
+    var bits = Bitmap(count: objects.count)
     for (position, id) in objects.map({ SHA256.hash($0) }).sorted().enumerated() where dead.contains(id) {
-      bits[position / 8] |= 1 << UInt8(position % 8)
+      bits[position] = true
     }
     return bits
   }
@@ -67,7 +67,8 @@ import Testing
     }
     // Of packs with nothing left there is no new one.
     let source = PackSource(
-      PackPlacement(number: 3, app: app, generation: 1, name: done.name), deadPositions: [0xff, 0xff, 0xff])
+      PackPlacement(number: 3, app: app, generation: 1, name: done.name),
+      deadPositions: Bitmap(bytes: [0xff, 0xff, 0xff]))
     let none = try folder.mergePacks([source], to: 4)
     #expect(none == nil)
     #expect(try folder.incomingPacks().isEmpty)
@@ -86,7 +87,7 @@ import Testing
     folder = nil
     let files = FaultyFiles(failing: 0) { path in if path == incoming { rename(incoming, placed) } }
     let moving = try DataFolder.open(at: "\(temporary.path)/data", files: files)
-    let merged = try moving.mergePacks([PackSource(pack, deadPositions: [])], to: 2)
+    let merged = try moving.mergePacks([PackSource(pack, deadPositions: Bitmap(count: 0))], to: 2)
     #expect(try #require(merged).entries.count == 4)
     #expect(rename(placed, incoming) == 0)
     let opened = try moving.openPack(number: 1, app: app, generation: 1, name: pack.name)
@@ -104,7 +105,7 @@ import Testing
     #expect(pwrite(descriptor, [UInt8]([0, 1, 2, 3]), 4, 170) == 4)
     close(descriptor)
     expect(.packObjectDamaged) { () throws(PosternError) in
-      try folder.mergePacks([PackSource(placed, deadPositions: [])], to: 2)
+      try folder.mergePacks([PackSource(placed, deadPositions: Bitmap(count: 0))], to: 2)
     }
     #expect(try folder.incomingPacks().isEmpty)
     #expect(try SystemFiles().names(folder.layout.packs(app: app, generation: 1)).count == 1)

@@ -89,7 +89,7 @@ import Testing
       UInt64(number), after: previous, of: application.charter, in: veil.claiming(UInt64(claimed)),
       state: application.state, stateVersion: stateVersion, seed: generator.next(),
       signedBy: application.council.uploader(Int.random(in: 0..<2, using: &generator)))
-    let checked = try await check(leaf: epoch.leaf, bodies: epoch.bodies, charter: application.charter)
+    let checked = try await check(leaf: epoch.leaf, bodies: Bodies(epoch.bodies.values), charter: application.charter)
     let expected = model.verdict(
       number: number, previous: previous, stateVersion: stateVersion, generation: claimed, veil: veil.veil.commit)
     let usedBy = model.veils.firstIndex(of: veil.veil.commit).map { UInt64($0 + 1) }
@@ -107,7 +107,8 @@ import Testing
 
   private func register(_ application: inout Application, _ generator: inout SeededGenerator) async throws -> Bool {
     let registration = try application.council.registration(of: application.charter)
-    let checked = try await check(leaf: registration.record.leaf, bodies: registration.bodies, charter: nil)
+    let checked = try await check(
+      leaf: registration.record.leaf, bodies: Bodies(registration.bodies.values), charter: nil)
     let isHome = Int.random(in: 0..<3, using: &generator) > 0
     let log = isHome ? home : try logSigner("example.org/other").verifier
     let facts = AdmissionFacts(home: log, application: application.facts, veilCommitGeneration: nil)

@@ -20,7 +20,7 @@ import Testing
 
   private func registration() async throws -> Checked {
     let registration = try setting.council.registration(of: setting.charter)
-    return try await check(leaf: registration.record.leaf, bodies: registration.bodies, charter: nil)
+    return try await check(leaf: registration.record.leaf, bodies: Bodies(registration.bodies.values), charter: nil)
   }
 
   private func epoch(
@@ -29,7 +29,7 @@ import Testing
     let epoch = try EpochFixture(
       number, after: previous, of: setting.charter, in: generation, state: state, stateVersion: stateVersion,
       signedBy: setting.council.uploader())
-    return try await check(leaf: epoch.leaf, bodies: epoch.bodies, charter: setting.charter)
+    return try await check(leaf: epoch.leaf, bodies: Bodies(epoch.bodies.values), charter: setting.charter)
   }
 
   private func facts(_ application: ApplicationState?, veilUsedBy generation: UInt64? = nil) -> AdmissionFacts {

@@ -21,13 +21,14 @@ import Testing
   private func refusalOf(
     _ leaf: [UInt8], _ bodies: [Digest: [UInt8]], under charter: Charter?
   ) async -> PosternError? {
-    await refusal { try await check(leaf: leaf, bodies: bodies, charter: charter) }
+    await refusal { try await check(leaf: leaf, bodies: Bodies(bodies.values), charter: charter) }
   }
 
   // MARK: Charters
 
   @Test func aRegistrationPasses() async throws {
-    let checked = try await check(leaf: registration.record.leaf, bodies: registration.bodies, charter: nil)
+    let checked = try await check(
+      leaf: registration.record.leaf, bodies: Bodies(registration.bodies.values), charter: nil)
     guard case .charter(let charter) = checked else {
       Issue.record("no charter")
       return
@@ -87,7 +88,7 @@ import Testing
   // MARK: Epochs
 
   @Test func anEpochPasses() async throws {
-    let checked = try await check(leaf: epoch.leaf, bodies: epoch.bodies, charter: setting.charter)
+    let checked = try await check(leaf: epoch.leaf, bodies: Bodies(epoch.bodies.values), charter: setting.charter)
     guard case .epoch(let passed) = checked else {
       Issue.record("no epoch")
       return
@@ -101,7 +102,7 @@ import Testing
   @Test func anEpochPassesWithoutItsCapsule() async throws {
     var bodies = epoch.bodies
     bodies[epoch.fields.capsule] = nil
-    _ = try await check(leaf: epoch.leaf, bodies: bodies, charter: setting.charter)
+    _ = try await check(leaf: epoch.leaf, bodies: Bodies(bodies.values), charter: setting.charter)
     for digest in epoch.record.checkedBodies {
       var without = epoch.bodies
       without[digest] = nil
@@ -126,7 +127,7 @@ import Testing
       let state = try SealedState([1, 2, 3], in: generation)
       let epoch = try EpochFixture(
         1, of: charter, in: generation, state: state, signedBy: setting.council.uploader())
-      _ = try await check(leaf: epoch.leaf, bodies: epoch.bodies, charter: charter)
+      _ = try await check(leaf: epoch.leaf, bodies: Bodies(epoch.bodies.values), charter: charter)
     }
   }
 
@@ -142,7 +143,8 @@ import Testing
 
   @Test func anEpochIsByAListedUploader() async throws {
     _ = try await check(
-      leaf: epoch.with(epoch.fields, signedBy: try setting.council.uploader(1)).leaf, bodies: epoch.bodies,
+      leaf: epoch.with(epoch.fields, signedBy: try setting.council.uploader(1)).leaf,
+      bodies: Bodies(epoch.bodies.values),
       charter: setting.charter)
     let strange = epoch.with(epoch.fields, signedBy: try setting.council.uploader(2))
     #expect(await refusalOf(strange.leaf, epoch.bodies, under: setting.charter)?.code == .recordAuthor)

@@ -43,9 +43,9 @@ extension ArchiveConnection {
     var request = Postern_V1_MissingRequest()
     request.token = Data(push.bytes)
     request.ids = Data(joining: ids)
-    let bits = Array(try await retry.once { try await client.missing(request) }.missing)
-    guard bits.count == (ids.count + 7) / 8 else { throw PosternError.answerShape }
-    return ids.indices.map { bits[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }
+    let missing = Bitmap(bytes: Array(try await retry.once { try await client.missing(request) }.missing))
+    guard missing.bytes.count == Bitmap.byteCount(ids.count) else { throw PosternError.answerShape }
+    return ids.indices.map { missing[$0] }
   }
 
   /// Sends objects in batches that `next` makes one after the other; returns when the archive has stored them.

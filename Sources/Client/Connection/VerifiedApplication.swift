@@ -42,7 +42,7 @@ public struct VerifiedApplication: Sendable {
     signaturesBody: [UInt8]
   ) async throws(PosternError) {
     guard SHA256.hash(charterBody) == app else { throw .foreignView }
-    let bodies = [app: charterBody, SHA256.hash(signaturesBody): signaturesBody]
+    let bodies = Bodies([charterBody, signaturesBody])
     guard case .charter(let checked) = try await check(leaf: leaf.leaf, bodies: bodies, charter: nil) else {
       throw .wrongRecord
     }

@@ -42,8 +42,8 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   private var writer: CopyWriter
   private var recent = RecentIds()
   private var root: Named?
-  /// Nodes to look at, by level.
-  private var nodes: [Int: [Named]] = [:]
+  /// Nodes to look at.
+  private var nodes = LevelQueue<Named>()
   private var chunks: [Named] = []
   private var isFetchingNodes = false
   private var spanCount = 0
@@ -104,10 +104,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   /// The next nodes to look at, lowest first; the root's level is not known.
   private mutating func nextNodes() -> (level: Int?, [Named])? {
     if let root = root.take() { return (nil, [root]) }
-    while let level = nodes.keys.min(), var waiting = nodes.removeValue(forKey: level) {
-      let group = Array(waiting.suffix(Self.nodeLimit))
-      waiting.removeLast(group.count)
-      if !waiting.isEmpty { nodes[level] = waiting }
+    while let (level, group) = nodes.next(Self.nodeLimit) {
       let fresh = group.filter { recent.insert($0.id) }
       if !fresh.isEmpty { return (level, fresh) }
     }
@@ -147,7 +144,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
         let part = try NodePublicPart(parsing: node.bytes)
         guard level == nil || part.level == level else { throw PosternError.wrongLevel(node.id) }
         let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
-        if part.level == 1 { chunks += children } else { nodes[part.level - 1, default: []] += children }
+        if part.level == 1 { chunks += children } else { nodes.add(children, level: part.level - 1) }
       }
       try await take(gathered, kind: .node)
     case .chunks(let gathered):

@@ -57,6 +57,6 @@ extension SeenEpoch {
   /// Whether the archive has to hold this epoch's objects still, going by its newest epoch and the charter.
   func isRetained(beside newest: SeenEpoch, under charter: Charter) -> Bool {
     guard number < newest.number else { return self == newest }
-    return charter.retentionEpochs == 0 || newest.number - number < charter.retentionEpochs
+    return Retention(under: charter, newestEpoch: newest.number).keeps(number)
   }
 }

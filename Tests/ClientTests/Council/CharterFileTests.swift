@@ -1,4 +1,3 @@
-import Bulk
 import Client
 import Core
 import Records
@@ -18,9 +17,7 @@ import Testing
     }
     let registration = try file.registration(by: fixture.member("ana"))
     let checked = try await check(
-      leaf: registration.leaf,
-      bodies: [fixture.app: registration.charter, SHA256.hash(registration.signatures): registration.signatures],
-      charter: nil)
+      leaf: registration.leaf, bodies: Bodies([registration.charter, registration.signatures]), charter: nil)
     guard case .charter(let charter) = checked else { throw Failure() }
     #expect(charter.charter == fixture.charter)
   }
