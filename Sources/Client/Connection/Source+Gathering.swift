@@ -1,30 +1,43 @@
-import Core
+package import Core
 import Synchronization
-import Trust
+package import Trust
 
 extension Source {
-  /// The objects of one query that the source has, held in memory together; whether they are what their ids say, nobody
-  /// has checked.
+  /// The objects of one query that the source has, held in memory together.
   ///
-  /// - Throws: `source.unasked` for an object that was not asked for or came twice; what the source throws.
-  func gather(_ query: ObjectQuery) async throws -> [SourceObject] {
+  /// - Parameters:
+  ///   - query: which objects.
+  ///   - isWanted: judges each object as it comes, by its length at least: what it does not throw for or leave out stays in
+  ///     memory, and a source may send far longer objects than those that were asked for.
+  /// - Throws: `source.unasked` for an object that was not asked for or came twice; what `isWanted` and the source throw.
+  package func gather(
+    _ query: ObjectQuery, where isWanted: @escaping @Sendable (SourceObject) throws(PosternError) -> Bool
+  ) async throws -> [SourceObject] {
     let gathered = Mutex((owed: Set(query.ids), objects: [SourceObject]()))
     try await objects(query) { batch in
       try gathered.withLock { gathered in
         for object in batch {
           guard gathered.owed.remove(object.id) != nil else { throw PosternError.unaskedObject(object.id) }
-          gathered.objects.append(object)
+          if try isWanted(object) { gathered.objects.append(object) }
         }
       }
     }
     return gathered.withLock { $0.objects }
   }
 
-  /// All objects of one query, as ``gather(_:)`` returns them.
+  /// All objects of one query.
   ///
-  /// - Throws: `source.absent` where one did not come; else what ``gather(_:)`` throws.
-  func gatherAll(_ query: ObjectQuery) async throws -> [SourceObject] {
-    let objects = try await gather(query)
+  /// - Parameters:
+  ///   - query: which objects.
+  ///   - check: throws for an object that is not the one that was asked for, as ``gather(_:where:)`` has it.
+  /// - Throws: `source.absent` where one did not come; else what ``gather(_:where:)`` throws.
+  package func gatherAll(
+    _ query: ObjectQuery, check: @escaping @Sendable (SourceObject) throws(PosternError) -> Void
+  ) async throws -> [SourceObject] {
+    let objects = try await gather(query) { (object) throws(PosternError) in
+      try check(object)
+      return true
+    }
     guard objects.count < query.ids.count else { return objects }
     let there = Set(objects.map(\.id))
     if let id = query.ids.first(where: { !there.contains($0) }) { throw PosternError.absentObject(id) }
@@ -44,5 +57,12 @@ extension PosternError {
   static func unaskedObject(_ id: Digest) -> PosternError {
     PosternError(
       .sourceUnasked, "The source sent the object \(id) unasked, or twice.", advice: "Use another source.")
+  }
+
+  /// An object that is not the one that was asked for.
+  package static func mismatchedObject(_ id: Digest) -> PosternError {
+    PosternError(
+      .sourceMismatch, "What the source sent is not \(id), or has another length than the dump's tree says.",
+      advice: "The source's copy is damaged or forged; ask another one.")
   }
 }

@@ -196,13 +196,14 @@ struct Gatherer<Origin: Source>: Sendable {
   /// - Throws: `source.absent`, `source.unasked`, `source.mismatch`, `dump.object-length`; what source and folder throw.
   func gather(_ named: [DumpCopier<Origin>.Named], readingHeld: Bool) async throws -> Gathered {
     var gathered = Gathered()
-    var lengths: [Digest: Int] = [:]
-    let ids = named.filter { lengths.updateValue($0.byteCount, forKey: $0.id) == nil }.map(\.id)
+    let lengths = Dictionary(named.map { ($0.id, $0.byteCount) }) { first, _ in first }
+    var seen: Set<Digest> = []
+    let ids = named.map(\.id).filter { seen.insert($0).inserted }
     let absent = Set(try await folder.absent(ids, app: app, generation: generation))
     var wanted = ids.filter { absent.contains($0) }
     let there = ids.filter { !absent.contains($0) }
     if readingHeld, !there.isEmpty {
-      gathered.held = try await folder.gather(query(there)).filter { $0.isSound && $0.bytes.count == lengths[$0.id] }
+      gathered.held = try await folder.gather(query(there)) { $0.bytes.count == lengths[$0.id] && $0.isSound }
       let sound = Set(gathered.held.map(\.id))
       gathered.damaged = there.filter { !sound.contains($0) }
       wanted += gathered.damaged
@@ -217,15 +218,11 @@ struct Gatherer<Origin: Source>: Sendable {
   /// Fetches objects, each of which has to be what was asked for.
   private func fetch(_ ids: [Digest], _ lengths: [Digest: Int]) async throws -> [SourceObject] {
     guard !ids.isEmpty else { return [] }
-    let objects = try await source.gatherAll(query(ids))
-    for object in objects {
+    return try await source.gatherAll(query(ids)) { (object) throws(PosternError) in
       guard object.bytes.count == lengths[object.id], object.isSound else {
-        throw PosternError(
-          .sourceMismatch, "What the source sent is not \(object.id), or has another length than the dump's tree says.",
-          advice: "The source's copy is damaged or forged; ask another one.")
+        throw PosternError.mismatchedObject(object.id)
       }
     }
-    return objects
   }
 
   private func query(_ ids: [Digest]) throws(PosternError) -> ObjectQuery {

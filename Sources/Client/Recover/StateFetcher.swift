@@ -88,7 +88,11 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     let (source, opening) = (source, opening)
     tasks.addTask {
       let query = try ObjectQuery(app: opening.app, generation: opening.generation, ids: requests.map(\.id))
-      return .nodes(try await source.gatherAll(query))
+      let nodes = try await source.gatherAll(query) { (node) throws(PosternError) in
+        // Whether it is the node that was asked for is for the walk to say, which opens it.
+        guard node.bytes.count <= DumpLimits.nodeByteCount else { throw PosternError.mismatchedObject(node.id) }
+      }
+      return .nodes(nodes)
     }
   }
 

@@ -8,6 +8,7 @@ import Foundation
 import Merkle
 import Packs
 import Records
+import Sodium
 import Synchronization
 import Testing
 import Trust
@@ -207,6 +208,37 @@ import Trust
       let third = PullOptions(app: fixture.app, epoch: 1, path: fixture.file("third"))
       _ = try await Puller.pull(third, from: FolderCatalog.open(old))
       #expect(try await fixture.recover(1, from: third.path) == state)
+    }
+  }
+
+  /// What a pull remembers of the ids that it saw is little: a chunk that comes again behind one that took its place there
+  /// is looked for again, and is no surprise.
+  @Test func aChunkThatRepeatsBehindAnotherOfItsSlot() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1], over: archive)
+      let (first, second) = try chunksOfOneSlot(fixture)
+      let between = sampleState(byteCount: 100 * 4_096)
+      let state = first + between + second + between.reversed() + first
+      try await fixture.push(state, over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      #expect(try await fixture.recover(from: path) == state)
+    }
+  }
+
+  /// Two chunks of 4 KiB whose ids begin with the same 18 bits.
+  private func chunksOfOneSlot(_ fixture: ArchiveFixture) throws -> ([UInt8], [UInt8]) {
+    let folder = try StateFolder.open(at: fixture.statePath, app: fixture.app, key: fixture.uploader())
+    guard let generation = try folder.generation() else {
+      throw PosternError(.stateMalformed, "There is no generation.", advice: "Push before.")
+    }
+    var sealer = ChunkSealer(secret: generation.secret, chunker: .fixed(.kib4))
+    var seen: [UInt64: [UInt8]] = [:]
+    while true {
+      let chunk = randomBytes(4_096)
+      let sealed = chunk.withUnsafeBytes { sealer.seal([0..<4_096], of: $0) }
+      let slot = (sealed.chunks.first?.reference.id.prefix ?? 0) >> 46
+      if let other = seen.updateValue(chunk, forKey: slot) { return (other, chunk) }
     }
   }
 
