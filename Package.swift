@@ -73,13 +73,13 @@ let layers: [[Target]] = [
     module("Wire", "Core", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),
   ],
   [
-    module("Archive", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Packs", "Index"),
+    module("Archive", "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Index"),
     module(
       "Client", "Core", "Sodium", "Bulk", "Pax", "CLinux", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs",
       "Snapshot", "Wire", grpc, logging, nio, system),
   ],
   [
-    module("Service", "Core", "Merkle", "Index", "Wire", "Archive", grpc, logging, nio)
+    module("Service", "Core", "Merkle", "Trust", "Index", "Wire", "Archive", grpc, logging, nio)
   ],
   [
     .executableTarget(
@@ -146,6 +146,7 @@ let package = Package(
       "ArchiveTests", excluding: ["OlderFolder"], "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records",
       "Trust", "Packs", "Index",
       "Archive", "Fixtures"),
+    tests("ServiceTests", "Core", "Packs", "Service", "Fixtures", logging),
     tests(
       "ClientTests", "Core", "Sodium", "Bulk", "Pax", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
       "Archive", "Client", "Service", "Fixtures", grpc, logging, nio),

@@ -1,11 +1,11 @@
-import Core
-import Logging
+package import Core
+package import Logging
 
 extension PosternError {
   /// The error as a peer is told it: with its code, and without a word about the server's files.
   ///
   /// What the archive's operator needs to know beyond that is written to the server's log.
-  func forPeers(_ logger: Logger) -> PosternError {
+  package func forPeers(_ logger: Logger) -> PosternError {
     let area = code.rawValue.prefix { $0 != "." }
     guard ["storage", "pack", "index"].contains(area) else { return self }
     logger.error("a request was refused", metadata: ["error": "\(self)"])

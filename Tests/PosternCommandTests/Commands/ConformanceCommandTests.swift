@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ConformanceCommandTests {
   private let program: Program
-  private let vectors = URL(filePath: #filePath).appending(path: "../../../Schema/vectors").standardized
+  private let vectors = URL(filePath: #filePath).appending(path: "../../../../Schema/vectors").standardized
 
   init() throws {
     program = try Program()

@@ -9,9 +9,8 @@ import Wire
 @Suite(.timeLimit(.minutes(1))) struct TranscriptTests {
   /// The bytes of the lines that begin with `side`, in the document's example.
   private func bytes(of side: String) throws -> [UInt8] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let text = try String(contentsOf: root.appendingPathComponent("Schema/wire.md"), encoding: .utf8)
+    let schema = URL(filePath: "../../../Schema/wire.md", relativeTo: URL(filePath: #filePath))
+    let text = try String(contentsOf: schema, encoding: .utf8)
     let example = try #require(text.components(separatedBy: "```transcript\n").dropFirst().first)
     let lines = try #require(example.components(separatedBy: "```").first).split(separator: "\n")
     return try lines.filter { $0.hasPrefix(side) }.flatMap { line in
