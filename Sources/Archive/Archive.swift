@@ -1,7 +1,7 @@
 import Bulk
 public import Core
 import Dump
-public import Index
+import Index
 public import Merkle
 import Packs
 import Records

@@ -5,19 +5,6 @@ import Records
 import Trust
 import Wire
 
-/// Names an open push; a later begin of the same uploader makes it invalid.
-struct PushToken: Hashable, Sendable {
-  static let byteCount = 16
-
-  let bytes: [UInt8]
-
-  /// A token as an archive sends it; nil for another number of bytes than 16.
-  init?(_ bytes: some Sequence<UInt8>) {
-    self.bytes = Array(bytes)
-    guard self.bytes.count == PushToken.byteCount else { return nil }
-  }
-}
-
 extension ArchiveConnection {
   /// A fresh nonce for a signed begin.
   func challenge(app: Digest) async throws -> Digest {
