@@ -4,6 +4,7 @@ public import Index
 public import Merkle
 import Packs
 import Records
+public import Trust
 
 extension Archive {
   // MARK: The log
@@ -35,7 +36,7 @@ extension Archive {
   /// What the archive shows of an application: its charters, and its newest epoch or the one asked for.
   ///
   /// - Throws: `epoch.unknown-app`, `archive.not-found`.
-  public func show(_ app: Digest, epoch number: UInt64? = nil) throws(PosternError) -> ShownApplication {
+  public func show(_ app: Digest, epoch number: UInt64? = nil) throws(PosternError) -> ShownRecords {
     try index.read { (snapshot) throws(PosternError) in try snapshot.show(app, epoch: number) }
   }
 

@@ -4,6 +4,7 @@ import FoundationEssentials
 import GRPCCore
 import Index
 import NIOCore
+import Trust
 import Wire
 
 /// Answers the `Catalog` service: what the archive holds.
@@ -78,9 +79,9 @@ private protocol ApplicationAnswer {
 
 extension ApplicationAnswer {
   /// What the archive shows.
-  fileprivate init(_ shown: ShownApplication) {
+  fileprivate init(_ shown: ShownRecords) {
     self.init()
-    checkpoint = Data(shown.checkpoint)
+    checkpoint = Data(shown.note)
     charters = shown.charters.map(Postern_V1_ProvenLeaf.init)
     if let epoch = shown.epoch { self.epoch = Postern_V1_ProvenLeaf(epoch) }
   }

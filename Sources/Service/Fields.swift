@@ -2,6 +2,7 @@ import Archive
 public import Core
 import FoundationEssentials
 import Index
+import Trust
 import Wire
 
 extension PosternError.Code {
@@ -76,11 +77,11 @@ extension UInt64? {
 
 extension Postern_V1_ProvenLeaf {
   /// A leaf with its proof, as the archive shows it.
-  init(_ record: ProvenRecord) {
+  init(_ proven: ProvenLeaf) {
     self.init()
-    index = record.index
-    leaf = Data(record.leaf)
-    path = record.path.map { Data($0.bytes) }
+    index = proven.index
+    leaf = Data(proven.leaf)
+    path = proven.path.map { Data($0.bytes) }
   }
 }
 

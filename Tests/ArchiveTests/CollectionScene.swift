@@ -6,6 +6,7 @@ import Foundation
 import Packs
 import Records
 import Testing
+import Trust
 
 /// An application that keeps few epochs, and a model of what its archive has to find.
 struct CollectionScene {

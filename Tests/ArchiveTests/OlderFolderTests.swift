@@ -6,6 +6,7 @@ import Index
 import Packs
 import Records
 import Testing
+import Trust
 
 /// A data folder that the version before wrote: rows of objects in the index and none of runs, three epochs, and a push
 /// that was cut off when the server died.

@@ -33,14 +33,12 @@ import Trust
     for (application, epochs) in zip(applications, epochs) {
       for number: UInt64? in [nil, 1, 2, 3, 4] {
         let shown = try archive.show(application.app, epoch: number)
-        let signed = try SignedCheckpoint(parsing: shown.checkpoint, log: archive.home)
-        #expect(shown.checkpoint == (try archive.checkpoint()) && signed.checkpoint.size == 10)
+        let signed = try SignedCheckpoint(parsing: shown.note, log: archive.home)
+        #expect(shown.note == (try archive.checkpoint()) && signed.checkpoint.size == 10)
         let epoch = try #require(shown.epoch)
         #expect(epoch.leaf == epochs[Int(number ?? 4) - 1].leaf)
         #expect(shown.charters.map(\.leaf) == [application.registration.record.leaf])
-        for record in shown.charters + [epoch] {
-          try ProvenLeaf(index: record.index, leaf: record.leaf, path: record.path).verify(under: signed)
-        }
+        for leaf in shown.charters + [epoch] { try leaf.verify(under: signed) }
       }
       for number: UInt64 in [0, 5, .max] {
         #expect(refusal { try archive.show(application.app, epoch: number) }?.code == .archiveNotFound)

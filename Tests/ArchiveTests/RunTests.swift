@@ -6,6 +6,7 @@ import Index
 import Packs
 import Records
 import Testing
+import Trust
 
 /// The index's runs: built when packs are many, merged, lost, damaged, and interrupted at every step.
 @Suite struct RunTests {

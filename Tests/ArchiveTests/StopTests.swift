@@ -5,6 +5,7 @@ import Foundation
 import Packs
 import Records
 import Testing
+import Trust
 
 /// When nobody can know what the disk holds, an archive tells whoever runs it, once, and signs nothing more.
 @Suite struct StopTests {

@@ -1,4 +1,5 @@
 package import Core
+import Merkle
 import Synchronization
 package import Trust
 
@@ -42,6 +43,16 @@ extension Source {
     let there = Set(objects.map(\.id))
     if let id = query.ids.first(where: { !there.contains($0) }) { throw PosternError.absentObject(id) }
     return objects
+  }
+}
+
+extension Source {
+  /// Several tiles, read side by side.
+  func tiles(_ coordinates: [TileCoordinate]) async throws -> [TileCoordinate: [UInt8]] {
+    try await withThrowingTaskGroup(of: (TileCoordinate, [UInt8]).self) { group in
+      for coordinate in coordinates { group.addTask { (coordinate, try await tile(coordinate)) } }
+      return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
   }
 }
 

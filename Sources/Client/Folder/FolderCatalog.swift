@@ -104,11 +104,8 @@ public struct FolderCatalog: Catalog {
   }
 
   private func proven(_ leaf: Leaf, _ size: UInt64) async throws -> ProvenLeaf {
-    let plan = try ProofPlan(inclusionOf: leaf.index, treeSize: size)
-    var tiles: [TileCoordinate: [UInt8]] = [:]
-    for coordinate in plan.tiles { tiles[coordinate] = try await folder.tile(coordinate) }
-    let path = try plan.hashes { coordinate in tiles[coordinate] ?? [] }
-    return ProvenLeaf(index: leaf.index, leaf: leaf.bytes, path: path)
+    let tiles = try await folder.tiles(try ProofPlan(inclusionOf: leaf.index, treeSize: size).tiles)
+    return try ProvenLeaf(index: leaf.index, leaf: leaf.bytes, treeSize: size) { tiles[$0] ?? [] }
   }
 }
 

@@ -29,13 +29,3 @@ extension SignedCheckpoint {
     }
   }
 }
-
-extension Source {
-  /// Several tiles, fetched side by side.
-  fileprivate func tiles(_ coordinates: [TileCoordinate]) async throws -> [TileCoordinate: [UInt8]] {
-    try await withThrowingTaskGroup(of: (TileCoordinate, [UInt8]).self) { group in
-      for coordinate in coordinates { group.addTask { (coordinate, try await tile(coordinate)) } }
-      return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
-    }
-  }
-}
