@@ -1,9 +1,9 @@
 public import Core
 public import Merkle
 
-/// The one way to read an archive: over the wire, over HTTP, or in a folder.
+/// The one way to read an archive: over the wire, or in a folder.
 ///
-/// Mirror, rebuild, scrub and recovery all read through it. A source is trusted with nothing: what it gives is
+/// Whatever checks, copies or recovers an epoch reads through it. A source is trusted with nothing: what it gives is
 /// bytes, and the caller checks them against a checkpoint or an id. An implementation bounds what it reads by
 /// the coordinate's or the format's limit before it takes memory, and throws `source.absent` for what is not
 /// there; every other failure (no connection, no permission) is an error of its own.

@@ -56,7 +56,7 @@ package final class FingerprintCacheWriter: Sendable {
   package func finish(_ epoch: SeenEpoch) {
     blocks.withLock { blocks in
       guard blocks.end(epoch) else { return }
-      try? StateFiles.rename(FingerprintCacheWriter.temporary(path), to: path)
+      StateFiles.rename(FingerprintCacheWriter.temporary(path), to: path)
     }
   }
 }

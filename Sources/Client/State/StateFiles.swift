@@ -32,11 +32,9 @@ enum StateFiles {
     guard unlink(path) == 0 || errno == ENOENT else { throw .unremovable(path, errno) }
   }
 
-  /// Puts a file in the place of another, which a power failure may undo.
-  ///
-  /// - Throws: `state.unwritable`.
-  static func rename(_ path: String, to place: String) throws(PosternError) {
-    guard Glibc.rename(path, place) == 0 else { throw .unremovable(place, errno) }
+  /// Puts a file in the place of another where that is possible, which a power failure may undo.
+  static func rename(_ path: String, to place: String) {
+    _ = Glibc.rename(path, place)
   }
 
   /// Makes a folder and those above it that are missing, for the owner alone, and writes their names to disk.

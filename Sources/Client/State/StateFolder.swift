@@ -6,14 +6,7 @@ public import Trust
 
 /// What an uploader keeps of one application between pushes; one process at a time has it.
 ///
-/// | file | what | sealed |
-/// | --- | --- | --- |
-/// | `lock` | who has the folder | |
-/// | `generation` | ``HeldGeneration`` | yes |
-/// | `pending` | ``PendingEpoch`` | no: everything in it is to be published |
-/// | `fingerprints` | ``FingerprintCache`` | yes |
-/// | `receipts/N.tlog-proof` | the receipt of epoch N | no |
-/// | `log-….checkpoint` | ``CheckpointMemory`` | no |
+/// `Schema/state.md` says which files these are, and what is in them.
 public struct StateFolder: ~Copyable, Sendable {
   /// The folder.
   public let path: String
@@ -96,7 +89,7 @@ public struct StateFolder: ~Copyable, Sendable {
 
   /// Forgets the pending epoch: its receipt is here, or it was refused.
   ///
-  /// - Throws: `storage.*`.
+  /// - Throws: `state.unwritable`.
   public borrowing func forgetPending() throws(PosternError) {
     try StateFiles.remove(pendingPath)
   }

@@ -2,8 +2,9 @@ package import NIOCore
 
 /// Turns the bytes of one direction of a connection into events.
 ///
-/// It keeps at most one partial frame, in a buffer sized from the checked header, and never slices or keeps the
-/// buffer it reads from: a short message must not hold a whole receive buffer in memory.
+/// It keeps at most one partial frame, in a buffer sized from the checked header. Neither what it keeps nor a message
+/// that it gives out is a slice of the buffer it reads from: a short message must not hold a whole receive buffer in
+/// memory.
 package struct FrameDecoder: Sendable {
   private enum Phase: Sendable {
     /// Magic, version and length of the settings.

@@ -24,7 +24,14 @@ import Trust
       #expect(pulled.epoch.fields.number == 1 && pulled.traffic.heldObjectCount == 0)
       let bodyCount = 5
       #expect(pulled.traffic.fetchedObjectCount == first.traffic.sentObjectCount + bodyCount)
-      let again = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      let told = Mutex<PullProgress?>(nil)
+      let again = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive) { progress in
+        told.withLock { $0 = progress }
+      }
+      // Whoever watches hears of everything, the capsule included, which comes last.
+      let last = try #require(told.withLock { $0 })
+      #expect(last.heldObjectCount == again.traffic.heldObjectCount)
+      #expect(last.heldByteCount == again.traffic.heldByteCount)
       #expect(again.traffic.fetchedObjectCount == 0)
       #expect(again.traffic.heldObjectCount == pulled.traffic.fetchedObjectCount)
       #expect(again.traffic.heldByteCount == pulled.traffic.fetchedByteCount)
