@@ -128,7 +128,8 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
 
   /// Ends a push.
   ///
-  /// - Parameter timeout: the server answers once the epoch is durable and, where mirrors are asked, settled.
+  /// - Parameter timeout: how long to wait for the answer, which comes once the epoch is durable; nil for as long as for
+  ///   every other.
   public func seal(
     _ request: Postern_V1_SealRequest, timeout: Duration? = nil
   ) async throws -> Postern_V1_SealResponse {
@@ -145,11 +146,13 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
   private func unary<Input: Message, Output: Message>(
     _ request: Input, _ method: MethodDescriptor, timeout: Duration? = nil
   ) async throws -> Output {
+    let limit = timeout ?? self.timeout
+    // GRPCCore ends the process over a timeout below zero, and within one of zero it may still get an answer.
+    guard limit > .zero else { throw PosternError(RPCError(code: .deadlineExceeded, message: "")) }
     var options = CallOptions.defaults
-    // GRPCCore ends the process over a timeout below zero.
-    options.timeout = max(timeout ?? self.timeout, .zero)
+    options.timeout = limit
     let chosen = options
-    let deadline = ContinuousClock.now + (timeout ?? self.timeout)
+    let deadline = ContinuousClock.now + limit
     return try await mappingErrors {
       do {
         return try await client.unary(
