@@ -24,7 +24,7 @@ public final class CopyFolder: Sendable {
   ) throws(PosternError) -> CopyFolder {
     let layout = FolderLayout(root: path)
     try DurableFile.makeFolder(path, files: files)
-    let names = Set(try FolderSource.names(in: path, files: files))
+    let names = Set(try files.namesIfThere(path))
     guard !names.contains("keys"), !names.contains("index.sqlite") else { throw .archivesOwn(path) }
     guard names.contains("packs") || names.isSubset(of: ["lock", "incoming", "log"]) else { throw .otherThings(path) }
     guard let lock = try DataFolder.takeLock(layout, .lock, files: files) else {

@@ -57,7 +57,7 @@ extension DataFolder {
   public func removePartials(of path: String) throws(PosternError) {
     _ = try OpenFile(layout.log(path), .read, files: files)
     let partials = layout.log("\(path).p")
-    let names = try namesIfThere(partials)
+    let names = try files.namesIfThere(partials)
     forgetFolder(partials)
     for name in names { try remove("\(partials)/\(name)") }
     try remove(partials)

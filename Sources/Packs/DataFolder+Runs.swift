@@ -31,7 +31,7 @@ extension DataFolder {
   ///
   /// - Throws: `storage.denied`, `storage.failed`.
   public func runs() throws(PosternError) -> [UInt64] {
-    try namesIfThere(layout.runs).compactMap { name in
+    try files.namesIfThere(layout.runs).compactMap { name in
       UInt64(name.prefix { $0 != "." }).flatMap { "\($0).run" == name ? $0 : nil }
     }.sorted()
   }

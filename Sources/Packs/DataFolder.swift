@@ -113,15 +113,6 @@ public final class DataFolder: Sendable {
     durableFolders.withLock { _ = $0.remove(path) }
   }
 
-  /// The names in a folder; none where there is no such folder.
-  func namesIfThere(_ path: String) throws(PosternError) -> [String] {
-    do throws(PosternError) {
-      return try naming(path) { () throws(FileFailure) in try files.names(path) }
-    } catch  where error.code == .storageMissing {
-      return []
-    }
-  }
-
   /// Runs a call of the file system, whose failure names the path.
   func naming<Value>(
     _ path: String, _ body: () throws(FileFailure) -> Value
@@ -145,7 +136,7 @@ public final class DataFolder: Sendable {
   /// Removes what ``DurableFile`` had not renamed yet when a crash came.
   func removeTemporaries() throws(PosternError) {
     for folder in [layout.root, layout.keys, layout.log] {
-      let left = try namesIfThere(folder).filter(DurableFile.isTemporary)
+      let left = try files.namesIfThere(folder).filter(DurableFile.isTemporary)
       for name in left {
         try DurableFile.discard("\(folder)/\(name)", isSecret: folder == layout.keys, files: files)
       }

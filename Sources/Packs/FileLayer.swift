@@ -1,3 +1,5 @@
+import Core
+
 /// The system calls that storage makes, and nothing above them.
 ///
 /// Production has one implementation, ``SystemFiles``. The tests have another, which fails the n-th call, so
@@ -80,4 +82,19 @@ public enum FileCall: String, Sendable, CaseIterable {
   case makeFolder = "be made"
   /// readdir
   case names = "be listed"
+}
+
+extension FileLayer {
+  /// The names in a folder; none where there is no such folder.
+  ///
+  /// - Throws: `storage.*`.
+  func namesIfThere(_ folder: String) throws(PosternError) -> [String] {
+    do throws(FileFailure) {
+      return try names(folder)
+    } catch {
+      let error = error.error(folder)
+      guard error.code == .storageMissing else { throw error }
+      return []
+    }
+  }
 }

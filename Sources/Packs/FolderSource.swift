@@ -88,7 +88,7 @@ public final class FolderSource: Source {
     var found: Set<UInt64> = []
     var folders = ["tile/entries"]
     while let folder = folders.popLast() {
-      for name in try FolderSource.names(in: layout.log(folder), files: files) {
+      for name in try files.namesIfThere(layout.log(folder)) {
         let text = "\(folder)/\(name)"
         if name.hasPrefix("x") && !name.hasSuffix(".p") && name.utf8.count == 4 {
           folders.append(text)
@@ -283,17 +283,6 @@ public final class FolderSource: Source {
       try open.read(place.pack, at: place.entry.offset, into: buffer)
     }
     return bytes
-  }
-
-  /// The names in a folder; none where there is no such folder.
-  static func names(in folder: String, files: any FileLayer) throws(PosternError) -> [String] {
-    do throws(FileFailure) {
-      return try files.names(folder)
-    } catch {
-      let error = error.error(folder)
-      guard error.code == .storageMissing else { throw error }
-      return []
-    }
   }
 }
 

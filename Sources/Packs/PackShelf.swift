@@ -38,7 +38,7 @@ final class PackShelf: Sendable {
     self.open = open
     let folder = layout.packs(app: app, generation: generation)
     var state = State()
-    for name in try FolderSource.names(in: folder, files: files).sorted() {
+    for name in try files.namesIfThere(folder).sorted() {
       guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))), "\(digest.hex).pack" == name
       else { continue }
       let path = "\(folder)/\(name)"

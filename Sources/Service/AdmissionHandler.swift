@@ -2,7 +2,6 @@ import Archive
 import Core
 import FoundationEssentials
 import GRPCCore
-import Index
 import NIOCore
 import Wire
 
