@@ -26,8 +26,6 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   private var failure: PosternError?
 
   private static let blockByteCount = 1 << 20
-  /// A page, which direct I/O would ask for.
-  private static let blockAlignment = 4096
 
   private init(
     file: consuming OpenFile, app: Digest, generation: UInt64, table: EntryTable, writtenByteCount: UInt64
@@ -38,7 +36,7 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
     self.table = table
     self.writtenByteCount = writtenByteCount
     syncedCount = table.entries.count
-    block = .allocate(byteCount: PackWriter.blockByteCount, alignment: PackWriter.blockAlignment)
+    block = .allocate(byteCount: PackWriter.blockByteCount, alignment: MemoryLayout<UInt64>.alignment)
   }
 
   deinit { block.deallocate() }
