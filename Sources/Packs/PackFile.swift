@@ -5,10 +5,8 @@ public import Core
 ///
 /// Header and trailer are checked, and the footer is not hashed: opening costs a few system calls and no memory.
 public struct PackFile: ~Copyable, Sendable {
-  /// How many objects the pack holds.
-  public let count: Int
   private let file: OpenFile
-  private let footerOffset: UInt64
+  private let footer: FooterEntries
 
   /// Entries between two wanted ones that are read along rather than skipped by another system call.
   private static let gapCount = 4096 / PackFormat.entryByteCount
@@ -23,11 +21,12 @@ public struct PackFile: ~Copyable, Sendable {
   ) throws(PosternError) {
     let file = try OpenFile(path, .read, files: files)
     try PackHeader.check(file, app: app, generation: generation)
-    let end = try PackEnd(file)
+    footer = FooterEntries(try PackEnd(file))
     self.file = file
-    count = (end.footerByteCount - PackFormat.footerHeadByteCount) / PackFormat.entryByteCount
-    footerOffset = end.footerOffset
   }
+
+  /// How many objects the pack holds.
+  public var count: Int { footer.count }
 
   /// The bytes of an object, or of its beginning.
   ///
@@ -68,28 +67,11 @@ public struct PackFile: ~Copyable, Sendable {
       {
         last += 1
       }
-      let bytes = try bytes(first..<positions[last] + 1)
-      for wanted in index...last {
-        let start = (positions[wanted] - first) * PackFormat.entryByteCount
-        let entry = bytes.withUnsafeBytes { bytes in
-          PackEntry(UnsafeRawBufferPointer(rebasing: bytes[start..<start + PackFormat.entryByteCount]))
-        }
-        guard let entry else { throw malformed }
-        try body(wanted, entry)
-      }
+      let lines = try footer.read(first..<positions[last] + 1, of: file)
+      for wanted in index...last { try body(wanted, try lines.entry(at: positions[wanted] - first)) }
       index = last + 1
     }
   }
-
-  private borrowing func bytes(_ range: Range<Int>) throws(PosternError) -> [UInt8] {
-    let offset = footerOffset + UInt64(PackFormat.footerHeadByteCount + range.lowerBound * PackFormat.entryByteCount)
-    guard range.lowerBound >= 0, range.upperBound <= count,
-      let bytes = try file.read(at: offset, count: range.count * PackFormat.entryByteCount)
-    else { throw malformed }
-    return bytes
-  }
-
-  private var malformed: PosternError { PackFormat.damaged(file.path, "its footer is malformed") }
 
   /// All of the footer's entries, as a run has them.
   ///
@@ -99,10 +81,9 @@ public struct PackFile: ~Copyable, Sendable {
     var entries: [RunEntry] = []
     entries.reserveCapacity(count)
     for start in stride(from: 0, to: count, by: PackFile.readCount) {
-      let bytes = try bytes(start..<min(count, start + PackFile.readCount))
-      guard let some = [PackEntry](encoded: bytes) else { throw malformed }
-      for entry in some {
-        entries.append(RunEntry(prefix: entry.id.prefix, pack: number, position: entries.count))
+      let lines = try footer.read(start..<min(count, start + PackFile.readCount), of: file)
+      for place in 0..<lines.count {
+        entries.append(RunEntry(prefix: lines.id(at: place).prefix, pack: number, position: entries.count))
       }
     }
     // Rising in a sound footer; a run rests on it.

@@ -44,23 +44,11 @@ public struct PackFooter: Sendable {
   ///   - source: what error messages call the pack.
   /// - Throws: `pack.wrong-name`, `pack.damaged`.
   public init(_ bytes: [UInt8], name: Digest, source: String) throws(PosternError) {
-    guard SHA256.hash(bytes) == name else {
-      throw PosternError(
-        .packWrongName, "The footer of the pack \(source) is not the one that its name names.",
-        advice: "Copy it again from an archive or mirror that holds it.")
-    }
-    do throws(ByteReader.Failure) {
-      var reader = ByteReader(bytes)
-      let magic = try reader.read(PackFormat.footerMagic.count)
-      app = try reader.readDigest()
-      generation = try reader.read()
-      count = Int(try reader.read(UInt32.self))
-      guard magic.elementsEqual(PackFormat.footerMagic), count <= PackFormat.objectLimit,
-        reader.remaining == count * PackFormat.entryByteCount
-      else { throw .truncated }
-    } catch {
+    guard SHA256.hash(bytes) == name else { throw PackFormat.wrongName(source) }
+    guard let head = PackFormat.footerHead(of: bytes) else {
       throw PackFormat.damaged(source, "its footer is malformed")
     }
+    (app, generation, count) = head
     self.bytes = bytes
     try check(source)
   }
@@ -91,15 +79,8 @@ public struct PackFooter: Sendable {
 
   /// The entry of an object, found by bisection; nil when the pack does not hold it.
   public func entry(_ id: Digest) -> PackEntry? {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      let entry = self[middle]
-      if entry.id == id { return entry }
-      if entry.id < id { low = middle + 1 } else { high = middle }
-    }
-    return nil
+    let place = (0..<count).firstPlace { self[$0].id < id }
+    return place < count && self[place].id == id ? self[place] : nil
   }
 
   private func check(_ source: String) throws(PosternError) {

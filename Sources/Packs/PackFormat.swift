@@ -63,6 +63,24 @@ public enum PackFormat {
     return Int(length)
   }
 
+  /// What the head of a footer says; nil where the bytes are no footer, or not as long as it says.
+  static func footerHead(of footer: [UInt8]) -> (app: Digest, generation: UInt64, count: Int)? {
+    var reader = ByteReader(footer)
+    guard let magic = try? reader.read(footerMagic.count), magic.elementsEqual(footerMagic),
+      let app = try? reader.readDigest(), let generation = try? reader.read(UInt64.self),
+      let count = try? reader.read(UInt32.self), count <= objectLimit,
+      reader.remaining == Int(count) * entryByteCount
+    else { return nil }
+    return (app, generation, Int(count))
+  }
+
+  /// The error for a pack whose footer has another hash than its name.
+  static func wrongName(_ path: String) -> PosternError {
+    PosternError(
+      .packWrongName, "The footer of the pack \(path) is not the one that its name names.",
+      advice: "Copy it again from an archive or mirror that holds it.")
+  }
+
   /// The error for a pack of another application or generation.
   static func wrongSpace(_ path: String) -> PosternError {
     PosternError(

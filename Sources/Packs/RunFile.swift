@@ -75,7 +75,7 @@ public final class RunFile: Sendable {
   ) throws(PosternError) {
     var page = Page(file: self)
     for query in queries where try mayContain(query.prefix) {
-      var number = max(0, fences.position { $0 < query.prefix } - 1)
+      var number = max(0, fences.indices.firstPlace { fences[$0] < query.prefix } - 1)
       var taken = 0
       pages: while number < layout.pageCount, fences[number] <= query.prefix {
         try page.load(number)
@@ -154,12 +154,7 @@ public final class RunFile: Sendable {
 
     func position(of prefix: UInt64) -> Int {
       bytes.withUnsafeBytes { bytes in
-        var (low, high) = (0, count)
-        while low < high {
-          let middle = (low + high) / 2
-          if RunEntry(bytes, at: middle).prefix < prefix { low = middle + 1 } else { high = middle }
-        }
-        return low
+        (0..<count).firstPlace { RunEntry(bytes, at: $0).prefix < prefix }
       }
     }
   }
@@ -172,7 +167,7 @@ extension [RunEntry] {
     _ body: (Int, RunEntry) throws(PosternError) -> Void
   ) throws(PosternError) {
     for query in queries {
-      var index = position { $0.prefix < query.prefix }
+      var index = indices.firstPlace { self[$0].prefix < query.prefix }
       var taken = 0
       while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
         if try isSeen(self[index]) {

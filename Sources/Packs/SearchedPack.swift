@@ -10,9 +10,7 @@ final class SearchedPack: Sendable {
   let name: Digest
   /// Its file.
   let path: String
-  private let count: Int
-  /// Where the footer begins, and the objects end.
-  private let footerStart: UInt64
+  private let footer: FooterEntries
   private let filter: IdFilter
 
   /// Entries that are read around the place where an id is expected.
@@ -26,28 +24,25 @@ final class SearchedPack: Sendable {
     let path = file.path
     let end = try PackEnd(file)
     let footer = try end.footer(of: file)
-    guard SHA256.hash(footer) == name else {
-      throw PosternError(
-        .packWrongName, "The footer of the pack \(path) is not the one that its name names.",
-        advice: "Copy it again from an archive or mirror that holds it.")
-    }
+    guard SHA256.hash(footer) == name else { throw PackFormat.wrongName(path) }
     try PackHeader.check(file, app: app, generation: generation)
-    var reader = ByteReader(footer)
-    guard let magic = try? reader.read(PackFormat.footerMagic.count), magic.elementsEqual(PackFormat.footerMagic),
-      (try? reader.readDigest()) == app, (try? reader.read(UInt64.self)) == generation,
-      let count = try? reader.read(UInt32.self), count <= PackFormat.objectLimit,
-      reader.remaining == Int(count) * PackFormat.entryByteCount
-    else { throw PackFormat.damaged(path, "its footer is malformed") }
+    guard let head = PackFormat.footerHead(of: footer), head.app == app, head.generation == generation else {
+      throw PackFormat.damaged(path, "its footer is malformed")
+    }
     self.name = name
     self.path = path
-    self.count = Int(count)
-    footerStart = end.footerOffset
-    var filter = IdFilter(count: self.count)
+    self.footer = FooterEntries(end)
+    var filter = IdFilter(count: head.count)
     footer.withUnsafeBytes { footer in
-      for position in 0..<Int(count) { filter.insert(SearchedPack.id(footer, PackFormat.entryOffset(position))) }
+      for position in 0..<head.count {
+        let start = PackFormat.entryOffset(position)
+        filter.insert(Digest(UnsafeRawBufferPointer(rebasing: footer[start..<start + Digest.byteCount]).bytes))
+      }
     }
     self.filter = filter
   }
+
+  private var count: Int { footer.count }
 
   /// Whether the pack may hold an object.
   func mayHold(_ id: Digest) -> Bool { filter.mayContain(id) }
@@ -83,8 +78,7 @@ final class SearchedPack: Sendable {
   }
 
   private func id(at position: Int, in file: borrowing OpenFile) throws(PosternError) -> Digest {
-    let bytes = try read(position..<position + 1, in: file)
-    return bytes.withUnsafeBytes { SearchedPack.id($0, 0) }
+    try footer.read(position..<position + 1, of: file).id(at: 0)
   }
 
   /// Looks through a range of entries.
@@ -93,44 +87,10 @@ final class SearchedPack: Sendable {
   private func find(
     _ id: Digest, _ range: Range<Int>, in file: borrowing OpenFile
   ) throws(PosternError) -> (value: PackEntry?, Void)? {
-    let bytes = try read(range, in: file)
-    let found: (place: Int?, isDecided: Bool) = bytes.withUnsafeBytes { bytes in
-      var low = 0
-      var high = range.count
-      while low < high {
-        let middle = (low + high) / 2
-        let other = SearchedPack.id(bytes, middle * PackFormat.entryByteCount)
-        if other == id { return (middle, true) }
-        if other < id { low = middle + 1 } else { high = middle }
-      }
-      return (
-        nil, (low > 0 || range.lowerBound == 0) && (low < range.count || range.upperBound == count)
-      )
-    }
-    guard let place = found.place else { return found.isDecided ? (nil, ()) : nil }
-    return (try entry(bytes, at: place), ())
-  }
-
-  private func entry(_ bytes: [UInt8], at place: Int) throws(PosternError) -> PackEntry {
-    let start = place * PackFormat.entryByteCount
-    let entry = bytes.withUnsafeBytes { bytes in
-      PackEntry(UnsafeRawBufferPointer(rebasing: bytes[start..<start + PackFormat.entryByteCount]))
-    }
-    guard let entry, entry.offset >= PackFormat.headerByteCount, entry.offset < footerStart,
-      (1...PackFormat.objectByteLimit).contains(Int(entry.length)), entry.end <= footerStart
-    else { throw PackFormat.damaged(path, "an object lies outside of it") }
-    return entry
-  }
-
-  private func read(_ range: Range<Int>, in file: borrowing OpenFile) throws(PosternError) -> [UInt8] {
-    let start = footerStart + UInt64(PackFormat.entryOffset(range.lowerBound))
-    guard let bytes = try file.read(at: start, count: range.count * PackFormat.entryByteCount) else {
-      throw PackFormat.damaged(path, "its end is missing")
-    }
-    return bytes
-  }
-
-  private static func id(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Digest {
-    Digest(UnsafeRawBufferPointer(rebasing: bytes[start..<start + Digest.byteCount]).bytes)
+    let lines = try footer.read(range, of: file)
+    let place = (0..<lines.count).firstPlace { lines.id(at: $0) < id }
+    if place < lines.count, lines.id(at: place) == id { return (try lines.entry(at: place), ()) }
+    let isDecided = (place > 0 || range.lowerBound == 0) && (place < lines.count || range.upperBound == count)
+    return isDecided ? (nil, ()) : nil
   }
 }

@@ -170,4 +170,27 @@ import Testing
     #expect(parsing(unknownKind) == .packDamaged)
     #expect(parsing([]) == .packDamaged)
   }
+
+  /// An archive hashes no footer: a line of it that has rotted decides about no memory, and sends nobody out of the pack.
+  @Test func aLineThatHasRottenIsRefused() throws {
+    let folder = TemporaryFolder()
+    let pack = try makePack("\(folder.path)/pack")
+    let bytes = try DurableFile.read("\(folder.path)/pack", byteLimit: 10_000)
+    let lines = bytes.count - 16 - 4 * 45
+    let path = "\(folder.path)/rotten"
+    func looking(_ line: Int) -> PosternError.Code? {
+      code { () throws(PosternError) in
+        try PackFile(path, app: app, generation: 3).forEachEntry(at: [line]) { _, _ in }
+      }
+    }
+    // Kind; the highest byte of the offset, and one that leads into the header; the highest byte of the length.
+    for (place, value): (Int, UInt8) in [(32, 4), (33, 1), (40, 63), (41, 1)] {
+      var rotten = bytes
+      rotten[lines + 45 + place] = value
+      try DurableFile.write(rotten, to: path, replacing: true)
+      #expect(looking(1) == .packDamaged && looking(2) == nil)
+    }
+    #expect(looking(4) == .packDamaged)
+    #expect(pack.entries.count == 4)
+  }
 }
