@@ -59,17 +59,17 @@ extension Archive {
     let publishedSize = try publishedSize(checkpoint, folder, index, home)
     // Only now it is known that the folder is this program's, and its own log's, to tidy.
     try folder.removeLeftovers()
-    let objects = ObjectFinder(folder: folder, index: index)
-    let runs = RunKeeper(objects)
+    let openFiles = OpenFiles(folder: folder, index: index)
+    let runs = RunKeeper(openFiles)
+    let publishing = PublishingQueue(openFiles, publishedSize: publishedSize)
     let archive = Archive(
-      home: home, limits: limits, objects: objects, runs: runs,
-      sequencer: Sequencer(objects: objects, runs: runs, signer: signer, tree: tree, newest: newest, stop: stop))
-    // In the order of a commit: what the published checkpoint names is there before it is.
-    try await archive.settlePacks()
+      home: home, limits: limits, objects: ObjectFinder(files: openFiles), runs: runs,
+      sequencer: Sequencer(
+        files: openFiles, runs: runs, publishing: publishing, signer: signer, tree: tree, newest: newest, stop: stop))
+    try await archive.settlePacks(publishing, newest)
+    try await publishing.publish(checking: true)
     try await runs.settle()
-    let publisher = Publisher(folder: folder, index: index)
-    if publishedSize != checkpoint.size { try publisher.publish(from: publishedSize ?? 0, to: newest) }
-    publisher.removePartials(from: publishedSize ?? 0, to: checkpoint.size)
+    Publisher(folder: folder, index: index).removePartials(from: publishedSize ?? 0, to: checkpoint.size)
     return archive
   }
 
@@ -131,38 +131,36 @@ extension Archive {
     return published.size
   }
 
-  /// Puts committed packs under their names, and removes what no push owns any more.
-  private func settlePacks() async throws(PosternError) {
-    let batchCount = ArchiveIndex.pageLimit
-    while true {
-      let sealed = try index.read { (snapshot) throws(PosternError) in
-        try snapshot.packs(in: .sealed, limit: batchCount)
-      }
-      guard !sealed.isEmpty else { break }
-      let placements = sealed.compactMap { pack in pack.name.map { PackPlacement(pack, named: $0) } }
-      try folder.place(placements, checking: true)
-      try await index.writer.markPlaced(placements.map(\.number))
+  /// Notes for publication what commits sealed and replaced, and removes what no push owns any more.
+  private func settlePacks(
+    _ publishing: PublishingQueue, _ newest: CheckpointRow
+  ) async throws(PosternError) {
+    publishing.add([], newest)
+    try forEachPage(of: .sealed) { page in
+      publishing.add(page.compactMap { pack in pack.name.map { PackPlacement(pack, named: $0) } }, newest)
     }
     while true {
-      let left = try index.read { (snapshot) throws(PosternError) in try snapshot.packsWithoutPush(limit: batchCount) }
+      let left = try index.read { (snapshot) throws(PosternError) in try snapshot.packsWithoutPush() }
       guard !left.isEmpty else { break }
       for pack in left { try await index.writer.abandonPack(pack.number) }
     }
-    try sweepAbandoned()
+    // Of many, all but the first page when the archive serves already.
+    try forEachPage(of: .abandoned) { page in
+      // Those that others took the place of lie under their names.
+      publishing.add([], newest, retired: page.filter { $0.finished != nil })
+      sweeper.remove(page.filter { $0.finished == nil })
+    }
     try removeUnknownPacks()
   }
 
-  /// Removes packs that were given up; of many, all but the first page when the archive serves already.
-  private func sweepAbandoned() throws(PosternError) {
+  private func forEachPage(of state: PackState, _ body: ([PackRow]) -> Void) throws(PosternError) {
     var last: UInt64?
     while true {
-      let left = try index.read { (snapshot) throws(PosternError) in
-        try snapshot.packs(in: .abandoned, after: last, limit: ArchiveIndex.pageLimit)
+      let page = try index.read { (snapshot) throws(PosternError) in
+        try snapshot.packs(in: state, after: last)
       }
-      guard let newest = left.last else { return }
-      // Those that others took the place of lie under their names.
-      try objects.removePlaced(left.filter { $0.finished != nil })
-      sweeper.remove(left)
+      guard let newest = page.last else { return }
+      body(page)
       last = newest.number
     }
   }

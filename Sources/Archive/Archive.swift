@@ -34,15 +34,16 @@ public final class Archive: Sendable {
     self.limits = limits
     self.objects = objects
     self.sequencer = sequencer
-    sweeper = Sweeper(objects: objects, sequencer: sequencer)
+    sweeper = Sweeper(files: objects.files, sequencer: sequencer)
     let gate = CollectionGate()
     pushes = Pushes(objects: objects, runs: runs, limits: limits, sweeper: sweeper, gate: gate)
     collector = Collector(objects: objects, charters: charters, sequencer: sequencer, pushes: pushes, gate: gate)
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
-    registrar = Registrar(folder: objects.folder, index: objects.index, limit: limits.registrationsPerAddressAndDay)
+    let files = objects.files
+    registrar = Registrar(folder: files.folder, index: files.index, limit: limits.registrationsPerAddressAndDay)
   }
 
-  var folder: DataFolder { objects.folder }
+  var folder: DataFolder { objects.files.folder }
   var index: ArchiveIndex { objects.index }
 
   // MARK: Admission

@@ -229,7 +229,7 @@ actor Collector {
       space: space, newestOfGeneration: use.lastEpoch, newestEpoch: retention.newestEpoch, packs: packs)
     let isHidden = try await gate.hide(in: space) { () async throws(PosternError) in
       guard try await sequencer.hide(marks) else { return false }
-      objects.forgetRows(packs.map(\.number))
+      objects.files.forgetRows(packs.map(\.number))
       return true
     }
     guard isHidden else {
@@ -324,13 +324,13 @@ actor Collector {
     var sources: [PackSource] = []
     for pack in packs {
       guard let name = pack.name else { return 0 }
-      let positions = pack.deadByteCount > 0 ? try objects.deadPositions(pack.number) : Bitmap(count: 0)
+      let positions = pack.deadByteCount > 0 ? try objects.files.deadPositions(pack.number) : Bitmap(count: 0)
       // Without them all would be kept, and be found again.
       guard pack.deadByteCount == 0 || !positions.isEmpty else { return 0 }
       sources.append(PackSource(PackPlacement(pack, named: name), deadPositions: positions))
     }
     let number = index.reservePack()
-    let done = try objects.folder.mergePacks(sources, to: number)
+    let done = try objects.files.folder.mergePacks(sources, to: number)
     let sealing = done.map { done in
       PackSealing(
         pack: OpenPack(number: number, app: space.app, generation: space.generation, push: nil), name: done.name,
@@ -338,12 +338,12 @@ actor Collector {
     }
     do throws(PosternError) {
       guard try await sequencer.replacePacks(packs, by: sealing) else {
-        try? objects.removePack(number)
+        try? objects.files.removePack(number)
         return 0
       }
     } catch {
       // Where nobody knows what came of it, the file stays for the next start.
-      if !error.endsTheProcess { try? objects.removePack(number) }
+      if !error.endsTheProcess { try? objects.files.removePack(number) }
       throw error
     }
     let byteCount = packs.reduce(0) { $0 + $1.byteCount }

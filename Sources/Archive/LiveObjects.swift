@@ -130,7 +130,7 @@ struct LiveObjects {
 
   /// A node, checked against its id: what it no longer names would be lost.
   private func read(_ location: ObjectLocation) throws(PosternError) -> NodePublicPart {
-    let pack = try objects.sealedPack(location.pack, of: space)
+    let pack = try objects.files.sealedPack(location.pack, of: space)
     let bytes = try pack.file.read(offset: location.entry.offset, length: Int(location.entry.length))
     guard SHA256.hash(bytes) == location.entry.id else { throw .damagedNode(location.entry.id) }
     return try NodePublicPart(parsing: bytes)
@@ -143,7 +143,7 @@ struct LiveObjects {
   /// - Returns: nil where no more is dead than the index knows.
   /// - Throws: `pack.*`, `storage.*`; ``PosternError/givenUp``.
   func dead(in pack: PackRow) throws(PosternError) -> DeadMarks.Pack? {
-    let file = try objects.open(pack.number, pack.name, of: space)
+    let file = try objects.files.pack(pack.number, pack.name, of: space)
     let count = file.file.count
     var marks = DeadMarks.Pack(number: pack.number, positions: Bitmap(count: count), byteCount: 0)
     for start in stride(from: 0, to: count, by: LiveObjects.lineCount) {

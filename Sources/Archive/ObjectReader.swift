@@ -95,7 +95,7 @@ public struct ObjectReader: ~Copyable {
       let byteCount = Int(end - first.entry.offset)
       let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + byteCount])
       if opened?.number != first.pack {
-        opened = (first.pack, try finder.open(first.pack, names[first.pack], of: space))
+        opened = (first.pack, try finder.files.pack(first.pack, names[first.pack], of: space))
       }
       try opened?.pack.file.read(offset: first.entry.offset, into: target)
       done += byteCount

@@ -47,7 +47,7 @@ extension PushPacks {
     guard !location.isNew else { return HeldObject(entry, newIn: location.pack) }
     var level: Int?
     if entry.kind == .node {
-      let prefix = try objects.open(location.pack, name, of: space).file.read(
+      let prefix = try objects.files.pack(location.pack, name, of: space).file.read(
         offset: entry.offset, length: min(NodePublicPart.levelPrefixByteCount, Int(entry.length)))
       level = NodePublicPart.level(inPrefix: prefix)
     }
@@ -56,7 +56,7 @@ extension PushPacks {
 
   private func read(_ node: NewNode) throws(PosternError) -> [UInt8] {
     if node.place.pack == writerNumber, let entry = entry(node.id), let bytes = try read(entry) { return bytes }
-    return try objects.open(node.place.pack, nil, of: space).file.read(
+    return try objects.files.pack(node.place.pack, nil, of: space).file.read(
       offset: node.place.offset, length: node.byteCount)
   }
 }

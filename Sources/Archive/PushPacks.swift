@@ -74,7 +74,7 @@ final class PushPacks {
     space = Space(app: begin.app, generation: begin.generation)
   }
 
-  private var folder: DataFolder { objects.folder }
+  private var folder: DataFolder { objects.files.folder }
   private var index: ArchiveIndex { objects.index }
 
   // MARK: Writing
@@ -128,7 +128,7 @@ final class PushPacks {
   }
 
   private func adopt(_ row: PackRow, named name: Digest) throws(PosternError) {
-    let opened = try objects.open(row.number, nil, of: space)
+    let opened = try objects.files.pack(row.number, nil, of: space)
     numbers.insert(row.number)
     finished.append(try Finished(openPack(row.number), name: name, row, opened.file))
   }
@@ -260,7 +260,7 @@ final class PushPacks {
       try await index.writer.abandonPack(number)
       sweeper.remove([known])
     } else {
-      try? objects.removePack(number)
+      try? objects.files.removePack(number)
     }
     finished.removeAll { $0.number == number }
   }
@@ -276,7 +276,7 @@ final class PushPacks {
     for number in numbers {
       let known = Result { () throws(PosternError) in try row(of: number) }
       // A file that cannot be removed now is removed at the next start.
-      if case .success(nil) = known { try? objects.removePack(number) }
+      if case .success(nil) = known { try? objects.files.removePack(number) }
     }
   }
 }

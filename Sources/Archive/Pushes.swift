@@ -223,7 +223,7 @@ actor Pushes {
   /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {
     guard let session = sessions[token] else {
-      return try await removePacks(try await index.writer.closePush(token), of: objects)
+      return try await removePacks(try await index.writer.closePush(token), of: objects.files)
     }
     await session.turns.take()
     defer { session.turns.pass() }
@@ -236,7 +236,7 @@ actor Pushes {
   func abandon(_ session: PushSession) async throws(PosternError) {
     let packs = try await index.writer.closePush(session.token)
     await finish(session)
-    try await removePacks(packs, of: objects)
+    try await removePacks(packs, of: objects.files)
   }
 
   /// Collects the pushes that nobody has used for a while.
@@ -264,10 +264,10 @@ actor Pushes {
 ///
 /// - Throws: `storage.*`, `index.*`; what is left is removed at the next start.
 func removePacks(
-  _ packs: [PackRow], of objects: ObjectFinder, isolation: isolated (any Actor)? = #isolation
+  _ packs: [PackRow], of files: OpenFiles, isolation: isolated (any Actor)? = #isolation
 ) async throws(PosternError) {
-  for pack in packs { try objects.removePack(pack.number) }
-  try await objects.index.writer.removeAllAbandoned(packs.map(\.number))
+  for pack in packs { try files.removePack(pack.number) }
+  try await files.index.writer.removeAllAbandoned(packs.map(\.number))
 }
 
 extension IndexWriter {

@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// It works on a queue of its own, one generation after the other.
 package actor RunKeeper {
-  private let objects: ObjectFinder
+  private let files: OpenFiles
   private let due = Mutex<Set<Space>>([])
   private let queue = SerialQueue(label: "postern.runs")
   private let turns = Turns()
@@ -29,7 +29,7 @@ package actor RunKeeper {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
   /// A keeper of an archive's runs.
-  init(_ objects: ObjectFinder) { self.objects = objects }
+  init(_ files: OpenFiles) { self.files = files }
 
   // MARK: At a start
 
@@ -38,10 +38,10 @@ package actor RunKeeper {
   ///
   /// - Throws: `storage.*`, `index.*`.
   func settle() async throws(PosternError) {
-    let named = try objects.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
-    let there = try objects.folder.runs()
+    let named = try files.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
+    let there = try files.folder.runs()
     guard Set(named).isSubset(of: there) else { return try await rebuild() }
-    for number in Set(there).subtracting(named) { try objects.removeRun(number) }
+    for number in Set(there).subtracting(named) { try files.removeRun(number) }
     try await listLoosePacks()
   }
 
@@ -49,15 +49,15 @@ package actor RunKeeper {
   ///
   /// - Throws: `storage.*`, `index.*`.
   func rebuild() async throws(PosternError) {
-    try await objects.index.writer.forgetRuns()
-    for number in try objects.folder.runs() { try objects.removeRun(number) }
+    try await files.index.writer.forgetRuns()
+    for number in try files.folder.runs() { try files.removeRun(number) }
     try await listLoosePacks()
   }
 
   private func listLoosePacks() async throws(PosternError) {
     var tried: Set<Space> = []
     while true {
-      let spaces = try objects.index.read { (snapshot) throws(PosternError) in
+      let spaces = try files.index.read { (snapshot) throws(PosternError) in
         try snapshot.spaces(withLoosePacks: RunKeeper.loosePackLimit)
       }
       let new = spaces.filter { tried.insert($0).inserted }
@@ -92,8 +92,8 @@ package actor RunKeeper {
     let run = try write(space, entryLimit: entries.count) { (writer) throws(PosternError) in
       for entry in sorted { try writer.append(entry) }
     }
-    try await objects.index.writer.addRun(run, of: space, listing: packs)
-    objects.forgetLoose(packs)
+    try await files.index.writer.addRun(run, of: space, listing: packs)
+    files.forgetLoose(packs)
   }
 
   private func tidy(_ space: Space) async throws(PosternError) {
@@ -102,7 +102,7 @@ package actor RunKeeper {
     while let storage = try storage(of: space) {
       if let packs = try duePacks(storage) {
         var entries: [RunEntry] = []
-        for pack in packs { entries += try objects.looseEntries(pack) }
+        for pack in packs { entries += try files.looseEntries(pack) }
         try await list(entries, of: packs.map(\.number), in: space)
       } else {
         let runs = RunKeeper.merged(storage.runs)
@@ -113,7 +113,7 @@ package actor RunKeeper {
   }
 
   private func storage(of space: Space) throws(PosternError) -> SpaceStorage? {
-    try objects.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
+    try files.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
   }
 
   /// The packs that get a run now; nil where they are too few.
@@ -128,7 +128,7 @@ package actor RunKeeper {
     var entryCount = 0
     for pack in storage.loosePacks where entryCount < RunKeeper.sortedEntryLimit {
       do throws(PosternError) {
-        entryCount += try objects.open(pack.number, pack.name, of: pack.space).file.count
+        entryCount += try files.pack(pack.number, pack.name, of: pack.space).file.count
         packs.append(pack)
       } catch let error where error.isOfUnreadablePack {
         // It stays out of every run until it is restored; who asks for its objects is told.
@@ -155,39 +155,39 @@ package actor RunKeeper {
   }
 
   private func merge(_ rows: [RunRow], in space: Space) async throws(PosternError) {
-    let runs = try rows.map { (row) throws(PosternError) in try objects.openRun(row, of: space) }
+    let runs = try rows.map { (row) throws(PosternError) in try files.run(row, of: space) }
     // A pack that is gone never comes back: its number is not used again.
     var isKept: [UInt64: Bool] = [:]
     let run = try write(space, entryLimit: rows.reduce(0) { $0 + $1.entryCount }) { (writer) throws(PosternError) in
       try writer.append(merging: runs) { (pack) throws(PosternError) in
         if let known = isKept[pack] { return known }
-        let row = try objects.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }
+        let row = try files.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }
         let isThere = row.map { $0.state != .abandoned } ?? false
         isKept[pack] = isThere
         return isThere
       }
     }
     let numbers = rows.map(\.number)
-    try await objects.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
+    try await files.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
     // What cannot be removed now is removed at the next start.
-    for number in numbers { try? objects.removeRun(number) }
-    if run.entryCount == 0 { try? objects.removeRun(run.number) }
+    for number in numbers { try? files.removeRun(number) }
+    if run.entryCount == 0 { try? files.removeRun(run.number) }
   }
 
   /// Writes a run's file and makes it and its name durable.
   private nonisolated func write(
     _ space: Space, entryLimit: Int, _ body: (inout RunWriter) throws(PosternError) -> Void
   ) throws(PosternError) -> RunRow {
-    let number = objects.index.reserveRun()
+    let number = files.index.reserveRun()
     do throws(PosternError) {
-      var writer = try objects.folder.createRun(
+      var writer = try files.folder.createRun(
         number: number, app: space.app, generation: space.generation, entryLimit: entryLimit)
       try body(&writer)
       let entryCount = try writer.finish()
-      try objects.folder.syncRuns()
+      try files.folder.syncRuns()
       return RunRow(number: number, entryCount: entryCount)
     } catch {
-      try? objects.removeRun(number)
+      try? files.removeRun(number)
       throw error
     }
   }

@@ -22,7 +22,7 @@ struct Submission: Sendable {
 /// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits
 /// leaves its record in the group.
 actor Sequencer {
-  private let objects: ObjectFinder
+  private let files: OpenFiles
   private let runs: RunKeeper
   private let signer: NoteSigner
   private let publishing: PublishingQueue
@@ -52,21 +52,21 @@ actor Sequencer {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-  /// A sequencer that goes on from the newest committed checkpoint, which is on show.
+  /// A sequencer that goes on from the newest committed checkpoint, which is on show before the first record comes.
   init(
-    objects: ObjectFinder, runs: RunKeeper, signer: consuming NoteSigner, tree: Tree, newest: CheckpointRow,
-    stop: @escaping @Sendable (PosternError) -> Void
+    files: OpenFiles, runs: RunKeeper, publishing: PublishingQueue, signer: consuming NoteSigner, tree: Tree,
+    newest: CheckpointRow, stop: @escaping @Sendable (PosternError) -> Void
   ) {
-    self.objects = objects
+    self.files = files
     self.runs = runs
     self.signer = signer
     self.tree = tree
     self.newest = newest
     self.stop = stop
-    publishing = PublishingQueue(objects, publishedSize: newest.size)
+    self.publishing = publishing
   }
 
-  private var index: ArchiveIndex { objects.index }
+  private var index: ArchiveIndex { files.index }
 
   /// Admits a record, or says why not.
   ///
@@ -219,7 +219,7 @@ actor Sequencer {
   private func clean(_ twins: [PackRow]) async {
     do throws(PosternError) {
       try await unlessFatal { () async throws(PosternError) in
-        try await removePacks(twins, of: objects)
+        try await removePacks(twins, of: files)
         try await runs.tidy()
       }
     } catch {

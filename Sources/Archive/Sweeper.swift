@@ -6,17 +6,17 @@ import Packs
 ///
 /// Their files go at once, and their rows in small steps. What a stop of the process leaves is removed at the next start.
 final class Sweeper: Sendable {
-  private let objects: ObjectFinder
+  private let files: OpenFiles
   private let sequencer: Sequencer
   private let turns = Turns()
 
   /// A sweeper of an open archive.
   ///
   /// - Parameters:
-  ///   - objects: where the packs lie.
+  ///   - files: where the packs lie.
   ///   - sequencer: told when nobody knows what the index holds.
-  init(objects: ObjectFinder, sequencer: Sequencer) {
-    self.objects = objects
+  init(files: OpenFiles, sequencer: Sequencer) {
+    self.files = files
     self.sequencer = sequencer
   }
 
@@ -24,14 +24,14 @@ final class Sweeper: Sendable {
   func remove(_ packs: [PackRow]) {
     guard !packs.isEmpty else { return }
     // The rows are removed whatever becomes of the files: a file without a row goes at the next start.
-    for pack in packs { try? objects.removePack(pack.number) }
-    let (objects, sequencer, turns) = (objects, sequencer, turns)
+    for pack in packs { try? files.removePack(pack.number) }
+    let (files, sequencer, turns) = (files, sequencer, turns)
     Task {
       await turns.take()
       defer { turns.pass() }
       do throws(PosternError) {
         try await unlessFatal { () async throws(PosternError) in
-          try await objects.index.writer.removeAllAbandoned(packs.map(\.number))
+          try await files.index.writer.removeAllAbandoned(packs.map(\.number))
         }
       } catch {
         await sequencer.halt(error)

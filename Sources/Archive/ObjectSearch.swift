@@ -1,0 +1,135 @@
+import Core
+import Index
+import Packs
+
+/// One question for many objects, on its way from runs to footers.
+///
+/// Runs and loose packs give candidates by eight bytes of an id: those are left that lie in packs that the asker may see, and
+/// are not dead. Then the packs' footers decide.
+struct ObjectSearch {
+  private let ids: [Digest]
+  private let space: Space
+  private let own: OwnPacks
+  private let files: OpenFiles
+
+  /// What was found so far.
+  private(set) var found: FoundObjects
+  /// Whether a pack was written anew since the search began, and what lay in it may lie elsewhere.
+  private(set) var isStale = false
+  /// The sealed packs that were looked up.
+  private var rows: [UInt64: PackRow] = [:]
+  /// Packs that were looked up, and that the asker may not see.
+  private var hidden: Set<UInt64> = []
+  /// What is dead in packs that were looked up.
+  private var dead: [UInt64: Bitmap] = [:]
+  /// Places in footers that have to be looked at, by pack.
+  private var candidates: [UInt64: [(position: Int, index: Int)]] = [:]
+
+  /// A search that has not begun.
+  init(_ ids: [Digest], in space: Space, _ own: OwnPacks, _ files: OpenFiles) {
+    self.ids = ids
+    self.space = space
+    self.own = own
+    self.files = files
+    found = FoundObjects(objects: Array(repeating: nil, count: ids.count))
+  }
+
+  /// Searches, once.
+  ///
+  /// - Throws: as ``ObjectFinder/locate(_:in:own:)``; `storage.missing` for a run that was merged away meanwhile.
+  mutating func run() throws(PosternError) {
+    let queries = ids.enumerated().map { RunQuery(prefix: $1.prefix, index: $0) }.sorted { $0.prefix < $1.prefix }
+    // One snapshot of the runs. What is sealed after it may be found or not.
+    let storage = try files.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
+    for entries in own.loose {
+      try entries.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+    }
+    for pack in storage?.loosePacks ?? [] {
+      learn(pack, pack.number)
+      let entries = try readable(pack.number) { (files) throws(PosternError) in try files.looseEntries(pack) }
+      try entries?.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+    }
+    for row in storage?.runs ?? [] {
+      let run = try files.run(row, of: space)
+      try run.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+    }
+    // Sealed packs before the push's own.
+    let packs = candidates.keys.sorted { (rows[$0] == nil ? 1 : 0, $0) < (rows[$1] == nil ? 1 : 0, $1) }
+    for number in packs {
+      let name = rows[number]?.name
+      let pack = try readable(number) { [space] (files) throws(PosternError) in
+        try files.pack(number, name, of: space)
+      }
+      if let pack { try confirm(number, in: pack.file) }
+    }
+  }
+
+  /// Whether what an entry names can be found: it lies in a pack that the asker may see, and is not dead.
+  private mutating func isFound(_ entry: RunEntry) throws(PosternError) -> Bool {
+    if rows[entry.pack] == nil {
+      if own.numbers.contains(entry.pack) { return true }
+      guard !hidden.contains(entry.pack) else { return false }
+      learn(try files.sealedRow(entry.pack), entry.pack)
+    }
+    guard let row = rows[entry.pack] else { return false }
+    return row.deadByteCount > 0 ? try !isDead(entry) : true
+  }
+
+  /// Notes what the index has of a pack.
+  private mutating func learn(_ row: PackRow?, _ number: UInt64) {
+    if let row, row.isSealed { rows[number] = row } else { hidden.insert(number) }
+  }
+
+  /// Whether an object is dead, of a pack whose row says that some are.
+  private mutating func isDead(_ entry: RunEntry) throws(PosternError) -> Bool {
+    let positions: Bitmap
+    if let known = dead[entry.pack] {
+      positions = known
+    } else {
+      positions = try files.deadPositions(entry.pack)
+      dead[entry.pack] = positions
+    }
+    // If nobody knows which, the pack was written anew since, and is not to be trusted.
+    guard !positions.isEmpty else {
+      isStale = true
+      return true
+    }
+    return positions[entry.position]
+  }
+
+  private mutating func add(_ index: Int, _ entry: RunEntry) {
+    candidates[entry.pack, default: []].append((entry.position, index))
+  }
+
+  /// Runs a step whose failure means that one pack cannot be read, which others may hold the object of.
+  ///
+  /// A pack that was written anew meanwhile makes the whole search one of the past.
+  private mutating func readable<Value>(
+    _ pack: UInt64, _ step: (OpenFiles) throws(PosternError) -> Value
+  ) throws(PosternError) -> Value? {
+    do throws(PosternError) {
+      return try step(files)
+    } catch let error where error.isOfUnreadablePack {
+      if rows[pack] != nil, try files.currentRow(pack)?.isSealed != true { isStale = true }
+      found.unreadable = found.unreadable ?? error
+      return nil
+    }
+  }
+
+  /// Looks at a pack's footer: eight equal bytes are not yet an id.
+  private mutating func confirm(_ pack: UInt64, in file: borrowing PackFile) throws(PosternError) {
+    let wanted = (candidates[pack] ?? []).filter { found.objects[$0.index] == nil }.sorted { $0.position < $1.position }
+    let isNew = rows[pack] == nil
+    let ids = ids
+    var objects = found.objects
+    found.objects = []
+    defer { found.objects = objects }
+    try file.forEachEntry(at: wanted.map(\.position)) { (place, entry) in
+      let index = wanted[place].index
+      if entry.id == ids[index] {
+        objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
+      }
+    }
+    if let name = rows[pack]?.name { found.names[pack] = name }
+  }
+}
