@@ -36,6 +36,8 @@ actor Collector {
   private let task = Mutex(Background())
   /// Generations whose mark failed: a damaged pack stays damaged, and a mark costs a walk each time.
   private var damaged: Set<Space> = []
+  /// What marks may take that nothing was added for.
+  private var allowance = MarkAllowance(at: .now)
   /// Packs that cannot be written anew.
   private var unreadable: Set<UInt64> = []
   private var reports: [CollectionReport] = []
@@ -180,8 +182,8 @@ actor Collector {
     let space = Space(app: app, generation: use.generation)
     var report = CollectionReport(app: app, generation: use.generation, expiredEpoch: expired)
     do throws(PosternError) {
-      if use.isDue(retention, expired), !damaged.contains(space) {
-        report.deadByteCount = try await mark(use, in: space, retention, expired)
+      if let due = use.due(retention, expired), !damaged.contains(space) {
+        report.deadByteCount = try await mark(use, due, in: space, retention, expired)
       }
       try await compact(space, &report)
     } catch {
@@ -198,6 +200,22 @@ actor Collector {
   }
 
   // MARK: Mark
+
+  /// Marks a generation, unless it has to wait until that costs little.
+  ///
+  /// - Returns: as below; nil also where it has to wait.
+  private func mark(
+    _ use: GenerationUse, _ due: MarkDue, in space: Space, _ retention: Retention, _ expired: UInt64
+  ) async throws(PosternError) -> UInt64? {
+    guard due == .soon else { return try await mark(use, in: space, retention, expired) }
+    let start = ContinuousClock.now
+    guard allowance.isLeft(at: start) else {
+      gate.note(space.app)
+      return nil
+    }
+    defer { allowance.spend(.now - start) }
+    return try await mark(use, in: space, retention, expired)
+  }
 
   /// Marks a generation and hides what is dead in it.
   ///
@@ -353,13 +371,28 @@ actor Collector {
   }
 }
 
+/// How pressing a mark is.
+private enum MarkDue {
+  /// What was added since the newest one pays for it.
+  case now
+  /// It may find nothing: it waits until it costs little.
+  case soon
+}
+
 extension GenerationUse {
-  /// Whether a mark pays: after the first epoch that is not retained; then each time that the generation has grown by a
-  /// quarter since its newest collection; and once when none of its epochs is retained any more.
-  fileprivate func isDue(_ retention: Retention, _ expiredEpoch: UInt64) -> Bool {
-    guard let collectedByteCount, let collectedEpoch else { return true }
-    if lastEpoch <= expiredEpoch { return collectedEpoch - min(collectedEpoch, retention.epochCount) < lastEpoch }
-    return byteCount >= collectedByteCount + collectedByteCount / 4
+  /// Whether a mark is due; nil where it is not.
+  ///
+  /// Now: after the first epoch that is not retained; then each time that the generation has grown by a quarter since its
+  /// newest mark; and once when none of its epochs is retained any more. Soon: when a quarter of the epochs that the
+  /// newest mark kept have left; where each state is smaller than the one before, or others grow, nothing else tells.
+  fileprivate func due(_ retention: Retention, _ expiredEpoch: UInt64) -> MarkDue? {
+    guard let collectedByteCount, let collectedEpoch else { return .now }
+    if lastEpoch <= expiredEpoch {
+      return collectedEpoch - min(collectedEpoch, retention.epochCount) < lastEpoch ? .now : nil
+    }
+    if byteCount >= collectedByteCount + collectedByteCount / 4 { return .now }
+    let leftCount = retention.newestEpoch - min(retention.newestEpoch, collectedEpoch)
+    return leftCount > (retention.epochCount - 1) / 4 ? .soon : nil
   }
 }
 

@@ -23,6 +23,7 @@ struct CollectionScene {
   private(set) var receipts: [[UInt8]] = []
   private var generations: [GenerationFixture]
   private var objects: [UInt64: Objects] = [:]
+  private var byteCounts: [Digest: Int] = [:]
 
   /// Registers the application.
   init(_ archive: Archive, at path: String, retention: Int) async throws {
@@ -75,6 +76,8 @@ struct CollectionScene {
     let ids = CollectionScene.ids(of: epoch, isRetained: true)
     objects[epoch.fields.generation, default: Objects()].known.formUnion(ids)
     objects[epoch.fields.generation]?.dead.subtract(ids)
+    for object in epoch.state.objects { byteCounts[object.id] = object.bytes.count }
+    for (id, body) in epoch.bodies { byteCounts[id] = body.count }
   }
 
   // MARK: Looking
@@ -86,8 +89,9 @@ struct CollectionScene {
       : [fields.envelope, fields.veil]
   }
 
-  /// What has to be found of a generation.
-  func live(in generation: UInt64) -> Set<Digest> {
+  /// What has to be found of a generation; with a count, what had to be when there were so many epochs.
+  func live(in generation: UInt64, after epochCount: Int? = nil) -> Set<Digest> {
+    let epochs = epochs.prefix(epochCount ?? epochs.count)
     let expired = epochs.count - min(retention, epochs.count)
     return epochs.filter { $0.fields.generation == generation }.reduce(into: []) { live, epoch in
       live.formUnion(CollectionScene.ids(of: epoch, isRetained: epoch.fields.number > UInt64(expired)))
@@ -150,6 +154,27 @@ struct CollectionScene {
   }
 
   var deadCount: Int { objects.values.reduce(0) { $0 + $1.dead.count } }
+
+  /// Says that no generation takes more of the disk than what it had to keep less than a quarter of the retention ago.
+  func expectBounded() throws {
+    let since = max(1, epochs.count - (retention - 1) / 4)
+    for generation in objects.keys {
+      let kept = (since...epochs.count).map { count in
+        live(in: generation, after: count).reduce(0) { $0 + 45 + (byteCounts[$1] ?? 0) }
+      }
+      let largest = try #require(kept.max())
+      let byteCount = try diskByteCount(in: generation)
+      // A pack of its own has 132 bytes more, and no mark is due before an epoch has left.
+      #expect(byteCount <= largest * 5 / 3 + 20 * 132, "\(byteCount) for \(kept) in generation \(generation)")
+    }
+  }
+
+  private func diskByteCount(in generation: UInt64) throws -> Int {
+    let folder = "\(path)/packs/\(app.hex)/\(generation)"
+    return try files(in: folder).reduce(0) { sum, name in
+      sum + ((try FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")[.size] as? Int) ?? 0)
+    }
+  }
 
   /// How many bytes the application's packs have.
   func diskByteCount() throws -> Int {

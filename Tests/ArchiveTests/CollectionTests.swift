@@ -25,7 +25,8 @@ import Testing
     _ = try Archive.create(at: path, origin: "example.org/log")
     var archive: Archive? = try await openArchive(at: path)
     var scene = try await CollectionScene(
-      try #require(archive), at: path, retention: Int.random(in: 1...4, using: &generator))
+      try #require(archive), at: path, retention: Int.random(in: 1...6, using: &generator))
+    var hasOpenPush = false
     var pages = (0..<UInt64(30)).map { $0 }
     var deadCount = 0
     for _ in 0..<25 {
@@ -46,11 +47,15 @@ import Testing
         let epoch = try scene.next(pages.map { $0 + 1_000 })
         let token = try await scene.application.begin(epoch, in: open, uploader: 1)
         _ = try await open.send(Array(epoch.state.objects.prefix(9)), in: token)
-      case 3: try await open.collectIdlePushes(nowSeconds: .max)
+        hasOpenPush = true
+      case 3:
+        try await open.collectIdlePushes(nowSeconds: .max)
+        hasOpenPush = false
       default:
         change(&pages, &generator)
         try await scene.push(try scene.next(pages), to: open)
         try scene.collected(await open.collect())
+        if !hasOpenPush { try scene.expectBounded() }
       }
       try scene.expectSound(open)
       deadCount = max(deadCount, scene.deadCount)
@@ -59,10 +64,11 @@ import Testing
   }
 
   private func change(_ pages: inout [UInt64], _ generator: inout SeededGenerator) {
-    switch Int.random(in: 0..<6, using: &generator) {
+    switch Int.random(in: 0..<7, using: &generator) {
     case 0: break
     case 1: pages = pages.map { _ in UInt64.random(in: 0..<60, using: &generator) }
     case 2: pages.removeLast(min(pages.count - 5, 7))
+    case 3: pages.removeLast(pages.count - 5)
     default:
       for _ in 0..<Int.random(in: 1...12, using: &generator) {
         let value = UInt64.random(in: 0..<60, using: &generator)
@@ -87,6 +93,25 @@ import Testing
       try scene.expectSound(new.archive)
       #expect(try scene.diskByteCount() < 800_000)
     }
+  }
+
+  /// Where states become small, the large ones before them go, though next to nothing is added.
+  @Test(arguments: [1, 2, 7]) func largeStatesGoWhereSmallOnesFollow(retention: Int) async throws {
+    let new = try await NewArchive(inMemory: true)
+    var scene = try await CollectionScene(new.archive, at: new.path, retention: retention)
+    for number in 0..<UInt64(retention) {
+      try await scene.push(try scene.next((0..<60).map { number * 100 + $0 }), to: new.archive)
+    }
+    let before = try scene.diskByteCount()
+    // The last large state is kept for so many epochs, and may stay for a quarter of them more.
+    for _ in 0..<retention + (retention - 1) / 4 {
+      try await scene.push(try scene.next([1]), to: new.archive)
+      try scene.collected(await new.archive.collect())
+      try scene.expectBounded()
+      try scene.expectSound(new.archive)
+    }
+    let after = try scene.diskByteCount()
+    #expect(after < before / 2 && after < 60 * 4_096, "\(after) of \(before)")
   }
 
   /// A new generation's open push finds the room that the collection of an older one made.
