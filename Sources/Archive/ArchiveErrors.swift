@@ -25,6 +25,8 @@ extension PosternError.Code {
 
   /// A begin's nonce is not this archive's, too old, or used before.
   public static let pushNonce: Self = "push.nonce"
+  /// A newer begin with the same uploader's key took this push's place.
+  public static let pushFenced: Self = "push.fenced"
   /// No open push has this token.
   public static let pushUnknown: Self = "push.unknown"
   /// The archive has as many open pushes as it may.

@@ -27,7 +27,8 @@ actor PushSession {
   nonisolated let room: ApplicationRoom?
   private let largeWalks: Turns
   private var lastUsedSeconds = Clock.nowSeconds
-  private var isOver = false
+  /// Why nothing more is taken; nil while the push is open.
+  private var ending: PosternError?
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -60,7 +61,7 @@ actor PushSession {
   /// Appends objects whose ids and shapes were verified; those that the pack has are passed over.
   ///
   /// - Throws: `push.budget`, `push.application-full` before anything of the batch is written; `push.unknown`,
-  ///   `storage.*`, `pack.*`.
+  ///   `push.fenced`, `storage.*`, `pack.*`.
   func append(_ batch: some IncomingBatch) async throws(PosternError) {
     await turns.take()
     defer { turns.pass() }
@@ -113,7 +114,7 @@ actor PushSession {
   }
 
   private func requireOpen() throws(PosternError) {
-    guard !isOver else { throw .unknownPush }
+    if let ending { throw ending }
     if let failure = packs.failure { throw failure }
     lastUsedSeconds = Clock.nowSeconds
   }
@@ -199,23 +200,27 @@ actor PushSession {
   ///
   /// A disk that is full or has failed does not stand in the way of the next begin: what it took before is kept.
   ///
+  /// - Returns: whether it was open until now.
   /// - Throws: only what ends the process.
-  func handOver() async throws(PosternError) {
+  func handOver() async throws(PosternError) -> Bool {
     await turns.take()
     defer { turns.pass() }
-    guard !isOver else { return }
+    guard ending == nil else { return false }
     do throws(PosternError) {
       try await packs.note()
       try await packs.noteFinished()
     } catch let error where error.endsTheProcess {
       throw error
     } catch {}
-    end()
+    end(as: .fencedPush)
+    return true
   }
 
   /// The push is over: what is in memory is let go, and with it the files that the index does not know.
-  func end() {
-    isOver = true
+  func end() { end(as: .unknownPush) }
+
+  private func end(as reason: PosternError) {
+    ending = reason
     packs.close()
   }
 

@@ -15,10 +15,15 @@ actor Pushes {
   private let largeWalks = Turns()
   private let queue = SerialQueue(label: "postern.pushes")
   private var sessions: [PushToken: PushSession] = [:]
+  /// Pushes whose place a newer begin took, oldest first, so that who goes on with one is told why it cannot.
+  private var fenced: [PushToken] = []
   /// Begins of one uploader, one after the other: two at once would adopt the same packs.
   private var begins: [Owner: Turns] = [:]
   /// Where the newest begin of each uploader came from whose push is open or under way.
   private var addresses: [Owner: String] = [:]
+
+  /// So many are remembered; an older one's token is like any other that nobody knows.
+  private static let fencedLimit = 1_024
 
   private struct Owner: Hashable {
     let app: Digest
@@ -87,10 +92,15 @@ actor Pushes {
     try judge()
     if let older {
       defer { sessions[older.token] = nil }
-      try await older.handOver()
+      if try await older.handOver() { noteFenced(older.token) }
       try judge()
     }
     return try await open(begin, chunker, adoptableByteCount)
+  }
+
+  private func noteFenced(_ token: PushToken) {
+    if fenced.count == Pushes.fencedLimit { fenced.removeFirst() }
+    fenced.append(token)
   }
 
   /// Says that a push more may be open.
@@ -189,9 +199,9 @@ actor Pushes {
 
   /// The open push that a token names.
   ///
-  /// - Throws: `push.unknown`.
+  /// - Throws: `push.unknown`, `push.fenced`.
   func session(_ token: PushToken) throws(PosternError) -> PushSession {
-    guard let session = sessions[token] else { throw .unknownPush }
+    guard let session = sessions[token] else { throw fenced.contains(token) ? .fencedPush : .unknownPush }
     return session
   }
 
@@ -308,8 +318,13 @@ extension NewPush {
 extension PosternError {
   /// No open push has the token.
   static let unknownPush = PosternError(
-    .pushUnknown, "No open push has this token: it is over, was idle for too long, or a newer begin fenced it.",
-    advice: "Begin again; what the archive already has is not sent twice.")
+    .pushUnknown, "No open push has this token: it is over, was idle for too long, or the archive was started anew.",
+    advice: "Run the push again; what the archive has noted of it is not sent twice.")
+
+  /// A newer begin took the push's place.
+  static let fencedPush = PosternError(
+    .pushFenced, "Another process began a push with the same uploader's key, and this one may not go on.",
+    advice: "See that one process at a time pushes with the key, then run the push again.")
 }
 
 extension VerificationKey {

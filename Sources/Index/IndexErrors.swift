@@ -25,7 +25,7 @@ extension PosternError.Code {
   public static let indexCheckpointMoved: Self = "index.checkpoint-moved"
   /// Nobody knows whether the transaction is on disk: the process has to end.
   public static let indexUnknownOutcome: Self = "index.unknown-outcome"
-  /// The push was fenced by a newer begin, closed, or never was.
+  /// The push is over, was given up, or never was.
   public static let pushEnded: Self = "push.ended"
 }
 

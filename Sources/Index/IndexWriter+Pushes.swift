@@ -103,5 +103,5 @@ extension IndexWriter {
 func pushEnded(_ index: Int? = nil) -> PosternError {
   PosternError(
     .pushEnded, "This push has ended, or a newer begin of the same uploader took its place.",
-    advice: "Begin again: what was stored for the same generation is not sent twice.", index: index)
+    advice: "Run the push again: what was stored for the same generation is not sent twice.", index: index)
 }

@@ -81,7 +81,7 @@ import Testing
     #expect(await refusal { try await archive.missing([], for: elsewhere) } == nil)
     // Who has an open push may begin it again, from where it has room.
     let again = try await begin(0, from: "one")
-    #expect(await refusal { try await archive.missing([], for: first) }?.code == .pushUnknown)
+    #expect(await refusal { try await archive.missing([], for: first) }?.code == .pushFenced)
     try await archive.abandon(again)
     _ = try await begin(2, from: "one")
     #expect(await refusal { try await begin(3, from: "one") }?.code == .pushTooMany)
@@ -105,7 +105,7 @@ import Testing
     }
     // Who has the open push may begin again.
     let again = try await application.begin(scene.second, in: archive)
-    try await scene.expect(.pushUnknown) { try await archive.missing([], for: token) }
+    try await scene.expect(.pushFenced) { try await archive.missing([], for: token) }
     try await archive.abandon(again)
     let other = try await application.begin(scene.second, in: archive, uploader: 1)
     try await archive.abandon(other)

@@ -39,10 +39,10 @@ import Testing
       if count > 0 { try await archive.upload(MemoryBatch(objects.prefix(count)), to: token) }
       let next = try await application.begin(epoch, in: archive)
       let batch = MemoryBatch(objects.prefix(1))
-      #expect(await refusal { try await archive.upload(batch, to: token) }?.code == .pushUnknown)
+      #expect(await refusal { try await archive.upload(batch, to: token) }?.code == .pushFenced)
       #expect(
         await refusal { try await archive.sealAndShow(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token) }?.code
-          == .pushUnknown)
+          == .pushFenced)
       #expect(try await missingCount(objects, in: next, of: archive) == objects.count - count)
       try await archive.abandon(next)
       #expect(try files(in: "\(new.path)/incoming").isEmpty)
@@ -113,7 +113,7 @@ import Testing
       if sealError == nil {
         #expect(beginError == nil || beginError?.code == .epochTaken)
       } else {
-        #expect(sealError?.code == .pushUnknown && beginError == nil)
+        #expect(sealError?.code == .pushFenced && beginError == nil)
         try await application.push(next, to: archive)
       }
       try archive.expectWhole(next, of: application)
@@ -152,7 +152,10 @@ import Testing
     try FileManager.default.copyItem(atPath: new.path, toPath: copy)
 
     let archive = try await openArchive(at: copy)
-    #expect(await refusal { try await archive.missing([], for: second) }?.code == .pushUnknown)
+    // A start knows no token, neither open ones nor those that were fenced.
+    for token in [token, second] {
+      #expect(await refusal { try await archive.missing([], for: token) }?.code == .pushUnknown)
+    }
     let third = try await application.begin(epoch, in: archive)
     #expect(try await missingCount(epoch.state.objects, in: third, of: archive) == 2)
     _ = try await archive.send(epoch.state.objects, in: third)

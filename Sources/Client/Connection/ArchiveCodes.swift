@@ -8,6 +8,8 @@ extension PosternError.Code {
   static let epochNotAdmitted: Self = "epoch.not-admitted"
   /// No open push has the token.
   static let pushUnknown: Self = "push.unknown"
+  /// A newer begin with the same uploader's key took this push's place.
+  static let pushFenced: Self = "push.fenced"
   /// The push of the token has ended.
   static let pushEnded: Self = "push.ended"
   /// The archive lacks objects that the dump's tree names.

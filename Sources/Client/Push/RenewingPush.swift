@@ -5,9 +5,9 @@ import Sodium
 /// A push that is open at the archive, and the one place that knows its token.
 ///
 /// Tokens live in the archive's memory. After a restart it knows none; but a new begin of the same uploader takes
-/// over what the archive has recorded of the older push, so a push begins again and goes on where it was. Another
-/// begin of the same key, which fences this push, looks the same from here: so the times are counted, and two
-/// programs that share a key do not fence each other for ever.
+/// over what the archive has recorded of the older push, so a push begins again and goes on where it was. Where another
+/// process with the same key began one meanwhile, the archive says so, and this one gives way: two that fence each other
+/// send everything twice.
 actor RenewingPush {
   /// How often one push begins again.
   static let renewalLimit = 3
@@ -17,6 +17,9 @@ actor RenewingPush {
   private let signing: SigningKey
   private var token: PushToken?
   private var renewalCount = 0
+  /// Begins that nobody knows the end of, because the connection broke: each may be taken up later than the one that
+  /// was answered, and fence its push.
+  private var lostBeginCount = 0
   /// The begin that is under way: whoever lost the same token waits for the same one.
   private var renewal: Task<PushToken, any Error>?
 
@@ -43,7 +46,8 @@ actor RenewingPush {
   /// where the connection broke.
   ///
   /// - Parameter body: what changes nothing when it is done twice.
-  /// - Throws: what the archive refuses a begin with; what `body` throws.
+  /// - Throws: `push.fenced` when another process began a push; what the archive refuses a begin with; what `body`
+  ///   throws.
   nonisolated func withToken<Result: Sendable>(
     _ body: @Sendable (PushToken) async throws -> Result
   ) async throws -> Result {
@@ -52,7 +56,7 @@ actor RenewingPush {
       let token = try await current(instead: lost)
       do {
         return try await archive.retry.whileUnavailable { try await body(token) }
-      } catch let error as PosternError where error.code == .pushUnknown || error.code == .pushEnded {
+      } catch let error as PosternError where [.pushUnknown, .pushEnded, .pushFenced].contains(error.code) {
         lost = (token, error)
       }
     }
@@ -68,7 +72,13 @@ actor RenewingPush {
   private func current(instead lost: (token: PushToken, error: PosternError)?) async throws -> PushToken {
     if let renewal { return try await renewal.value }
     if let token, token != lost?.token { return token }
-    if let lost, renewalCount >= RenewingPush.renewalLimit { throw lost.error }
+    if let lost {
+      guard renewalCount < RenewingPush.renewalLimit else { throw lost.error }
+      if lost.error.code == .pushFenced {
+        guard lostBeginCount > 0 else { throw lost.error }
+        lostBeginCount -= 1
+      }
+    }
     renewalCount += 1
     let task = Task {
       try await Retry.pause(afterAttempt: renewalCount)
@@ -84,9 +94,16 @@ actor RenewingPush {
   private func begin() async throws -> PushToken {
     try await archive.retry.whileUnavailable {
       let nonce = try await self.archive.challenge(app: self.terms.app)
-      return try await self.archive.begin(self.signed(nonce))
+      do {
+        return try await self.archive.begin(self.signed(nonce))
+      } catch let error as PosternError where error.code.rawValue.hasPrefix("wire.") {
+        await self.noteLostBegin()
+        throw error
+      }
     }
   }
+
+  private func noteLostBegin() { lostBeginCount += 1 }
 
   private func signed(_ nonce: Digest) -> Begin {
     Begin(
