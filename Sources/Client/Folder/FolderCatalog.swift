@@ -1,4 +1,5 @@
 public import Core
+import Dump
 public import Merkle
 public import Packs
 import Records
@@ -32,9 +33,10 @@ public struct FolderCatalog: Catalog {
     self.folder = folder
   }
 
-  /// Runs what reads from a folder, and says of anything that it lacks how to go on.
+  /// Runs what reads from a folder, and says of anything that it lacks, or that is damaged, how to go on.
   ///
-  /// - Throws: `folder.incomplete` in place of `source.absent`; what `body` throws.
+  /// - Throws: `folder.incomplete` in place of `source.absent`, `folder.damaged` in place of `source.mismatch` and
+  ///   `dump.wrong-id`; what `body` throws.
   public func reading<Result: Sendable>(
     _ body: @Sendable (FolderCatalog) async throws -> Result
   ) async throws -> Result {
@@ -42,6 +44,8 @@ public struct FolderCatalog: Catalog {
       return try await body(self)
     } catch let error as PosternError where error.code == .sourceAbsent {
       throw PosternError.incomplete(folder.path, error.message)
+    } catch let error as PosternError where error.code == .sourceMismatch || error.code == .dumpWrongID {
+      throw PosternError.damagedCopy(folder.path)
     }
   }
 

@@ -9,6 +9,8 @@ extension PosternError.Code {
   public static let folderUnproven: Self = "folder.unproven"
   /// A folder lacks a part of what is asked of it.
   public static let folderIncomplete: Self = "folder.incomplete"
+  /// What a folder holds of an epoch is not what it was when it was copied.
+  public static let folderDamaged: Self = "folder.damaged"
   /// A folder holds a copy of another log.
   public static let folderOtherLog: Self = "folder.other-log"
 }
@@ -26,5 +28,13 @@ extension PosternError {
       .folderIncomplete, "The copy in “\(path)” is not whole. \(reason)",
       advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
         + "that it holds with --epoch.")
+  }
+
+  /// A folder with an object that is not what its id names.
+  static func damagedCopy(_ path: String) -> PosternError {
+    PosternError(
+      .folderDamaged, "The copy in “\(path)” is damaged: the bytes of an object in it are not those that its id names.",
+      advice: "Run “postern pull --check” into it while an archive has the epoch: that fetches anew what is damaged"
+        + ". Or use another copy.")
   }
 }

@@ -94,13 +94,15 @@ import Trust
       let whole = try await Puller.pull(options, from: archive).traffic.fetchedObjectCount
 
       try fixture.damage(.node, in: path)
-      #expect(await refusal { try await fixture.recover(from: path) }?.code == .dumpWrongID)
+      #expect(await refusal { try await fixture.recover(from: path) }?.code == .folderDamaged)
       let mended = try await Puller.pull(options, from: archive)
       #expect(mended.traffic.damagedObjectCount == 1 && mended.traffic.fetchedObjectCount == 1)
       #expect(try await fixture.recover(from: path) == state)
 
       try fixture.damage(.chunk, in: path)
-      #expect(await refusal { try await fixture.recover(from: path) }?.code == .dumpWrongID)
+      let damaged = await refusal { try await fixture.recover(from: path) }
+      #expect(damaged?.code == .folderDamaged && damaged?.message.contains("“\(path)”") == true)
+      #expect(damaged?.advice.contains("pull --check") == true)
       #expect(try await Puller.pull(options, from: archive).traffic.fetchedObjectCount == 0)
       options.checksHeld = true
       let checked = try await Puller.pull(options, from: archive)
@@ -110,6 +112,7 @@ import Trust
 
       // A body that rotted is fetched anew as well; so is all of a pack that is gone or cut short.
       try fixture.damage(.body, in: path)
+      #expect(await refusal { try await fixture.recover(from: path) }?.code == .folderDamaged)
       _ = try await Puller.pull(options, from: archive)
       #expect(try await fixture.recover(from: path) == state)
       for pack in try fixture.packs(in: path) { truncate(pack, 1_000) }
@@ -353,12 +356,13 @@ private struct Liar: Catalog {
 extension ArchiveFixture {
   /// Recovers a state through the KMS door from a folder alone.
   fileprivate func recover(_ epoch: UInt64? = nil, from path: String) async throws -> [UInt8] {
-    let folder = try await FolderCatalog.open(path)
-    let sealed = try await folder.sealedEpoch(of: folder.verified(app: app, epoch: epoch, memory: nil))
-    let door = DoorBox(try KMSDoorOpener.open(sealed, key: key(.kms, "kms")))
     let out = file("out-\(SHA256.hash(Array("\(path) \(UInt64.random(in: 0 ... .max))".utf8)).hex)")
-    _ = try await Recoverer.recover(
-      RecoverOptions(output: .file(path: out)), opening: door.opening, capsule: sealed.capsule, from: folder)
+    try await FolderCatalog.open(path).reading { folder in
+      let sealed = try await folder.sealedEpoch(of: folder.verified(app: app, epoch: epoch, memory: nil))
+      let door = DoorBox(try KMSDoorOpener.open(sealed, key: key(.kms, "kms")))
+      _ = try await Recoverer.recover(
+        RecoverOptions(output: .file(path: out)), opening: door.opening, capsule: sealed.capsule, from: folder)
+    }
     return Array(try Data(contentsOf: URL(filePath: out)))
   }
 
