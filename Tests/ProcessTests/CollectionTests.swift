@@ -23,6 +23,12 @@ extension ProcessTests {
       let isCapsuleHere: Bool
     }
 
+    /// What `list --json` and `show --json` print.
+    private struct Listed: Decodable {
+      let epoch: UInt64
+      let isRetained: Bool?
+    }
+
     @Test func diskUseIsBoundedAndOldEpochsAreRefused() async throws {
       var machine = try Machine()
       _ = try await machine.initArchive()
@@ -60,9 +66,27 @@ extension ProcessTests {
       }
       let words = try await machine.must("verify", "epoch", "--app", app, "--epoch", "1")
       #expect(words.contains("its capsule was not checked"), "\(words)")
-      try await machine.must("show", "--app", app, "--epoch", "1")
-      try await machine.must("list", "--app", app)
+      try await expectTold(machine, app)
       #expect(try await server.end() == 0)
+    }
+
+    /// Says that `list` and `show` tell which epochs are not kept any more.
+    private func expectTold(_ machine: Machine, _ app: String) async throws {
+      let decoder = JSONDecoder()
+      let rows = try await machine.must("list", "--app", app, "--json").split(separator: "\n")
+      let listed = try rows.map { try decoder.decode(Listed.self, from: Data($0.utf8)) }
+      #expect(listed.map(\.epoch) == (1...10).reversed())
+      #expect(listed.filter { $0.isRetained == true }.map(\.epoch) == [10, 9])
+      let lines = try await machine.must("list", "--app", app).split(separator: "\n")
+      #expect(lines.filter { $0.hasSuffix(", not kept any more") } == Array(lines.suffix(8)))
+      for number in [1, 8, 9, 10] {
+        let shown: Listed = try await machine.json("show", "--app", app, "--epoch", "\(number)")
+        let text = try await machine.must("show", "--app", app, "--epoch", "\(number)")
+        #expect(shown.isRetained == (number > 8))
+        #expect(text.contains("not kept any more: the charter keeps the newest 2 epochs") == (number <= 8))
+      }
+      let latest: Listed = try await machine.json("latest", "--app", app)
+      #expect(latest.epoch == 10 && latest.isRetained == true)
     }
 
     private func expectSmall(_ machine: Machine, _ app: String) async throws {

@@ -19,13 +19,25 @@ struct EpochView: Encodable {
   let leafIndex: UInt64
   let checkpointSize: UInt64
   let leafHash: String
+  /// Whether the charter keeps the epoch's dump; an archive may have collected one that it does not.
+  let isRetained: Bool
   /// What the answer rests on.
   let rests: String
+  private let retentionEpochs: UInt64
+
+  private enum CodingKeys: CodingKey {
+    case app, name, epoch, generation, stateVersion, commitment, root, uploader, policy, origin, leafIndex
+    case checkpointSize, leafHash, isRetained, rests
+  }
 
   /// The view of a proven epoch.
   ///
-  /// - Parameter rests: what the answer rests on, in a sentence.
-  init(_ application: VerifiedApplication, _ epoch: VerifiedEpoch, rests: String) {
+  /// - Parameters:
+  ///   - application: the application.
+  ///   - epoch: the epoch.
+  ///   - newest: the number of the newest epoch that is shown.
+  ///   - rests: what the answer rests on, in a sentence.
+  init(_ application: VerifiedApplication, _ epoch: VerifiedEpoch, newest: UInt64, rests: String) {
     let charter = application.charter
     let fields = epoch.fields
     app = application.app.hex
@@ -41,18 +53,28 @@ struct EpochView: Encodable {
     leafIndex = epoch.proven.index
     checkpointSize = application.checkpoint.checkpoint.size
     leafHash = epoch.leafHash.hex
+    isRetained = Retention(under: charter, newestEpoch: newest).keeps(fields.number)
+    retentionEpochs = charter.retentionEpochs
     self.rests = rests
+  }
+
+  /// What has become of the dump, where it may be gone.
+  private var keeping: [(label: String, value: String)] {
+    guard !isRetained else { return [] }
+    let kept = retentionEpochs == 1 ? "newest epoch" : "newest \(retentionEpochs) epochs"
+    return [("dump", "not kept any more: the charter keeps the \(kept)")]
   }
 
   /// The view for a terminal.
   var text: String {
     "Epoch \(epoch) of “\(name)”\n"
-      + Table.text([
-        ("state version", "\(stateVersion)"), ("commitment", commitment ?? "none"), ("generation", "\(generation)"),
-        ("pushed by", "“\(uploader)”"), ("root", root),
-        ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
-        ("record", leafHash),
-      ]) + "\n" + rests
+      + Table.text(
+        [
+          ("state version", "\(stateVersion)"), ("commitment", commitment ?? "none"), ("generation", "\(generation)"),
+          ("pushed by", "“\(uploader)”"), ("root", root),
+          ("in the log", "\(origin), entry \(leafIndex) of \(checkpointSize)"),
+          ("record", leafHash),
+        ] + keeping) + "\n" + rests
   }
 }
 
@@ -73,11 +95,15 @@ extension ShowsEpoch {
   ///   - absence: what is thrown where no such epoch is shown.
   func show(epoch number: UInt64?, rests: String?, orElse absence: PosternError) async throws {
     let (app, memory) = (app, try state.memory(app))
-    let application = try await source.open { catalog in
-      try await catalog.verified(app: app, epoch: number, memory: memory)
+    let (application, newest) = try await source.open { catalog in
+      let application = try await catalog.verified(app: app, epoch: number, memory: memory)
+      guard number != nil, application.charter.retentionEpochs > 0 else { return (application, application.epoch) }
+      return (application, try await catalog.verified(app: app, memory: nil).epoch)
     }
     guard let epoch = application.epoch else { throw absence }
-    let view = EpochView(application, epoch, rests: rests ?? source.rests(on: application))
+    let view = EpochView(
+      application, epoch, newest: newest?.fields.number ?? epoch.fields.number,
+      rests: rests ?? source.rests(on: application))
     try Console.say(json ? try view.json : view.text)
   }
 }
