@@ -101,8 +101,9 @@ actor PushSession {
   private func charge(_ cost: UInt64) throws(PosternError) {
     guard packs.usedByteCount + cost <= begin.budgetByteCount else {
       throw PosternError(
-        .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that its begin allows.",
-        advice: "Begin again with a larger budget; what was sent is kept.")
+        .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that it may.",
+        advice: "A state without a known length may send what one push may send here: ask the archive's operator for "
+          + "more, or push to another archive.")
     }
     try room?.take(cost)
     packs.usedByteCount += cost

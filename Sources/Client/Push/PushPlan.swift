@@ -109,7 +109,8 @@ struct PushPlan: Sendable {
     let budget = input.byteCount.map { UInt64(sealedByteCountLimit(stateByteCount: $0)) } ?? limit
     guard budget <= limit else {
       throw PosternError(
-        .pushTooLarge, "The state may take \(budget) bytes, and the archive takes \(limit) in one push.",
+        .pushTooLarge,
+        "The state may take \(budget) bytes, sealed and with all that goes with it, and the archive takes \(limit) in one push.",
         advice: "Ask its operator for more, or push to another archive.")
     }
     let terms = RenewingPush.Terms(

@@ -13,7 +13,10 @@ struct ServeLimits: ParsableArguments {
   @Option(help: ArgumentHelp("Bytes that one application may store; no limit where none is given.", valueName: "bytes"))
   var maxAppBytes: UInt64?
 
-  @Option(help: ArgumentHelp("Bytes that one push may send.", valueName: "bytes"))
+  @Option(
+    help: ArgumentHelp(
+      "Bytes that one push may send. A file is refused that could take more, sealed and with all that goes with it: allow "
+        + "half more than the largest state, and 8 MiB.", valueName: "bytes"))
   var maxPushBytes = archive.pushByteCount
 
   @Option(help: ArgumentHelp("Open pushes.", valueName: "count"))
