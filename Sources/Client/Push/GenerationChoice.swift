@@ -69,6 +69,8 @@ public enum GenerationOpening: String, Hashable, Sendable {
   case asked
   /// The charter in force is another than the one that the generation was opened under.
   case charter
+  /// A push from the same state folder had opened it, and was cut off before its epoch was in the log.
+  case cutOff = "cut-off"
   /// The state folder does not hold the generation's secrets.
   case notHeld = "not-held"
 
@@ -88,6 +90,10 @@ public enum GenerationOpening: String, Hashable, Sendable {
       self = .asked
     } else if let holding, holding.number == newest?.number, holding.veil == newest?.veil, holding.charter != charter {
       self = .charter
+    } else if let holding, let newest, holding.charter == charter, holding.number > newest.number,
+      holding.number - newest.number == 1
+    {
+      self = .cutOff
     } else {
       self = .notHeld
     }

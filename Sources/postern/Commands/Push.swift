@@ -174,6 +174,7 @@ extension GenerationOpening {
     case .first: "it is the first"
     case .asked: "--next-generation"
     case .charter: "the charter in force is another than before"
+    case .cutOff: "a push that was cut off had opened it"
     case .notHeld: "the state folder does not hold the one before"
     }
   }

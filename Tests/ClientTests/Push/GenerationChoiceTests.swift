@@ -57,5 +57,10 @@ import Testing
     #expect(why((1, .zero), 1) == .notHeld)
     #expect(why((1, veil), 2) == .notHeld)
     #expect(why((1, .zero), 1, charter: .zero) == .notHeld)
+    // What a push that was cut off prepared.
+    #expect(why((2, .zero), 1) == .cutOff)
+    #expect(why((2, .zero), 1, opensNext: true) == .asked)
+    #expect(why((2, .zero), 1, charter: .zero) == .notHeld)
+    #expect(why((3, .zero), 1) == .notHeld)
   }
 }
