@@ -1,5 +1,6 @@
 internal import Bulk
 public import Core
+internal import Glibc
 
 /// A folder that a copy of an archive is written into, held by this process alone as long as the value lives.
 ///
@@ -17,13 +18,15 @@ public final class CopyFolder: Sendable {
   /// - Parameters:
   ///   - path: the folder; its parent exists.
   ///   - files: the file system.
-  /// - Throws: `folder.taken` for an archive's data folder, or a folder of other things; `storage.in-use` when another
+  /// - Throws: `folder.taken` for an archive's data folder, a folder of other things, or a file; `storage.in-use` when another
   ///   copy is being written there; `storage.*`.
   public static func open(
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> CopyFolder {
     let layout = FolderLayout(root: path)
     try DurableFile.makeFolder(path, files: files)
+    // “NAME/.” leads to a folder and to nothing else.
+    guard access("\(path)/.", F_OK) == 0 || errno != ENOTDIR else { throw .noFolder(path) }
     let names = Set(try files.namesIfThere(path))
     guard !names.contains("keys"), !names.contains("index.sqlite") else { throw .archivesOwn(path) }
     guard names.contains("packs") || names.isSubset(of: ["lock", "incoming", "log"]) else { throw .otherThings(path) }
@@ -275,6 +278,10 @@ extension PosternError {
     PosternError(
       .folderTaken, "“\(path)” is an archive's data folder, and no copy is written into one.",
       advice: "Name another folder.")
+  }
+
+  fileprivate static func noFolder(_ path: String) -> PosternError {
+    PosternError(.folderTaken, "“\(path)” is a file.", advice: "Name a folder; it is made where there is none.")
   }
 
   fileprivate static func otherThings(_ path: String) -> PosternError {

@@ -14,6 +14,7 @@ public struct DatabaseSnapshot {
   static let patienceSeconds = 10
 
   private static let permissions: mode_t = 0o600
+  private static let smallestPageByteCount = 512
   /// What writers may need meanwhile: this share of the database, and so many bytes.
   private static let margin = (share: 16, byteCount: 1 << 20)
 
@@ -45,7 +46,12 @@ public struct DatabaseSnapshot {
     realPath = String(cString: real)
     var status = stat()
     guard stat(realPath, &status) == 0 else { throw .unreadableDatabase(path, String(cString: strerror(errno))) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw .folderOfDatabase(path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .noDatabase(path) }
+    // Less than a page is no database, though SQLite takes it for one without tables; nothing at all is one.
+    guard status.st_size == 0 || status.st_size >= DatabaseSnapshot.smallestPageByteCount else {
+      throw .noDatabase(path)
+    }
   }
 
   private func take() throws(PosternError) -> Descriptor {

@@ -35,6 +35,12 @@ extension PosternError {
       advice: "Push it as a file: leave --sqlite out, while nobody writes to it.")
   }
 
+  static func folderOfDatabase(_ path: String) -> PosternError {
+    PosternError(
+      .snapshotNotADatabase, "“\(path)” is a directory.",
+      advice: "Name the database's file; or leave --sqlite out to push the directory.")
+  }
+
   static func damagedDatabase(_ path: String) -> PosternError {
     PosternError(
       .snapshotDamaged, "The database “\(path)” is damaged.",

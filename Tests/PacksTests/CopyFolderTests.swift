@@ -156,6 +156,8 @@ import Trust
     mkdir("\(home)/documents", 0o755)
     expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: home) }
     #expect(try SystemFiles().names(home) == ["documents"])
+    close(creat("\(folder.path)/file", 0o644))
+    expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: "\(folder.path)/file") }
     let copy = try CopyFolder.open(at: "\(folder.path)/copy")
     expect(.storageInUse) { () throws(PosternError) in try CopyFolder.open(at: "\(folder.path)/copy") }
     _ = copy

@@ -146,11 +146,17 @@ import Testing
     }
     #expect(code("none") == .snapshotMissing && code("ledger.db/none") == .snapshotMissing)
     try FileManager.default.createDirectory(atPath: fixture.folder.path("folder"), withIntermediateDirectories: false)
-    #expect(code("folder") == .snapshotNotADatabase)
+    let folder = refusal { try DatabaseSnapshot.take(of: fixture.folder.path("folder")) }
+    #expect(folder?.code == .snapshotNotADatabase && folder?.message.contains("is a directory") == true)
     let database = try fixture.bytes("ledger.db")
     try Data((0..<9_000).map { UInt8(truncatingIfNeeded: $0 * 7) }).write(
       to: URL(filePath: fixture.folder.path("junk")))
     #expect(code("junk") == .snapshotNotADatabase)
+    // SQLite itself takes a file of less than a page for an empty database.
+    for byteCount in [1, 511] {
+      try Data(repeating: 0x78, count: byteCount).write(to: URL(filePath: fixture.folder.path("junk")))
+      #expect(code("junk") == .snapshotNotADatabase)
+    }
     // As an encrypted one looks.
     try Data(database.map { $0 ^ 0x5a }).write(to: URL(filePath: fixture.folder.path("sealed.db")))
     #expect(code("sealed.db") == .snapshotNotADatabase)

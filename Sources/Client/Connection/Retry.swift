@@ -41,12 +41,13 @@ package final class Retry: Sendable {
   ///
   /// A code of the wire's own is none: a deadline, for one, passes on this side, whatever became of the other.
   package func once<Result>(_ call: () async throws -> Result) async throws -> Result {
+    let start = ContinuousClock.now
     do {
       let result = try await call()
-      isThere()
+      answered(start)
       return result
     } catch let error as PosternError where !error.code.rawValue.hasPrefix("wire.") {
-      isThere()
+      answered(start)
       throw error
     }
   }
@@ -83,9 +84,11 @@ package final class Retry: Sendable {
     try await Task.sleep(for: min(.milliseconds(Double.random(in: 0...longest)), limit))
   }
 
-  private func isThere() {
+  private func answered(_ start: ContinuousClock.Instant) {
     state.withLock { state in
       state.isReached = true
+      // The answer to what was asked before it went away may come late, from one that is about to end.
+      if let since = state.brokenSince, start < since { return }
       state.brokenSince = nil
     }
   }

@@ -106,7 +106,7 @@ struct DirectoryWalk {
     let entry = PaxEntry(
       names: names, kind: kind, permissions: isLink ? PaxEntry.linkPermissions : status.permissions)
     guard names.count <= PaxEntry.depthLimit, entry.path.count <= PaxEntry.pathByteCountLimit else {
-      throw .directoryEntry(shown(names), "lies too deep")
+      throw .directoryDepth(shown(names))
     }
     guard entry.contentByteCount <= PaxEntry.fileByteCountLimit else {
       throw .directoryEntry(shown(names), "is longer than any state")

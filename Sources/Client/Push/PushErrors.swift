@@ -1,6 +1,7 @@
 public import Core
 import Dump
 import Glibc
+import Pax
 
 extension PosternError.Code {
   /// The state changed while it was read.
@@ -40,6 +41,20 @@ extension PosternError {
     PosternError(
       .pushEntry, "“\(path)” \(fault), and a directory's archive holds folders, files and links of one file system.",
       advice: "Move it out of the directory, or push what is in it apart; nothing was published.")
+  }
+
+  static func directoryDepth(_ path: String) -> PosternError {
+    PosternError(
+      .pushEntry,
+      "“\(path)” lies too deep: a path in a directory's archive has at most \(PaxEntry.depthLimit) names and "
+        + "\(PaxEntry.pathByteCountLimit) bytes.",
+      advice: "Push a folder below it apart, or choose shorter names; nothing was published.")
+  }
+
+  static func endlessState(_ path: String) -> PosternError {
+    PosternError(
+      .pushInput, "“\(path)” is a character device, and nothing says where its state ends.",
+      advice: "Give a file, a directory or a block device, or - for a pipe.")
   }
 
   static func unreadableState(_ path: String, _ number: Int32) -> PosternError {

@@ -81,6 +81,7 @@ public final class StateInput: Sendable {
     switch status.st_mode & S_IFMT {
     case S_IFREG, S_IFBLK: return (try FileReader(file, name: path), .bytes)
     case S_IFDIR: return (try DirectoryReader(path), .directory)
+    case S_IFCHR: throw .endlessState(path)
     default: return (PipeReader(file, name: path), .bytes)
     }
   }

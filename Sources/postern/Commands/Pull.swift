@@ -78,8 +78,11 @@ struct Pull: AsyncParsableCommand {
   private func text(_ report: PullReport) -> String {
     let (fields, traffic) = (report.epoch.fields, report.traffic)
     let damage =
-      traffic.damagedObjectCount == 0
-      ? "" : " \(traffic.damagedObjectCount) objects that were there were damaged, and came anew."
+      switch traffic.damagedObjectCount {
+      case 0: ""
+      case 1: " One object that was there was damaged, and came anew."
+      case let count: " \(count) objects that were there were damaged, and came anew."
+      }
     return "\(out) holds epoch \(fields.number) of “\(report.application.charter.name)”, state version "
       + "\(fields.stateVersion): \(Words.bytes(traffic.fetchedByteCount)) fetched in "
       + "\(Words.seconds(traffic.elapsed / .seconds(1))), \(Words.bytes(traffic.heldByteCount)) were there.\(damage)"

@@ -99,6 +99,9 @@ struct Push: AsyncParsableCommand {
     options.commitment = stateCommitment
     options.expectedByteCount = expectBytes
     options.opensNextGeneration = nextGeneration
+    if stateVersion == .max {
+      Console.note("This is the highest state version that there is: the application can push no other one after it.")
+    }
     let key = try KeyFile.read(key, as: .uploader, passphrase)
     let line = ProgressLine(isShown: !json)
     defer { line.clear() }

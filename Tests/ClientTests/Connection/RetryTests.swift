@@ -32,6 +32,32 @@ import Testing
     #expect(watch.told.load(ordering: .relaxed) == 2)
   }
 
+  /// What was asked before the archive went away, and answered after, is no sign that it is back.
+  @Test func aLateAnswerIsNoReturn() async throws {
+    let watch = Watch()
+    let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
+    let (asked, held) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
+    let late = Task {
+      try await retry.once {
+        asked.continuation.finish()
+        for await _ in held.stream {}
+      }
+    }
+    for await _ in asked.stream {}
+    try await retry.once {}
+    try await retry.whileUnavailable {
+      try await retry.once {
+        let count = watch.asked.add(1, ordering: .relaxed).newValue
+        if count == 2 {
+          held.continuation.finish()
+          try await late.value
+        }
+        guard count > 3 else { throw Self.away }
+      }
+    }
+    #expect(watch.told.load(ordering: .relaxed) == 1)
+  }
+
   /// A refusal is an answer: it comes at once, and shows that the archive is there.
   @Test func aRefusalIsNotTriedAgain() async throws {
     let watch = Watch()

@@ -156,7 +156,7 @@ import Testing
     let deep = try code { tree in
       for count in 1...129 { try tree.makeFolder(Array(repeating: "d", count: count).joined(separator: "/")) }
     }
-    #expect(deep?.code == .pushEntry && deep?.message.contains("too deep") == true)
+    #expect(deep?.code == .pushEntry && deep?.message.contains("at most 128 names and 4095 bytes") == true)
     let none = refusal { try DirectoryReader("/nowhere/at/all") }?.code
     #expect(none == .pushInput)
     // The longest path and name, and the deepest folder, are taken.

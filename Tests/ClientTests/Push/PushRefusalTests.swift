@@ -73,7 +73,12 @@ import Trust
 
   @Test func refusesWhoMayNotPush() async throws {
     try await ArchiveFixture.run { fixture, archive in
-      let options = fixture.options(.file(path: "/dev/null"))
+      let path = fixture.file("state")
+      try Data([1]).write(to: URL(filePath: path))
+      let options = fixture.options(.file(path: path))
+      let endless = fixture.options(.file(path: "/dev/zero"))
+      #expect(
+        await refusal { try await Pusher.push(endless, key: fixture.uploader(), over: archive) }?.code == .pushInput)
       #expect(
         await refusal {
           _ = try await Pusher.push(options, key: fixture.key(.uploader, "stranger"), over: archive)
