@@ -17,6 +17,7 @@ extension PosternError {
     }
     return PosternError(
       code, "The archive's disk is full. What it has acknowledged is kept; what this request brought is not.",
-      advice: "Tell the archive's operator and try again later: what a push has sent is not sent twice.", index: index)
+      advice: "Tell the archive's operator and try again later: a push sends the last 64 MiB again, and what it lacks.",
+      index: index)
   }
 }
