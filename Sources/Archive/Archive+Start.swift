@@ -36,7 +36,7 @@ extension Archive {
   ///   - limits: what others may take.
   ///   - stop: told once, when nobody can know what the disk holds: the archive admits nothing more, and the process
   ///     has to end.
-  /// - Throws: `storage.missing`, `storage.in-use`, `archive.log-key`, `archive.index-behind`,
+  /// - Throws: `storage.missing`, `storage.in-use`, `storage.denied`, `archive.log-key`, `archive.index-behind`,
   ///   `archive.two-histories`, `index.*`, `log.*`.
   public static func open(
     at path: String, limits: ArchiveLimits = ArchiveLimits(), stop: @escaping @Sendable (PosternError) -> Void
@@ -50,6 +50,7 @@ extension Archive {
     stop: @escaping @Sendable (PosternError) -> Void
   ) async throws(PosternError) -> Archive {
     let folder = try DataFolder.open(at: path, files: files)
+    try folder.requireAccess()
     let signer = try LogKey.read(in: folder, files: files)
     let index = try ArchiveIndex.open(path: folder.indexPath)
     let home = signer.verifier

@@ -19,7 +19,7 @@ struct Push: AsyncParsableCommand {
       long as the push runs, and takes as much room.
       """)
 
-  @Argument(help: ArgumentHelp("The state: a file or a directory; - is standard input.", valueName: "state"))
+  @Argument(help: ArgumentHelp("The state: a file or a directory; - is standard input.", valueName: "file-or-folder"))
   var input: String?
 
   @Option(

@@ -6,7 +6,9 @@ import Foundation
 /// Where a client remembers what it saw.
 struct StateOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The state folder ($XDG_STATE_HOME/postern/APP where none is given).", valueName: "folder"))
+    help: ArgumentHelp(
+      "The state folder, where this client remembers what it saw ($XDG_STATE_HOME/postern/APP where none is given).",
+      valueName: "folder"))
   var state: String?
 
   /// The state folder of an application.

@@ -1,0 +1,16 @@
+public import Core
+import Glibc
+
+extension DataFolder {
+  /// Says that this process may read and write every folder that a push needs, before anybody relies on it.
+  ///
+  /// - Throws: `storage.denied`, naming the first that it may not.
+  public func requireAccess() throws(PosternError) {
+    for path in [layout.root, layout.incoming, layout.packs, layout.log] where access(path, R_OK | W_OK | X_OK) != 0 {
+      let number = errno
+      // What is not there yet is made, or missed by who needs it.
+      guard number != ENOENT else { continue }
+      throw FileFailure(.open, number: number).error(path)
+    }
+  }
+}
