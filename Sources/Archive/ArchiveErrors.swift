@@ -45,7 +45,7 @@ extension PosternError.Code {
   public static let pushIncomplete: Self = "push.incomplete"
   /// A node or what it names is not what the tree says.
   public static let pushTree: Self = "push.tree"
-  /// A body does not match the digest in the record.
+  /// A body does not match the digest in the record, or is a chunk or node of the generation at the same time.
   public static let pushBody: Self = "push.body"
 }
 

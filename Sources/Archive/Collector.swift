@@ -233,14 +233,17 @@ actor Collector {
     }
     let packs: [DeadMarks.Pack]
     do throws(PosternError) {
-      let live = try LiveObjects(marking: use, in: space, expiredEpoch: expired, objects, gate)
+      var live = try LiveObjects(marking: use, in: space, expiredEpoch: expired, objects, gate)
+      try await undisguise(&live, in: space)
       packs = try dead(live, in: space)
     } catch {
+      if error.endsTheProcess { throw error }
       if gate.isGivenUp {
         gate.note(space.app)
         return nil
       }
-      damaged.insert(space)
+      // A full disk is one again that has room.
+      if error.code != .storageFull { damaged.insert(space) }
       throw error
     }
     let marks = DeadMarks(
@@ -255,6 +258,35 @@ actor Collector {
       return nil
     }
     return use.byteCount - min(use.byteCount, try byteCount(of: space))
+  }
+
+  /// Stores bodies once more that an earlier version admitted as chunks or nodes, so that they are found when those are not.
+  private func undisguise(_ live: inout LiveObjects, in space: Space) async throws(PosternError) {
+    guard !live.disguisedBodies.isEmpty else { return }
+    let number = index.reservePack()
+    do throws(PosternError) {
+      let done = try store(live.disguisedBodies, in: space, number: number)
+      let pack = OpenPack(number: number, app: space.app, generation: space.generation, push: nil)
+      let sealing = PackSealing(pack: pack, name: done.name, byteCount: done.byteCount)
+      guard try await sequencer.replacePacks([], by: sealing) else { throw .givenUp }
+      live.keep(done, number: number)
+    } catch {
+      if !error.endsTheProcess { try? objects.files.removePack(number) }
+      throw error
+    }
+  }
+
+  private func store(
+    _ bodies: Set<Digest>, in space: Space, number: UInt64
+  ) throws(PosternError) -> FinishedPack {
+    var writer = try objects.files.folder.createPack(number: number, app: space.app, generation: space.generation)
+    for digest in bodies.sorted() {
+      let body = try objects.body(digest, in: space)
+      try body.withRawBytes { (bytes) throws(PosternError) in
+        _ = try writer.append(id: digest, kind: .body, bytes: bytes)
+      }
+    }
+    return try writer.finish()
   }
 
   private func dead(_ live: LiveObjects, in space: Space) throws(PosternError) -> [DeadMarks.Pack] {

@@ -16,6 +16,10 @@ struct LiveObjects {
   private let expiredEpoch: UInt64
   private let gate: CollectionGate
   private var reached = ReachedObjects()
+  /// Bodies that the generation has as chunks or nodes alone, of which no tree reaches them; they are not live as such.
+  ///
+  /// A seal refuses them; versions that let them in are older than the rule.
+  private(set) var disguisedBodies: Set<Digest> = []
 
   /// Lines of a footer that are looked at at once.
   private static let lineCount = 4_096
@@ -51,7 +55,7 @@ struct LiveObjects {
         bodies.formUnion([epoch.envelope, epoch.veil])
         if epoch.number > expiredEpoch { bodies.insert(epoch.capsule) }
       }
-      for body in try live.locate(Array(bodies)) { _ = live.reached.insert(body.place, level: 0) }
+      for body in try live.locate(Array(bodies), preferring: .body) { live.reach(body: body) }
     }
   }
 
@@ -80,8 +84,8 @@ struct LiveObjects {
     if gate.isGivenUp { throw .givenUp }
   }
 
-  private func locate(_ ids: [Digest]) throws(PosternError) -> [ObjectLocation] {
-    let found = try objects.locate(ids, in: space)
+  private func locate(_ ids: [Digest], preferring kind: ObjectKind? = nil) throws(PosternError) -> [ObjectLocation] {
+    let found = try objects.locate(ids, in: space, preferring: kind)
     // Where a pack cannot be read, nobody can say what only it holds.
     if let unreadable = found.unreadable { throw unreadable }
     var locations: [ObjectLocation] = []
@@ -137,6 +141,23 @@ struct LiveObjects {
   }
 
   // MARK: The rest
+
+  /// Reaches what a record names.
+  ///
+  /// A node is live if a tree reaches it, and then all below it is. As a body it would be found without.
+  private mutating func reach(body: ObjectLocation) {
+    if body.entry.kind == .body {
+      _ = reached.insert(body.place, level: 0)
+    } else if !reached.contains(body.place) {
+      disguisedBodies.insert(body.entry.id)
+    }
+  }
+
+  /// Takes in a pack of bodies that was written since.
+  mutating func keep(_ bodies: FinishedPack, number: UInt64) {
+    for entry in bodies.entries { _ = reached.insert(ObjectPlace(pack: number, offset: entry.offset), level: 0) }
+    disguisedBodies.subtract(bodies.entries.map(\.id))
+  }
 
   /// What is dead in a sealed pack: a bit for each place in its footer.
   ///

@@ -10,6 +10,7 @@ struct ObjectSearch {
   private let ids: [Digest]
   private let space: Space
   private let own: OwnPacks
+  private let preferredKind: ObjectKind?
   private let files: OpenFiles
 
   /// What was found so far.
@@ -26,7 +27,17 @@ struct ObjectSearch {
   private var candidates: [UInt64: [(position: Int, index: Int)]] = [:]
 
   /// A search that has not begun.
-  init(_ ids: [Digest], in space: Space, _ own: OwnPacks, _ files: OpenFiles) {
+  ///
+  /// - Parameters:
+  ///   - ids: the objects.
+  ///   - space: application and generation.
+  ///   - own: what the asking push has finished itself.
+  ///   - preferredKind: of several copies, one of this kind is found where there is one.
+  ///   - files: the archive's.
+  init(
+    _ ids: [Digest], in space: Space, _ own: OwnPacks, preferring preferredKind: ObjectKind?, _ files: OpenFiles
+  ) {
+    self.preferredKind = preferredKind
     self.ids = ids
     self.space = space
     self.own = own
@@ -118,7 +129,7 @@ struct ObjectSearch {
 
   /// Looks at a pack's footer: eight equal bytes are not yet an id.
   private mutating func confirm(_ pack: UInt64, in file: borrowing PackFile) throws(PosternError) {
-    let wanted = (candidates[pack] ?? []).filter { found.objects[$0.index] == nil }.sorted { $0.position < $1.position }
+    let wanted = (candidates[pack] ?? []).filter { !isSettled($0.index) }.sorted { $0.position < $1.position }
     let isNew = rows[pack] == nil
     let ids = ids
     var objects = found.objects
@@ -126,10 +137,15 @@ struct ObjectSearch {
     defer { found.objects = objects }
     try file.forEachEntry(at: wanted.map(\.position)) { (place, entry) in
       let index = wanted[place].index
-      if entry.id == ids[index] {
-        objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
-      }
+      guard entry.id == ids[index], objects[index] == nil || entry.kind == preferredKind else { return }
+      objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
     }
     if let name = rows[pack]?.name { found.names[pack] = name }
+  }
+
+  /// Whether no other copy of an object is looked for.
+  private func isSettled(_ index: Int) -> Bool {
+    guard let object = found.objects[index] else { return false }
+    return preferredKind == nil || object.entry.kind == preferredKind
   }
 }

@@ -19,19 +19,30 @@ extension PushPacks {
 
   /// Says that a dump is complete, and which of the push's objects it reaches.
   ///
-  /// - Throws: as `verifyHolding`; `storage.*`, `pack.*`, `index.*`.
-  func verify(root: Digest, rootByteCount: Int) throws(PosternError) -> ReachedObjects {
+  /// - Parameter bodies: what the record names beside the tree.
+  /// - Throws: as `verifyHolding`; `push.body` when the tree names a body; `storage.*`, `pack.*`, `index.*`.
+  func verify(
+    root: Digest, rootByteCount: Int, besides bodies: Set<Digest>
+  ) throws(PosternError) -> ReachedObjects {
     try verifyHolding(
-      root: root, rootByteCount: rootByteCount, locate: { (ids) throws(PosternError) in try locate(ids) },
+      root: root, rootByteCount: rootByteCount,
+      locate: { (ids) throws(PosternError) in
+        if let body = ids.first(where: bodies.contains) { throw .takenBody(body) }
+        return try locate(ids)
+      },
       read: { (node) throws(PosternError) in try read(node) })
   }
 
   /// What is here of each of these objects.
+  ///
+  /// The pack that is being written is asked first; but of what kind an object is, a sealed pack says, so that none is
+  /// admitted as two.
   func locate(_ ids: [Digest]) throws(PosternError) -> [HeldObject?] {
     let found = try objects.locate(ids, in: space, own: own)
     var held: [HeldObject?] = []
     for (id, location) in zip(ids, found.objects) {
-      if let entry = entry(id) {
+      let sealedKind = location.flatMap { $0.isNew ? nil : $0.entry.kind }
+      if let entry = entry(id), sealedKind == nil || sealedKind == entry.kind {
         held.append(HeldObject(entry, newIn: writerNumber))
       } else if let location {
         held.append(try self.held(location, name: found.names[location.pack]))

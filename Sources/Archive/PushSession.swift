@@ -164,11 +164,15 @@ actor PushSession {
     let isLarge = packs.isLarge
     if isLarge { await largeWalks.take() }
     defer { if isLarge { largeWalks.pass() } }
-    var reached = try packs.verify(root: fields.root, rootByteCount: Int(fields.rootByteCount))
+    var reached = try packs.verify(
+      root: fields.root, rootByteCount: Int(fields.rootByteCount), besides: Set(bodies.digests))
     // Only now: bodies of an epoch that is not complete would stay in the pack.
     try await append(bodies)
-    for held in try packs.locate(bodies.digests) {
-      if let place = held?.newPlace { _ = reached.insert(place, level: 0) }
+    let digests = bodies.digests
+    for (digest, held) in zip(digests, try packs.locate(digests)) {
+      // Nobody looks below a body. Kept as a node, it would be found as one below which all is here.
+      guard let held, held.kind == .body else { throw .takenBody(digest) }
+      if let place = held.newPlace { _ = reached.insert(place, level: 0) }
     }
     return try await packs.seal(keeping: reached)
   }
@@ -238,6 +242,13 @@ extension PosternError {
     PosternError(
       .pushObjectShape, "The object \(object.id) is of a kind or size that no push may send.",
       advice: "Use a client of the same version as the archive.")
+  }
+
+  /// A body whose id is that of a chunk or a node of the generation.
+  static func takenBody(_ digest: Digest) -> PosternError {
+    PosternError(
+      .pushBody, "The body \(digest) is a chunk or a node of the same generation, and an object is one of the three.",
+      advice: "Give the push up, and push again with “--next-generation”.")
   }
 
   /// An object that was here a moment ago.
