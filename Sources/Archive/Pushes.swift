@@ -233,7 +233,7 @@ actor Pushes {
   /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {
     guard let session = sessions[token] else {
-      return try await removePacks(try await index.writer.closePush(token), of: objects.files)
+      return try await sweeper.removeNow(try await index.writer.closePush(token))
     }
     await session.turns.take()
     defer { session.turns.pass() }
@@ -246,7 +246,7 @@ actor Pushes {
   func abandon(_ session: PushSession) async throws(PosternError) {
     let packs = try await index.writer.closePush(session.token)
     await finish(session)
-    try await removePacks(packs, of: objects.files)
+    try await sweeper.removeNow(packs)
   }
 
   /// Collects the pushes that nobody has used for a while.

@@ -13,7 +13,7 @@ import Synchronization
 /// It works on a queue of its own, one generation after the other.
 package actor RunKeeper {
   private let files: OpenFiles
-  private let due = Mutex<Set<Space>>([])
+  private let due = Mutex<[Space: Reason]>([:])
   private let queue = SerialQueue(label: "postern.runs")
   private let turns = Turns()
 
@@ -25,6 +25,16 @@ package actor RunKeeper {
   private static let sortedEntryLimit = 1 << 19
   /// What an object takes in a pack at least: an authentication tag, and its line in the footer.
   private static let leastObjectByteCount = UInt64(AES256GCM.tagByteCount + PackFormat.entryByteCount)
+  /// Pages of a run that are looked at to see how much of it is of packs that are gone.
+  private static let samplePageCount = 16
+
+  /// Why a generation's runs have to be looked at.
+  private enum Reason {
+    /// Packs came.
+    case more
+    /// Packs that runs list are gone, and maybe more came.
+    case less
+  }
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
@@ -43,6 +53,14 @@ package actor RunKeeper {
     guard Set(named).isSubset(of: there) else { return try await rebuild() }
     for number in Set(there).subtracting(named) { try files.removeRun(number) }
     try await listLoosePacks()
+    // What was given up right before a stop, and by versions that let such runs be.
+    var last: UInt64?
+    while true {
+      let page = try files.index.read { (snapshot) throws(PosternError) in try snapshot.spacesWithRuns(after: last) }
+      for space in page { try await tidy(space.space, .less) }
+      guard page.count == ArchiveIndex.pageLimit else { return }
+      last = page.last?.number
+    }
   }
 
   /// Forgets all runs, and builds them from the footers of the packs.
@@ -62,20 +80,35 @@ package actor RunKeeper {
       }
       let new = spaces.filter { tried.insert($0).inserted }
       if new.isEmpty { return }
-      for space in new { try await tidy(space) }
+      for space in new { try await tidy(space, .more) }
     }
   }
 
   // MARK: While the archive is open
 
   /// Notes that packs of a generation were sealed.
-  nonisolated func note(_ spaces: some Sequence<Space>) { due.withLock { $0.formUnion(spaces) } }
+  nonisolated func note(_ spaces: some Sequence<Space>) {
+    due.withLock { due in
+      for space in spaces where due[space] == nil { due[space] = .more }
+    }
+  }
+
+  /// Notes that packs were abandoned.
+  ///
+  /// - Returns: whether runs list any of them.
+  nonisolated func noteGone(_ packs: some Sequence<PackRow>) -> Bool {
+    let spaces = Set(packs.filter(\.isIndexed).map(\.space))
+    due.withLock { due in
+      for space in spaces { due[space] = .less }
+    }
+    return !spaces.isEmpty
+  }
 
   /// Tidies the generations that were noted.
   ///
   /// - Throws: `storage.*`, `index.*`.
   func tidy() async throws(PosternError) {
-    while let space = due.withLock({ $0.popFirst() }) { try await tidy(space) }
+    while let (space, reason) = due.withLock({ $0.popFirst() }) { try await tidy(space, reason) }
   }
 
   /// Lists finished packs in a run, before or after their commit.
@@ -96,7 +129,7 @@ package actor RunKeeper {
     files.forgetLoose(packs)
   }
 
-  private func tidy(_ space: Space) async throws(PosternError) {
+  private func tidy(_ space: Space, _ reason: Reason) async throws(PosternError) {
     await turns.take()
     defer { turns.pass() }
     while let storage = try storage(of: space) {
@@ -105,7 +138,8 @@ package actor RunKeeper {
         for pack in packs { entries += try files.looseEntries(pack) }
         try await list(entries, of: packs.map(\.number), in: space)
       } else {
-        let runs = RunKeeper.merged(storage.runs)
+        var runs = RunKeeper.merged(storage.runs)
+        if runs.isEmpty, reason == .less { runs = try superfluousRun(of: storage, in: space) }
         if runs.isEmpty { return }
         try await merge(runs, in: space)
       }
@@ -154,18 +188,42 @@ package actor RunKeeper {
     return []
   }
 
+  /// A run of which half the entries or more are of packs that are gone, if there is one.
+  ///
+  /// It is written anew without them, and removed where none is left: so what was given up takes no more room than what
+  /// is there.
+  private func superfluousRun(of storage: SpaceStorage, in space: Space) throws(PosternError) -> [RunRow] {
+    var isThere: [UInt64: Bool] = [:]
+    for row in storage.runs {
+      do throws(PosternError) {
+        // Not to stay open, nor with its filter.
+        let run = try files.folder.openRun(
+          number: row.number, app: space.app, generation: space.generation, filterByteLimit: 0)
+        let entries = try run.sample(pageCount: RunKeeper.samplePageCount)
+        var goneCount = 0
+        for entry in entries where try !self.isThere(entry.pack, &isThere) { goneCount += 1 }
+        if 2 * goneCount >= entries.count { return [row] }
+      } catch let error where error.code == .storageRunDamaged {
+        // Who asks it is told.
+      }
+    }
+    return []
+  }
+
+  /// Whether a pack is the archive's or an open push's; one that is gone never comes back, since no number is used again.
+  private nonisolated func isThere(_ pack: UInt64, _ known: inout [UInt64: Bool]) throws(PosternError) -> Bool {
+    if let isThere = known[pack] { return isThere }
+    let row = try files.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }
+    let isThere = row.map { $0.state != .abandoned } ?? false
+    known[pack] = isThere
+    return isThere
+  }
+
   private func merge(_ rows: [RunRow], in space: Space) async throws(PosternError) {
     let runs = try rows.map { (row) throws(PosternError) in try files.run(row, of: space) }
-    // A pack that is gone never comes back: its number is not used again.
     var isKept: [UInt64: Bool] = [:]
     let run = try write(space, entryLimit: rows.reduce(0) { $0 + $1.entryCount }) { (writer) throws(PosternError) in
-      try writer.append(merging: runs) { (pack) throws(PosternError) in
-        if let known = isKept[pack] { return known }
-        let row = try files.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }
-        let isThere = row.map { $0.state != .abandoned } ?? false
-        isKept[pack] = isThere
-        return isThere
-      }
+      try writer.append(merging: runs) { (pack) throws(PosternError) in try isThere(pack, &isKept) }
     }
     let numbers = rows.map(\.number)
     try await files.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)

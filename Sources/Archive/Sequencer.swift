@@ -140,6 +140,7 @@ actor Sequencer {
     let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     publishing.add(placements, newest)
     show()
+    _ = runs.noteGone(twins)
     runs.note(placements.map(\.space))
     tidyUp(twins)
   }
@@ -178,6 +179,7 @@ actor Sequencer {
     }
     publishing.add(placements, newest, retired: retired)
     show()
+    _ = runs.noteGone(retired)
     runs.note(placements.map(\.space))
     tidyUp([])
     await showing?.value
@@ -227,11 +229,17 @@ actor Sequencer {
     }
   }
 
-  /// Returns when all is on show, and all is done that no answer waits for.
+  /// Lets runs go that list nothing but packs that were given up, in the background.
+  func forget(_ packs: [PackRow]) {
+    if runs.noteGone(packs) { tidyUp([]) }
+  }
+
+  /// Returns when all is on show, unless the disk is full, and all is done that no answer waits for.
   func finish() async {
-    while let (shown, cleaned) = showing.flatMap({ shown in cleaning.map { (shown, $0) } }) {
-      await shown.value
-      await cleaned.value
+    while true {
+      let (shown, cleaned) = (showing, cleaning)
+      await shown?.value
+      await cleaned?.value
       if shown == showing, cleaned == cleaning { return }
     }
   }

@@ -20,6 +20,16 @@ final class Sweeper: Sendable {
     self.sequencer = sequencer
   }
 
+  /// Removes packs that the index has as abandoned, and returns when they are gone; what lists them goes after that.
+  ///
+  /// - Throws: `storage.*`, `index.*`; what is left is removed at the next start.
+  func removeNow(
+    _ packs: [PackRow], isolation: isolated (any Actor)? = #isolation
+  ) async throws(PosternError) {
+    await sequencer.forget(packs)
+    try await removePacks(packs, of: files)
+  }
+
   /// Removes packs that the index has as abandoned.
   func remove(_ packs: [PackRow]) {
     guard !packs.isEmpty else { return }
@@ -27,6 +37,7 @@ final class Sweeper: Sendable {
     for pack in packs { try? files.removePack(pack.number) }
     let (files, sequencer, turns) = (files, sequencer, turns)
     Task {
+      await sequencer.forget(packs)
       await turns.take()
       defer { turns.pass() }
       do throws(PosternError) {

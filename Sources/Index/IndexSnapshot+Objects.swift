@@ -41,6 +41,27 @@ extension IndexSnapshot {
     }
   }
 
+  /// Generations that have runs, with the numbers that the index gives them, rising.
+  ///
+  /// - Parameters:
+  ///   - number: the number of the last row of the page before; nil for the first page.
+  ///   - limit: the most rows, up to ``ArchiveIndex/pageLimit``.
+  /// - Throws: `index.limit`.
+  public borrowing func spacesWithRuns(
+    after number: UInt64? = nil, limit: Int = ArchiveIndex.pageLimit
+  ) throws(PosternError) -> [(number: UInt64, space: Space)] {
+    try check(limit, limit: ArchiveIndex.pageLimit)
+    return try Query(
+      database,
+      """
+      SELECT id, app, generation FROM space
+      WHERE id > ?1 AND EXISTS (SELECT 1 FROM run WHERE run.space = space.id) ORDER BY id LIMIT ?2
+      """
+    ).all(Int64(clamping: number ?? 0), Int64(limit)) { (query) throws(PosternError) in
+      (number: query.number(0), space: Space(app: try query.digest(1), generation: query.number(2)))
+    }
+  }
+
   /// The numbers of all runs.
   public borrowing func runs() throws(PosternError) -> [UInt64] {
     try Query(database, "SELECT id FROM run ORDER BY id").all { $0.number(0) }

@@ -118,6 +118,19 @@ public final class RunFile: Sendable {
     }
   }
 
+  /// Entries of some pages that are picked at random: all of a small run, and of a large one a part that nobody can foresee.
+  ///
+  /// - Parameter pageCount: the most pages, of 256 entries each.
+  /// - Throws: `storage.failed`, `storage.run-damaged`.
+  public func sample(pageCount: Int) throws(PosternError) -> [RunEntry] {
+    let pages = (0..<layout.pageCount).shuffled().prefix(pageCount)
+    var entries: [RunEntry] = []
+    for page in pages {
+      entries += try self.entries(from: page * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
+    }
+    return entries
+  }
+
   private func bytes(from start: Int, count: Int) throws(PosternError) -> [UInt8] {
     let count = min(count, layout.entryCount - start)
     guard count > 0 else { return [] }
