@@ -20,6 +20,7 @@ extension Archive {
     let app = try Record(parsing: leaf).app
     if let first = try registered(app, leafHash: TreeHash.leaf(leaf)) { return try receipt(first) }
     try await registrar.requireRoom(for: address, nowSeconds: Clock.nowSeconds)
+    try await sequencer.requireRoom()
     let bodies = Bodies([charter, signatures])
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter = checked else { throw .notARegistration }

@@ -67,11 +67,28 @@ extension Archive {
       home: home, limits: limits, objects: ObjectFinder(files: openFiles), runs: runs,
       sequencer: Sequencer(
         files: openFiles, runs: runs, publishing: publishing, signer: signer, tree: tree, newest: newest, stop: stop))
-    try await archive.settlePacks(publishing, newest)
+    do throws(PosternError) {
+      try await archive.settle(publishing, from: publishedSize, to: newest, runs)
+    } catch let error where error.code == .storageFull {
+      // What is committed can be read all the same.
+      await archive.sequencer.settleLater { [weak archive] () async throws(PosternError) in
+        try await archive?.settle(publishing, from: publishedSize, to: newest, runs)
+      }
+    }
+    return archive
+  }
+
+  /// Does what a stop left to be done, in the order of a commit: what the published checkpoint names is there before it is.
+  ///
+  /// Nothing is admitted or collected meanwhile.
+  private func settle(
+    _ publishing: PublishingQueue, from publishedSize: UInt64?, to newest: CheckpointRow, _ runs: RunKeeper
+  ) async throws(PosternError) {
+    publishing.forget()
+    try await settlePacks(publishing, newest)
     try await publishing.publish(checking: true)
     try await runs.settle()
-    Publisher(folder: folder, index: index).removePartials(from: publishedSize ?? 0, to: checkpoint.size)
-    return archive
+    Publisher(folder: folder, index: index).removePartials(from: publishedSize ?? 0, to: newest.size)
   }
 
   /// The newest committed checkpoint; of a new log, that of the empty tree, committed now.

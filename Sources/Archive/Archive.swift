@@ -65,6 +65,7 @@ public final class Archive: Sendable {
     // Before a charter is read for a stranger.
     try nonces.requireIssued(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     let charter = try judge(begin)
+    try await sequencer.requireRoom()
     try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     return try await stopping { () async throws(PosternError) in
       try await pushes.open(begin, from: address, chunker: charter.chunker) { () throws(PosternError) in
@@ -188,6 +189,7 @@ public final class Archive: Sendable {
 
   /// The same at a given time.
   package func collectIdlePushes(nowSeconds: UInt64) async throws(PosternError) {
+    guard await sequencer.isSettled else { return }
     try await stopping { () async throws(PosternError) in try await pushes.collectIdle(nowSeconds: nowSeconds) }
   }
 
@@ -201,7 +203,11 @@ public final class Archive: Sendable {
   /// Called once in a while by whoever runs the archive. The end of each push does the same, and nobody waits for it.
   ///
   /// - Returns: what was collected since the last call, and what could not be.
-  public func collect() async -> [CollectionReport] { await collector.collect() }
+  public func collect() async -> [CollectionReport] {
+    // A start that found the disk full has yet to say which packs are there.
+    guard await sequencer.isSettled else { return [] }
+    return await collector.collect()
+  }
 
   /// Returns when all is done that no answer waited for: before the process ends, so that the next start is short.
   ///

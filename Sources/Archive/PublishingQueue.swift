@@ -47,28 +47,54 @@ actor PublishingQueue {
   }
 
   /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last; and removes the
-  /// packs whose place others took, after those are on show.
+  /// packs whose place others took, after those are under their names.
   ///
   /// - Parameter checking: whether packs have to fit their names: at a start, for packs that another process finished.
-  /// - Throws: `storage.*`, `index.*`: only a start can say again what is on show. When checking, `pack.*`.
+  /// - Throws: `storage.full`: what was noted is done at the next call, from its beginning. Other `storage.*`, `index.*`:
+  ///   only a start can say again what is on show. When checking, `pack.*`.
   func publish(checking: Bool = false) async throws(PosternError) {
-    let taken = due.withLock { due in
+    var taken = due.withLock { due in
       defer { due = Due() }
       return due
     }
     guard let checkpoint = taken.checkpoint else { return }
-    try files.folder.place(taken.packs, checking: checking)
-    if checkpoint.size != publishedSize { try publisher.publish(from: publishedSize ?? 0, to: checkpoint) }
+    do throws(PosternError) {
+      try files.folder.place(taken.packs, checking: checking)
+      // Before the log, which may have room only then.
+      try await settle(&taken)
+      if checkpoint.size != publishedSize { try publisher.publish(from: publishedSize ?? 0, to: checkpoint) }
+    } catch {
+      putBack(taken)
+      throw error
+    }
     publishedSize = checkpoint.size
+  }
+
+  /// Forgets what was noted: a start that begins anew notes all of it again.
+  nonisolated func forget() { due.withLock { $0 = Due() } }
+
+  /// What could not be done comes before what was noted meanwhile.
+  private func putBack(_ taken: Due) {
+    due.withLock { due in
+      due.packs = taken.packs + due.packs
+      due.checkpoint = due.checkpoint ?? taken.checkpoint
+      due.retired = taken.retired + due.retired
+    }
+  }
+
+  /// Notes that packs are placed, and removes those whose place they took.
+  private func settle(_ taken: inout Due) async throws(PosternError) {
     // A note that spares the next start some work; but a writer that knows no more than this ends everything.
     try await unlessFatal { () async throws(PosternError) in
       try await files.index.writer.markPlaced(taken.packs.map(\.number))
     }
+    taken.packs = []
     // Here and nowhere else, since no pack is placed meanwhile; what cannot be removed now is removed at the next start.
     try await unlessFatal { () async throws(PosternError) in
       guard !taken.retired.isEmpty else { return }
       try files.removePlaced(taken.retired)
       try await files.index.writer.removeAllAbandoned(taken.retired.map(\.number))
     }
+    taken.retired = []
   }
 }

@@ -18,6 +18,9 @@ struct Submission: Sendable {
 /// The one writer of the log: takes checked records in groups and makes each group durable before it answers. What was
 /// answered is put on show right after.
 ///
+/// While the disk has no room for what was answered to be put on show, it admits nothing more and tries again, now and
+/// then and before each group.
+///
 /// When nobody can know what the disk holds, it stops: it signs nothing more, and every record is refused. Only a
 /// new start, which reads the disk, can tell. No request's task commits; a request that is cancelled while it waits
 /// leaves its record in the group.
@@ -37,6 +40,11 @@ actor Sequencer {
   /// What goes on after the newest answers.
   private var showing: Task<Void, Never>?
   private var cleaning: Task<Void, Never>?
+  /// Whether the disk had no room for what was admitted last to be put on show; what is committed is answered and read.
+  private var isFull = false
+  /// What the start could not do on a full disk, and which comes before everything that is put on show.
+  private var unsettled: (@Sendable () async throws(PosternError) -> Void)?
+  private var retry: Task<Void, Never>?
   /// What every record is refused with since the log stopped.
   private var stopped: PosternError?
 
@@ -47,6 +55,8 @@ actor Sequencer {
     let answer: CheckedContinuation<Answer, Never>
   }
 
+  /// After how long it is looked again whether a full disk has room.
+  private static let retryPause = Duration.seconds(1)
   /// The most records of one group, so that a group's transaction stays short.
   private static let groupLimit = 256
 
@@ -112,6 +122,11 @@ actor Sequencer {
   /// Commits one group: how a push becomes durable, steps 4 to 7. (1 to 3 are ``Archive/begin(_:from:)``,
   /// ``Archive/upload(_:to:)`` and ``PushSession/seal(_:bodies:)``.)
   private func commit(_ waiting: [Waiting]) async {
+    do throws(PosternError) {
+      try await requireRoom()
+    } catch {
+      return answer(waiting, waiting.map { _ in .failure(error) })
+    }
     // 4. Judge in order, over committed state and the group's own effects. Who is refused leaves no trace.
     var group = AdmissionGroup(home: signer.verifier, firstIndex: newest.size, index: index)
     let verdicts: [Answer] = waiting.map { waiting in
@@ -148,10 +163,57 @@ actor Sequencer {
   private func publish() async {
     guard stopped == nil else { return }
     do throws(PosternError) {
+      if let unsettled {
+        try await unsettled()
+        self.unsettled = nil
+      }
       try await publishing.publish()
+      isFull = false
+    } catch let error where error.code == .storageFull {
+      isFull = true
+      publishLater()
     } catch {
       halt(error)
     }
+  }
+
+  // MARK: A full disk
+
+  /// Says that what was admitted is on show, or can be now.
+  ///
+  /// - Throws: `storage.full` otherwise; `archive.stopped`.
+  func requireRoom() async throws(PosternError) {
+    if isFull {
+      show()
+      await showing?.value
+    }
+    if let stopped { throw stopped }
+    if isFull { throw .nothingShown }
+  }
+
+  /// Whether the start did all that it had to.
+  var isSettled: Bool { unsettled == nil }
+
+  /// Leaves it to a time when the disk has room what a start did not find room for; until then nothing is admitted.
+  ///
+  /// - Parameter step: does all of it; may be run again.
+  func settleLater(_ step: @escaping @Sendable () async throws(PosternError) -> Void) {
+    unsettled = step
+    isFull = true
+    publishLater()
+  }
+
+  private func publishLater() {
+    guard retry == nil else { return }
+    retry = Task { [weak self] in
+      try? await Task.sleep(for: Sequencer.retryPause)
+      await self?.publishAgain()
+    }
+  }
+
+  private func publishAgain() {
+    retry = nil
+    if isFull { show() }
   }
 
   // MARK: Collection
@@ -287,6 +349,12 @@ actor Sequencer {
 }
 
 extension PosternError {
+  /// What a record is answered while the disk has no room for what was admitted before it.
+  fileprivate static let nothingShown = PosternError(
+    .storageFull,
+    "The archive's disk is full: what was admitted last could not be published, so nothing more is admitted.",
+    advice: "Try again once the archive's operator has made room; what was admitted can be read.")
+
   /// The error without its index, which counted the members of a group that the asker knows nothing of.
   fileprivate var withoutIndex: PosternError { PosternError(code, message, advice: advice) }
 }

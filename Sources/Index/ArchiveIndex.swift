@@ -29,7 +29,7 @@ public final class ArchiveIndex: Sendable {
   ///
   /// The caller holds the data folder's lock, and syncs the folder after the first open: SQLite syncs it
   /// with its write-ahead log alone. All that an opened index shows is durable, whatever the process before
-  /// left behind.
+  /// left behind; on a full disk, too, unless a migration is due or the log is empty.
   ///
   /// - Parameter path: the file; its write-ahead log and shared memory lie beside it.
   /// - Throws: `index.newer`, `index.changed`, `index.foreign`, `index.damaged`, `index.unsafe`,
@@ -53,7 +53,12 @@ public final class ArchiveIndex: Sendable {
     let next = try pool.writing { (connection) throws(PosternError) in
       try connection.makeDurable()
       try Migrator(migrations: migrations).run(connection)
-      try connection.checkpoint()
+      do throws(PosternError) {
+        try connection.checkpoint()
+      } catch let error where error.code == .storageFull {
+        // It can be read as it is, once that is durable.
+        try WriteAheadLog(of: path).makeDurable()
+      }
       let next = try Query(connection.database, "SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = ?1")
       let pack = try next.first("pack") { $0.isNull(0) ? 1 : $0.number(0) }
       return (pack: pack ?? 1, run: try next.first("run") { $0.isNull(0) ? 1 : $0.number(0) } ?? 1)

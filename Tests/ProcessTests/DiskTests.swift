@@ -106,6 +106,35 @@ extension ProcessTests {
       #expect(try disk.names(in: "archive/incoming").isEmpty)
     }
 
+    /// Without a byte left it starts all the same, shows what it has, and takes more once there is space.
+    @Test func anArchiveStartsWhereNoByteIsLeft() async throws {
+      let disk = try await SmallDisk(mebibyteCount: 24)
+      var machine = try Machine(prefix: disk.prefix)
+      let data = "\(disk.path)/archive"
+      _ = try await machine.initArchive(data)
+      let first = try await Server.start(on: machine, data: data)
+      let app = try await machine.asking(first).registerSolo()
+      try machine.writeState("small.bin", mebibyteCount: 1)
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "small.bin"]
+      #expect(try await machine.asking(first).run(push).status == 0)
+      try disk.fill("filler")
+      try await first.end(9)
+
+      let server = try await Server.start(on: machine, data: data)
+      machine = machine.asking(server)
+      let latest: Shown = try await machine.json("latest", "--app", app)
+      #expect(latest.epoch == 1)
+      try await machine.must("recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out")
+      #expect(try machine.sameBytes("small.bin", "out"))
+      let full = try await machine.run(push)
+      #expect(full.isRefused("storage.full"), "\(full.errors)")
+      try disk.remove("filler")
+      let done = try await machine.run(push)
+      #expect(done.status == 0, "\(done.errors)")
+      #expect(try await server.end() == 0)
+      #expect(try disk.names(in: "archive/incoming").isEmpty)
+    }
+
     /// A server that dies on a full disk starts again, on the full disk or once there is space.
     @Test func anArchiveStartsAgainAfterAFullDisk() async throws {
       let disk = try await SmallDisk(mebibyteCount: 24)

@@ -1,0 +1,127 @@
+import Archive
+import Core
+import Fixtures
+import Foundation
+import Packs
+import Testing
+
+/// A disk that has no room to put on show what was admitted: nothing is lost, all is read, and it goes on by itself.
+@Suite(.timeLimit(.minutes(1))) struct FullDiskTests {
+  private let folder: TemporaryFolder
+  private let path: String
+  private let application: Application
+
+  init() async throws {
+    let new = try await NewArchive(inMemory: true)
+    folder = new.folder
+    path = new.path
+    application = try Application(home: new.archive.home)
+    _ = try await application.register(in: new.archive)
+  }
+
+  private func open(_ files: FaultyFiles) async throws -> Archive {
+    for _ in 0..<100 {
+      let archive = try? await Archive.open(at: path, files: files) { Issue.record("stopped: \($0)") }
+      if let archive { return archive }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    return try await Archive.open(at: path, files: files) { Issue.record("stopped: \($0)") }
+  }
+
+  private func shown() throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: URL(filePath: "\(path)/log/checkpoint")))
+  }
+
+  /// Waits for the archive to find that there is room.
+  private func waitUntilShown(_ archive: Archive) async throws {
+    while try shown() != archive.checkpoint() { try await Task.sleep(for: .milliseconds(20)) }
+  }
+
+  private func expectFull(
+    _ archive: Archive, at location: SourceLocation = #_sourceLocation, _ body: () async throws -> some Any
+  ) async throws {
+    let before = try archive.checkpoint()
+    let error = await refusal(body)
+    #expect(error?.code == .storageFull && error?.advice.isEmpty == false, sourceLocation: location)
+    #expect(try archive.checkpoint() == before, sourceLocation: location)
+  }
+
+  @Test(arguments: [FileCall.rename, .makeFolder]) func whatCannotBeShownIsReadAndShownLater(
+    _ kind: FileCall
+  ) async throws {
+    let files = FaultyFiles()
+    let archive = try await open(files)
+    let other = try Application(home: archive.home, seed: 2)
+    _ = try await other.register(in: archive)
+    let theirs = try other.epoch(1)
+    let token = try await other.begin(theirs, in: archive)
+    _ = try await archive.send(theirs.state.objects, in: token)
+    let before = try shown()
+
+    files.fail([kind], with: ENOSPC)
+    let first = try application.epoch(1)
+    let receipt = try await application.push(first, to: archive).receipt
+    try archive.expectGood(receipt, of: first.leaf)
+    try archive.expectWhole(first, of: application)
+    #expect(try shown() == before)
+    #expect(try await archive.seal(leaf: first.leaf, bodies: first.epochBodies, token: nil) == receipt)
+    let second = try application.epoch(2, after: first.leafHash)
+    try await expectFull(archive) { try await application.push(second, to: archive) }
+    try await expectFull(archive) {
+      try await archive.seal(leaf: theirs.leaf, bodies: theirs.epochBodies, token: token)
+    }
+    let third = try Application(home: archive.home, seed: 3)
+    try await expectFull(archive) { try await third.register(in: archive) }
+
+    // With room, a seal does not wait for the next look.
+    files.fail([kind], with: nil)
+    let late = try await archive.sealAndShow(leaf: theirs.leaf, bodies: theirs.epochBodies, token: token)
+    try archive.expectGood(late, of: theirs.leaf)
+    try archive.expectWhole(theirs, of: other)
+    try expectPublished(archive, at: path)
+    // Nor has anybody to come.
+    files.fail([kind], with: ENOSPC)
+    try await application.push(second, to: archive)
+    files.fail([kind], with: nil)
+    try await waitUntilShown(archive)
+    await archive.finish()
+    try expectPublished(archive, at: path)
+    _ = try await third.register(in: archive)
+    try archive.expectWhole(second, of: application)
+    #expect(try ArchiveTests.files(in: "\(path)/incoming").isEmpty)
+  }
+
+  @Test func aStartServesWhatIsThereAndGoesOnLater() async throws {
+    let first = try application.epoch(1)
+    let receipt: [UInt8]
+    do {
+      let files = FaultyFiles()
+      let archive = try await open(files)
+      files.fail([.rename], with: ENOSPC)
+      receipt = try await application.push(first, to: archive).receipt
+    }
+    let files = FaultyFiles()
+    let kinds: [FileCall] = [.rename, .makeFolder, .write, .truncate]
+    files.fail(kinds, with: ENOSPC)
+    let archive = try await open(files)
+    try archive.expectGood(receipt, of: first.leaf)
+    try archive.expectWhole(first, of: application)
+    let second = try application.epoch(2, after: first.leafHash)
+    try await expectFull(archive) { try await application.push(second, to: archive) }
+    let other = try Application(home: archive.home, seed: 2)
+    try await expectFull(archive) { try await other.register(in: archive) }
+    try archive.noteAllForCollection()
+    #expect(await archive.collect().isEmpty)
+    await archive.finish()
+    #expect(try shown() != archive.checkpoint())
+
+    files.fail(kinds, with: nil)
+    try await waitUntilShown(archive)
+    await archive.finish()
+    try expectPublished(archive, at: path)
+    #expect(try ArchiveTests.files(in: "\(path)/incoming").isEmpty)
+    try await application.push(second, to: archive)
+    _ = try await other.register(in: archive)
+    for epoch in [first, second] { try archive.expectWhole(epoch, of: application) }
+  }
+}
