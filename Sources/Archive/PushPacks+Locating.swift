@@ -38,6 +38,15 @@ extension PushPacks {
   /// The pack that is being written is asked first; but of what kind an object is, a sealed pack says, so that none is
   /// admitted as two.
   func locate(_ ids: [Digest]) throws(PosternError) -> [HeldObject?] {
+    do throws(PosternError) {
+      return try lookUp(ids)
+    } catch let error where error.code == .storageMissing {
+      // A pack was written anew meanwhile: its objects lie elsewhere.
+      return try lookUp(ids)
+    }
+  }
+
+  private func lookUp(_ ids: [Digest]) throws(PosternError) -> [HeldObject?] {
     let found = try objects.locate(ids, in: space, own: own)
     var held: [HeldObject?] = []
     for (id, location) in zip(ids, found.objects) {
