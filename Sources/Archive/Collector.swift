@@ -386,6 +386,8 @@ actor Collector {
         pack: OpenPack(number: number, app: space.app, generation: space.generation, push: nil), name: done.name,
         byteCount: done.byteCount)
     }
+    // A begin from now on may find the packs gone already: what they free is given to nobody but who counted them.
+    let room = await pushes.room(of: space.app)
     do throws(PosternError) {
       guard try await sequencer.replacePacks(packs, by: sealing) else {
         try? objects.files.removePack(number)
@@ -398,7 +400,7 @@ actor Collector {
     }
     let byteCount = packs.reduce(0) { $0 + $1.byteCount }
     let freed = byteCount - min(byteCount, sealing?.byteCount ?? 0)
-    await pushes.makeRoom(freed, app: space.app)
+    room?.give(freed)
     return freed
   }
 }

@@ -155,7 +155,7 @@ actor Pushes {
   /// - Parameter abandoned: packs of the older push that were just given up.
   private func room(of app: Digest, without abandoned: [PackRow]) throws(PosternError) -> ApplicationRoom? {
     guard let limit = limits.applicationByteCount else { return nil }
-    if let room = sessions.values.first(where: { $0.begin.app == app })?.room {
+    if let room = room(of: app) {
       room.give(abandoned.reduce(0) { $0 + $1.byteCount })
       return room
     }
@@ -221,9 +221,9 @@ actor Pushes {
     gate.note(session.begin.app)
   }
 
-  /// Gives an application's open pushes the room that a collection made.
-  func makeRoom(_ byteCount: UInt64, app: Digest) {
-    sessions.values.first { $0.begin.app == app }?.room?.give(byteCount)
+  /// What an application's open pushes share; nil where none is open, or there is no limit.
+  func room(of app: Digest) -> ApplicationRoom? {
+    sessions.values.first { $0.begin.app == app }?.room
   }
 
   /// Gives a push up: its packs and rows are removed.
