@@ -33,10 +33,9 @@ import Trust
     let open = "\(root)/open"
     var writer = try PackWriter(creating: open, app: app, generation: generation)
     for (id, bytes) in objects {
-      let outcome = bytes.withUnsafeBytes { bytes in
-        Result { () throws(PosternError) in try writer.append(id: id, kind: .chunk, bytes: bytes) }
+      _ = try bytes.withRawBytes { (bytes) throws(PosternError) in
+        try writer.append(id: id, kind: .chunk, bytes: bytes)
       }
-      _ = try outcome.get()
     }
     let done = try writer.finish()
     let placed = FolderLayout(root: root).pack(app: app, generation: generation, name: done.name)
