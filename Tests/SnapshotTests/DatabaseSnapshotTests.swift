@@ -146,7 +146,7 @@ import Testing
     }
     #expect(code("none") == .snapshotMissing && code("ledger.db/none") == .snapshotMissing)
     try FileManager.default.createDirectory(atPath: fixture.folder.path("folder"), withIntermediateDirectories: false)
-    let folder = refusal { try DatabaseSnapshot.take(of: fixture.folder.path("folder")) }
+    let folder = refusal { _ = try DatabaseSnapshot.take(of: fixture.folder.path("folder")) }
     #expect(folder?.code == .snapshotNotADatabase && folder?.message.contains("is a directory") == true)
     let database = try fixture.bytes("ledger.db")
     try Data((0..<9_000).map { UInt8(truncatingIfNeeded: $0 * 7) }).write(
