@@ -29,7 +29,7 @@ public final class ArchiveIndex: Sendable {
   ///
   /// The caller holds the data folder's lock, and syncs the folder after the first open: SQLite syncs it
   /// with its write-ahead log alone. All that an opened index shows is durable, whatever the process before
-  /// left behind; on a full disk, too, unless a migration is due or the log is empty.
+  /// left behind; on a full disk, too, unless a migration is due or nothing was ever written since the index was closed.
   ///
   /// - Parameter path: the file; its write-ahead log and shared memory lie beside it.
   /// - Throws: `index.newer`, `index.changed`, `index.foreign`, `index.damaged`, `index.unsafe`,
@@ -55,6 +55,7 @@ public final class ArchiveIndex: Sendable {
       try Migrator(migrations: migrations).run(connection)
       do throws(PosternError) {
         try connection.checkpoint()
+        try connection.beginLog()
       } catch let error where error.code == .storageFull {
         // It can be read as it is, once that is durable.
         try WriteAheadLog(of: path).makeDurable()

@@ -65,6 +65,15 @@ struct Connection {
     }
   }
 
+  /// Writes a page into the empty write-ahead log.
+  ///
+  /// GRDB makes an empty one ready by writing to it: then no index would open on a disk that has become full.
+  ///
+  /// - Throws: what SQLite answers.
+  func beginLog() throws(PosternError) {
+    if let code = execute("PRAGMA user_version = 0") { throw error(code) }
+  }
+
   private func set(_ pragma: String, _ value: String, reads expected: String) throws(PosternError) {
     if let code = execute("PRAGMA \(pragma) = \(value)") { throw error(code) }
     guard try self.value(of: pragma) == expected else {
