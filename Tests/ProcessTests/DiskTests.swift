@@ -117,7 +117,8 @@ extension ProcessTests {
       try machine.writeState("small.bin", mebibyteCount: 1)
       try machine.writeState("other.bin", mebibyteCount: 2, seed: 2)
       let push = ["push", "--app", app, "--key", "solo/uploader.key"]
-      #expect(try await machine.asking(first).run(push + ["small.bin"]).status == 0)
+      // So many that the database would have to grow by more than a start itself gives back.
+      for _ in 0..<60 { #expect(try await machine.asking(first).run(push + ["small.bin"]).status == 0) }
       try await first.end(9)
       try disk.fill("filler")
 
@@ -126,7 +127,7 @@ extension ProcessTests {
       let server = try await Server.start(on: machine, data: data)
       machine = machine.asking(server)
       let latest: Shown = try await machine.json("latest", "--app", app)
-      #expect(latest.epoch == 1)
+      #expect(latest.epoch == 60)
       try await machine.must("recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out")
       #expect(try machine.sameBytes("small.bin", "out"))
       let full = try await machine.run(push + ["other.bin"])
