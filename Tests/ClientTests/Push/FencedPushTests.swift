@@ -42,6 +42,33 @@ import Testing
     }
   }
 
+  /// A begin that the archive took up late, after the one that replaced it, was the push's own: it goes on.
+  @Test(.timeLimit(.minutes(2))) func aLateBeginOfItsOwnDoesNotStopIt() async throws {
+    try await ArchiveFixture.run { fixture, _ in
+      let network = try LateNetwork(to: fixture.address.port)
+      defer { network.close() }
+      let pipe = fixture.file("pipe")
+      #expect(mkfifo(pipe, 0o600) == 0)
+      let isFenced = Signal()
+      write(sampleState(byteCount: 72 << 20), to: pipe, holdingUntil: isFenced)
+      let begun = AsyncStream<Void>.makeStream()
+      let push = Task {
+        defer { begun.continuation.finish() }
+        let address = ArchiveAddress(host: "127.0.0.1", port: network.port)
+        return try await ArchiveConnection.open(address) { connection in
+          try await Pusher.push(fixture.options(.file(path: pipe)), key: fixture.uploader(), over: connection) {
+            if $0.sealedByteCount > 0 { begun.continuation.finish() }
+          }
+        }
+      }
+      for await _ in begun.stream {}
+      #expect(network.holdsABegin)
+      try await network.deliver()
+      isFenced.isGiven.store(true, ordering: .relaxed)
+      #expect(try await push.value.epoch == 1)
+    }
+  }
+
   /// Fills half of a pipe, and the rest when it is told to; a pipe's writer blocks, which no task may.
   private func write(_ state: [UInt8], to pipe: String, holdingUntil signal: Signal) {
     Thread {
