@@ -48,7 +48,9 @@ struct PaxHeaderParser {
     case .link: kind = .link(target: records["linkpath"] ?? text(PaxHeader.Field.linkName, in: start))
     case .records: return nil
     }
-    return PaxEntry(names: names, kind: kind, permissions: UInt16(permissions))
+    // A link has none of its own: one that states any but these is not written back as it stands, and refused.
+    let stands = type == .link ? PaxEntry.linkPermissions : UInt16(permissions)
+    return PaxEntry(names: names, kind: kind, permissions: stands)
   }
 
   /// The names of a path that begins with `./`, however foul they are; nil where it begins otherwise.

@@ -252,7 +252,14 @@ import Testing
       let code = refusal { try decode(archive([(folder(""), [])], end: []) + sealed(block) + PaxHeader.end) }?.code
       #expect(code == .directoryHeader, "\(what): \(String(describing: code))")
     }
-    #expect(sealed(good) == good)
+    let link = PaxHeader.bytes(of: link("l", "target"))
+    for mode in ["0000644", "0000000", "0000776"] {
+      var block = link
+      block.replaceSubrange(100..<107, with: Array(mode.utf8))
+      let code = refusal { try decode(archive([(folder(""), [])], end: []) + sealed(block) + PaxHeader.end) }?.code
+      #expect(code == .directoryHeader, "a link's permissions \(mode): \(String(describing: code))")
+    }
+    #expect(sealed(good) == good && sealed(link) == link)
     for records in [
       "10 path=f\n", "12 mtime=10\n", "9 path=f\n", "path=f\n", "11 path=\n", "99 path=ü\n", "19 path=\(name(11))\n",
     ] {
