@@ -18,8 +18,9 @@ public final class CopyFolder: Sendable {
   /// - Parameters:
   ///   - path: the folder; its parent exists.
   ///   - files: the file system.
-  /// - Throws: `folder.taken` for an archive's data folder, a folder of other things, or a file; `storage.in-use` when another
-  ///   copy is being written there; `storage.*`.
+  /// - Throws: `folder.taken` for a file, an archive's data folder, or one that holds anything that is nothing of a copy,
+  ///   which stays as it is; `storage.kind` where a link stands for one of its folders; `storage.in-use` when another copy is
+  ///   being written there; `storage.*`.
   public static func open(
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> CopyFolder {
@@ -27,9 +28,7 @@ public final class CopyFolder: Sendable {
     try DurableFile.makeFolder(path, files: files)
     // “NAME/.” leads to a folder and to nothing else.
     guard access("\(path)/.", F_OK) == 0 || errno != ENOTDIR else { throw .noFolder(path) }
-    let names = Set(try files.namesIfThere(path))
-    guard !names.contains("keys"), !names.contains("index.sqlite") else { throw .archivesOwn(path) }
-    guard names.contains("packs") || names.isSubset(of: ["lock", "incoming", "log"]) else { throw .otherThings(path) }
+    try requireCopy(layout, files: files)
     guard let lock = try DataFolder.takeLock(layout, .lock, files: files) else {
       throw PosternError(
         .storageInUse, "Another process is writing a copy into “\(path)”.", advice: "Wait until it is done.")
@@ -37,11 +36,35 @@ public final class CopyFolder: Sendable {
     let folder = DataFolder(layout: layout, files: files, lock: lock)
     for (path, permissions) in [(layout.incoming, UInt32(0o700)), (layout.log, 0o755), (layout.packs, 0o755)] {
       try DurableFile.makeFolder(path, permissions: permissions, files: files)
+      try folder.requireOwn(path)
     }
-    try folder.removeTemporaries()
     let copy = CopyFolder(folder)
     try copy.settle()
     return copy
+  }
+
+  /// Refuses a folder that is not empty and no copy either: what lies in it could not be told from what a pull writes,
+  /// replaces and removes.
+  private static func requireCopy(_ layout: FolderLayout, files: any FileLayer) throws(PosternError) {
+    let names = try files.namesIfThere(layout.root).filter { $0 != FolderLayout.foundName }
+    guard !names.contains("keys"), !names.contains("index.sqlite") else { throw .archivesOwn(layout.root) }
+    guard !names.isEmpty else { return }
+    let parts: [(folder: String, isOfCopy: (String) -> Bool)] = [
+      ("log", { ["checkpoint", "tile"].contains($0) }), ("incoming", DataFolder.isIncoming),
+      ("packs", { name in Digest(hex: name).map { $0.hex == name } ?? false }),
+    ]
+    var foreign = names.filter { name in !["lock", "runs"].contains(name) && !parts.contains { $0.folder == name } }
+    for (folder, isOfCopy) in parts where names.contains(folder) {
+      let path = "\(layout.root)/\(folder)"
+      _ = try OpenFile(path, .ownFolder, files: files)
+      foreign += try files.namesIfThere(path).filter { !isOfCopy($0) }.map { "\(folder)/\($0)" }
+    }
+    if let first = foreign.min() { throw .otherThings(layout.root, first) }
+    // The lock is the first that a pull makes, and the checkpoint the last: any copy has one of them.
+    let log = try files.namesIfThere(layout.log)
+    guard names.contains("lock") || log.contains("checkpoint") else {
+      throw .otherThings(layout.root, names.min() ?? "")
+    }
   }
 
   /// Publishes files of the log; see ``DataFolder/publish(_:)``.
@@ -68,6 +91,7 @@ public final class CopyFolder: Sendable {
       } catch let error where error.code == .packObjectDamaged {}
     }
     let new = try writer.finish()
+    try folder.makeFolder(folder.layout.packs(app: app, generation: generation))
     try folder.remove(path)
     return new
   }
@@ -76,7 +100,9 @@ public final class CopyFolder: Sendable {
   private func settle() throws(PosternError) {
     let numbers = try folder.incomingPacks()
     for number in numbers { try settle(number) }
-    for name in try folder.incomingNames() { try folder.remove("\(folder.layout.incoming)/\(name)") }
+    for name in try folder.incomingNames() where DataFolder.listNumber(name) != nil || DataFolder.isLogTemporary(name) {
+      try folder.remove("\(folder.layout.incoming)/\(name)")
+    }
   }
 
   private func settle(_ number: UInt64) throws(PosternError) {
@@ -96,7 +122,12 @@ public final class CopyFolder: Sendable {
   private func sound(
     _ number: UInt64
   ) throws(PosternError) -> (app: Digest, generation: UInt64, entries: [PackEntry])? {
-    let file = try OpenFile(folder.layout.incomingPack(number), .read, files: folder.files)
+    let file: OpenFile
+    do throws(PosternError) {
+      file = try OpenFile(folder.layout.incomingPack(number), .update, files: folder.files)
+    } catch let error where error.code == .storageKind {
+      return nil
+    }
     guard let header = try file.read(at: 0, count: PackFormat.headerByteCount),
       let (app, generation) = PackFormat.space(inHeader: header)
     else { return nil }
@@ -253,7 +284,7 @@ struct ObjectList: ~Copyable, Sendable {
     let bytes: [UInt8]
     do throws(PosternError) {
       bytes = try DurableFile.read(path, byteLimit: PackFormat.objectLimit * lineByteCount, files: files)
-    } catch let error where error.code == .storageMissing || error.code == .storageTooLong {
+    } catch let error where [.storageMissing, .storageTooLong, .storageKind].contains(error.code) {
       return []
     }
     var reader = ByteReader(bytes)
@@ -284,8 +315,9 @@ extension PosternError {
     PosternError(.folderTaken, "“\(path)” is a file.", advice: "Name a folder; it is made where there is none.")
   }
 
-  fileprivate static func otherThings(_ path: String) -> PosternError {
+  fileprivate static func otherThings(_ path: String, _ name: String) -> PosternError {
     PosternError(
-      .folderTaken, "“\(path)” holds other things than a copy of an archive.", advice: "Name a new folder.")
+      .folderTaken, "“\(path)” holds other things than a copy of an archive: “\(name)”.",
+      advice: "Name a new folder, or move that away if the folder is a copy all the same.")
   }
 }

@@ -1,4 +1,5 @@
 public import Core
+internal import Merkle
 
 /// A file of the published log.
 public struct LogFile: Hashable, Sendable {
@@ -29,7 +30,8 @@ extension DataFolder {
       let path = layout.log(file.path)
       let folder = DurableFile.split(path).folder
       try makeFolder(folder)
-      let temporary = "\(layout.incoming)/log-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
+      let temporary =
+        "\(layout.incoming)/\(DataFolder.logTemporaryPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
       do throws(PosternError) {
         try file.bytes.withUnsafeBufferPointer { (bytes) throws(PosternError) in
           try DurableFile.writeSynced(
@@ -49,15 +51,21 @@ extension DataFolder {
   ///
   /// Called when the full one is durable and a published checkpoint covers it; readers of a partial one then go
   /// on with the full one, as C2SP tlog-tiles has them do. Nothing is synced: what a crash brings back is
-  /// superfluous and not wrong. Where there is no partial one, nothing happens.
+  /// superfluous and not wrong. Where there is no partial one, nothing happens; what is none stays, and its folder.
   ///
   /// - Parameter path: the full tile's or bundle's path below `log/`, such as `tile/0/000`.
-  /// - Throws: `storage.missing` when the full one is not there, with every partial one kept;
-  ///   `storage.denied`, `storage.failed`.
+  /// - Throws: `storage.missing` when the full one is not there, with every partial one kept; `storage.exists` where
+  ///   something else stays; `storage.kind`, `storage.denied`, `storage.failed`.
   public func removePartials(of path: String) throws(PosternError) {
+    try makeFolder(DurableFile.split(layout.log(path)).folder)
     _ = try OpenFile(layout.log(path), .read, files: files)
     let partials = layout.log("\(path).p")
-    let names = try files.namesIfThere(partials)
+    do throws(PosternError) {
+      try requireOwn(partials)
+    } catch let error where error.code == .storageMissing {
+      return
+    }
+    let names = try files.namesIfThere(partials).filter { (try? LogPath(parsing: "\(path).p/\($0)")) != nil }
     forgetFolder(partials)
     for name in names { try remove("\(partials)/\(name)") }
     try remove(partials)

@@ -22,52 +22,75 @@ public final class DataFolder: Sendable {
   /// durable when it returns. The caller then writes the index and, last, the log's key.
   ///
   /// - Parameters:
-  ///   - path: the folder; its parent exists.
+  ///   - path: the folder; its parent exists. It may be there, with nothing in it but what a crash leaves.
   ///   - files: the file system.
-  /// - Throws: `storage.exists` when an archive is there; `storage.in-use`; `storage.missing`,
-  ///   `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
+  /// - Throws: `storage.exists` when an archive is there, or anything else, which stays as it is; `storage.in-use`;
+  ///   `storage.kind`, `storage.missing`, `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
   public static func create(
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> DataFolder {
     let layout = FolderLayout(root: path)
     try DurableFile.makeFolder(path, files: files)
+    // Before the lock is made: what is somebody else's gets no file of ours.
+    try requireVacant(layout, files: files)
     let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .lock, files: files))
-    let names = try folder.naming(path) { () throws(FileFailure) in try files.names(path) }
-    var keys: [String] = []
-    if names.contains("keys") {
-      keys = try folder.naming(layout.keys) { () throws(FileFailure) in try files.names(layout.keys) }
-    }
-    guard !keys.contains("log.key") else {
-      throw PosternError(
-        .storageExists, "\(path) holds an archive already.", advice: "Serve it, or choose another folder.")
-    }
+    try requireVacant(layout, files: files)
     for (path, permissions) in [
       (layout.keys, UInt32(0o700)), (layout.incoming, 0o700), (layout.log, 0o755), (layout.packs, 0o755),
     ] {
       try DurableFile.makeFolder(path, permissions: permissions, files: files)
     }
+    try folder.requireOwnFolders()
     try folder.removeTemporaries()
     return folder
+  }
+
+  /// Refuses a folder that holds more than a crash leaves of one that was being made.
+  private static func requireVacant(_ layout: FolderLayout, files: any FileLayer) throws(PosternError) {
+    let keys = try files.namesIfThere(layout.keys)
+    guard !keys.contains("log.key") else {
+      throw PosternError(
+        .storageExists, "\(layout.root) holds an archive already.", advice: "Serve it, or choose another folder.")
+    }
+    var foreign = try files.namesIfThere(layout.root).filter { !isMade($0) }
+    foreign += keys.filter { !DurableFile.isTemporary($0, of: FolderLayout.logKeyName) }.map { "keys/\($0)" }
+    for name in ["incoming", "log", "packs"] {
+      foreign += try files.namesIfThere("\(layout.root)/\(name)").map { "\(name)/\($0)" }
+    }
+    guard let first = foreign.min() else { return }
+    throw PosternError(
+      .storageExists, "\(layout.root) is not empty: “\(first)” is there.",
+      advice: "Name a folder that is empty, or does not exist yet.")
+  }
+
+  /// Whether an archive that is being made has something of this name in its root.
+  private static func isMade(_ name: String) -> Bool {
+    let files = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-journal"]
+    let folders = ["keys", "incoming", "log", "packs"]
+    return (files + folders + ["lock", FolderLayout.foundName]).contains(name)
   }
 
   /// Opens a data folder and locks it; nothing in it is changed, so that who finds that the folder is not for this
   /// program can leave it as it was.
   ///
   /// - Throws: `storage.missing` when no archive is there; `storage.in-use` when another process has it open;
-  ///   `storage.denied`, `storage.failed`.
+  ///   `storage.kind` when one of its folders is a link to another place; `storage.denied`, `storage.failed`.
   public static func open(
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> DataFolder {
     let layout = FolderLayout(root: path)
-    return DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
+    let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
+    try folder.requireOwnFolders()
+    return folder
   }
 
-  /// Removes what a crash left and nobody will ask for: temporary files, of which those among the keys, which hold
-  /// secrets, are overwritten first, and what is no pack in `incoming/`.
+  /// Removes what a crash left and nobody will ask for: temporary files of the published log and of the log's key.
+  ///
+  /// The latter hold a secret and are overwritten first. What has any other name stays.
   ///
   /// - Throws: `storage.missing`, `storage.denied`, `storage.failed`, `storage.sync-failed`.
   public func removeLeftovers() throws(PosternError) {
-    for name in try incomingNames() where DataFolder.packNumber(name) == nil {
+    for name in try incomingNames() where DataFolder.isLogTemporary(name) {
       try remove("\(layout.incoming)/\(name)")
     }
     try removeTemporaries()
@@ -101,11 +124,29 @@ public final class DataFolder: Sendable {
   }
 
   /// Makes a folder below the root, with those between, and their names durable; once a process.
+  ///
+  /// - Throws: `storage.kind` where one of them is a link to another place; `storage.*`.
   func makeFolder(_ path: String) throws(PosternError) {
     guard path != layout.root, !durableFolders.withLock({ $0.contains(path) }) else { return }
     try makeFolder(DurableFile.split(path).folder)
     try DurableFile.makeFolder(path, files: files)
+    try requireOwn(path)
     durableFolders.withLock { _ = $0.insert(path) }
+  }
+
+  /// Refuses a link, or a file, in the place of a folder: what is written or removed through it would be somebody
+  /// else's.
+  ///
+  /// - Throws: `storage.kind`, `storage.missing`, `storage.denied`, `storage.failed`.
+  func requireOwn(_ path: String) throws(PosternError) { _ = try OpenFile(path, .ownFolder, files: files) }
+
+  /// Refuses links in the place of the layout's folders, as far as there are any.
+  private func requireOwnFolders() throws(PosternError) {
+    for path in layout.folders {
+      do throws(PosternError) {
+        try requireOwn(path)
+      } catch let error where error.code == .storageMissing {}
+    }
   }
 
   /// Forgets that a folder is durable: it is about to be removed.
@@ -133,23 +174,37 @@ public final class DataFolder: Sendable {
     } catch {}
   }
 
-  /// Removes what ``DurableFile`` had not renamed yet when a crash came.
-  func removeTemporaries() throws(PosternError) {
-    for folder in [layout.root, layout.keys, layout.log] {
-      let left = try files.namesIfThere(folder).filter(DurableFile.isTemporary)
-      for name in left {
-        try DurableFile.discard("\(folder)/\(name)", isSecret: folder == layout.keys, files: files)
-      }
-      if !left.isEmpty { try DurableFile.syncFolder(folder, files: files) }
-    }
+  /// Removes what ``DurableFile`` had not renamed yet when a crash came: it writes nothing here but the log's key.
+  private func removeTemporaries() throws(PosternError) {
+    let left = try files.namesIfThere(layout.keys).filter { DurableFile.isTemporary($0, of: FolderLayout.logKeyName) }
+    for name in left { try DurableFile.discard("\(layout.keys)/\(name)", isSecret: true, files: files) }
+    if !left.isEmpty { try DurableFile.syncFolder(layout.keys, files: files) }
   }
 
   func incomingNames() throws(PosternError) -> [String] {
     try naming(layout.incoming) { () throws(FileFailure) in try files.names(layout.incoming) }
   }
 
-  private static func packNumber(_ name: String) -> UInt64? {
-    guard name.hasSuffix(".pack"), let number = UInt64(name.dropLast(5)), "\(number).pack" == name else {
+  /// The number of a pack's file in `incoming/`.
+  private static func packNumber(_ name: String) -> UInt64? { number(of: name, ".pack") }
+
+  /// The number of what a copy's open pack holds, beside it.
+  static func listNumber(_ name: String) -> UInt64? { number(of: name, ".objects") }
+
+  /// Whether a name in `incoming/` is one that ``publish(_:)`` gives a file before it has its own.
+  static func isLogTemporary(_ name: String) -> Bool {
+    name.hasPrefix(logTemporaryPrefix) && DurableFile.isMark(name.dropFirst(logTemporaryPrefix.count))
+  }
+
+  static let logTemporaryPrefix = "log-"
+
+  /// Whether a copy, or an archive, has something of this name in `incoming/`.
+  static func isIncoming(_ name: String) -> Bool {
+    packNumber(name) != nil || listNumber(name) != nil || isLogTemporary(name)
+  }
+
+  private static func number(of name: String, _ suffix: String) -> UInt64? {
+    guard name.hasSuffix(suffix), let number = UInt64(name.dropLast(suffix.count)), "\(number)\(suffix)" == name else {
       return nil
     }
     return number

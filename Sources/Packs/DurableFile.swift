@@ -103,9 +103,16 @@ public enum DurableFile {
     try file.syncData()
   }
 
-  /// Whether a name is that of a temporary file.
-  static func isTemporary(_ name: String) -> Bool {
-    name.hasPrefix(".") && name.hasSuffix(temporarySuffix)
+  /// Whether a name is that of a temporary file of another: `.NAME.HEX.tmp`.
+  static func isTemporary(_ name: String, of other: String) -> Bool {
+    let prefix = ".\(other)."
+    guard name.hasPrefix(prefix), name.hasSuffix(temporarySuffix) else { return false }
+    return isMark(name.dropFirst(prefix.count).dropLast(temporarySuffix.count))
+  }
+
+  /// Whether text is one of the random numbers by which names of temporary files differ.
+  static func isMark(_ text: some StringProtocol) -> Bool {
+    UInt64(text, radix: 16).map { String($0, radix: 16) == text } ?? false
   }
 
   /// Removes a temporary file that was given up.

@@ -6,6 +6,8 @@ import Core
 /// that every path of recovery is taken for real.
 public protocol FileLayer: Sendable {
   /// Opens a file or folder; the caller closes the descriptor.
+  ///
+  /// What is no regular file is no file: a pipe or a device fails with ENXIO, a folder with EISDIR.
   func open(_ path: String, _ mode: OpenMode, permissions: UInt32) throws(FileFailure) -> CInt
   /// Closes a descriptor; what close answers says nothing about durability, which sync has told before.
   func close(_ descriptor: CInt)
@@ -42,16 +44,20 @@ public protocol FileLayer: Sendable {
 
 /// What a file is opened for.
 public enum OpenMode: Sendable {
-  /// To read an existing file.
+  /// To read an existing file, also one that a symbolic link leads to.
   case read
-  /// To read and write an existing file.
+  /// To read and write an existing file, and not through a link.
   case update
   /// To read and write a file that this call makes; a name that is taken is refused.
   case create
-  /// To lock a file, which is made where there is none.
+  /// To lock a file, which is made where there is none, and not through a link.
   case lock
   /// To sync an existing folder.
   case folder
+  /// To see that a folder is there itself, and no link to one.
+  case ownFolder
+
+  var isOfFolder: Bool { self == .folder || self == .ownFolder }
 }
 
 /// The calls of ``FileLayer``, by the word that an error message uses.

@@ -17,13 +17,18 @@ public struct FolderLayout: Hashable, Sendable {
   /// The folder of keys, which no export carries.
   public var keys: String { "\(root)/keys" }
   /// The log's signing key.
-  public var logKey: String { "\(keys)/log.key" }
+  public var logKey: String { "\(keys)/\(FolderLayout.logKeyName)" }
+  static let logKeyName = "log.key"
+  /// What the root of a file system has of its own.
+  static let foundName = "lost+found"
   /// Unfinished packs, and temporary files on the same file system.
   public var incoming: String { "\(root)/incoming" }
   /// Sorted runs of the index, which are built from the packs' footers.
   public var runs: String { "\(root)/runs" }
   /// The published log.
   public var log: String { "\(root)/log" }
+  /// The folders that an archive or a copy writes into: each has to be there itself, and not through a link.
+  var folders: [String] { [keys, incoming, runs, log, packs] }
   /// The published packs.
   public var packs: String { "\(root)/packs" }
 

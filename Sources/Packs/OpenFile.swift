@@ -16,7 +16,8 @@ public struct OpenFile: ~Copyable, Sendable {
   ///   - mode: what it is opened for.
   ///   - permissions: those of a file that the call makes.
   ///   - files: the file system.
-  /// - Throws: `storage.missing`, `storage.exists`, `storage.denied`, `storage.full`, `storage.failed`.
+  /// - Throws: `storage.missing`, `storage.exists`, `storage.kind` for what is no regular file or folder,
+  ///   `storage.denied`, `storage.full`, `storage.failed`.
   public init(
     _ path: String, _ mode: OpenMode, permissions: UInt32 = 0o644, files: any FileLayer = SystemFiles()
   ) throws(PosternError) {

@@ -12,6 +12,8 @@ extension PosternError.Code {
   public static let storageInUse: Self = "storage.in-use"
   /// A file is longer than its reader takes.
   public static let storageTooLong: Self = "storage.too-long"
+  /// Where a file or folder should be lies something else: a symbolic link, a pipe, a device.
+  public static let storageKind: Self = "storage.kind"
   /// A run of the index cannot be read as the one that it should be.
   public static let storageRunDamaged: Self = "storage.run-damaged"
 
@@ -63,6 +65,10 @@ public struct FileFailure: Error, Hashable, Sendable {
         advice: "Check the disk before you run it again: what was written last may be lost.")
     case (ENOENT, _), (ENOTDIR, _):
       PosternError(.storageMissing, "\(path) does not exist.", advice: "Check the path.")
+    case (ELOOP, .open), (EISDIR, .open), (ENXIO, .open):
+      PosternError(
+        .storageKind, "\(path) is \(kind), which is not taken there.",
+        advice: "Put the file or folder itself there, or name another folder.")
     case (EEXIST, _), (ENOTEMPTY, _):
       PosternError(.storageExists, "\(path) exists already.", advice: "Choose another path, or remove it first.")
     case (EACCES, _), (EPERM, _), (EROFS, _):
@@ -72,6 +78,15 @@ public struct FileFailure: Error, Hashable, Sendable {
       PosternError(
         .storageFailed, "\(path) failed to \(call.rawValue): \(text).",
         advice: "Check the disk and the file system.")
+    }
+  }
+
+  /// What lies where something else should be.
+  private var kind: String {
+    switch number {
+    case ELOOP: "a symbolic link or of another kind than it should be"
+    case EISDIR: "a folder and no file"
+    default: "neither a file nor a folder"
     }
   }
 

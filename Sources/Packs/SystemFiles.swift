@@ -6,17 +6,37 @@ public struct SystemFiles: FileLayer {
   /// Makes a value; it has no state.
   public init() {}
 
-  /// open(2), closed on exec.
+  /// open(2), closed on exec; never waits, whatever lies there.
   public func open(_ path: String, _ mode: OpenMode, permissions: UInt32) throws(FileFailure) -> CInt {
     let flags =
       switch mode {
       case .read: O_RDONLY
-      case .update: O_RDWR
+      case .update: O_RDWR | O_NOFOLLOW
       case .create: O_RDWR | O_CREAT | O_EXCL
-      case .lock: O_RDWR | O_CREAT
+      case .lock: O_RDWR | O_CREAT | O_NOFOLLOW
       case .folder: O_RDONLY | O_DIRECTORY
+      case .ownFolder: O_RDONLY | O_DIRECTORY | O_NOFOLLOW
       }
-    return try retry(.open) { Glibc.open(path, flags | O_CLOEXEC, permissions) }
+    let descriptor: CInt
+    do throws(FileFailure) {
+      descriptor = try retry(.open) { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, permissions) }
+    } catch {
+      // Of a link that is not followed the kernel says that it is no folder.
+      throw mode == .ownFolder && error.number == ENOTDIR ? FileFailure(.open, number: ELOOP) : error
+    }
+    if !mode.isOfFolder { try requireFile(descriptor) }
+    return descriptor
+  }
+
+  /// Closes what is no regular file: reading a pipe could wait for ever, and a device never end.
+  private func requireFile(_ descriptor: CInt) throws(FileFailure) {
+    var status = stat()
+    let isKnown = fstat(descriptor, &status) == 0
+    guard isKnown, status.st_mode & S_IFMT == S_IFREG else {
+      let number = isKnown ? (status.st_mode & S_IFMT == S_IFDIR ? EISDIR : ENXIO) : errno
+      close(descriptor)
+      throw FileFailure(.open, number: number)
+    }
   }
 
   /// close(2).

@@ -318,11 +318,37 @@ import Testing
     try closed.expectAll(of: try await openArchive(at: closed.path))
   }
 
-  @Test func filesThatNobodyKnowsAreRemoved() async throws {
+  /// What a crash left goes; what no archive ever wrote stays.
+  @Test func leftoversAreRemovedAndNothingElse() async throws {
     let closed = try await Closed(epochCount: 1)
-    for name in ["77.pack", "log-1234", ".x.tmp"] {
-      try Data([1, 2, 3]).write(to: URL(filePath: "\(closed.path)/incoming/\(name)"))
+    let left = ["incoming/77.pack", "incoming/log-1234", "keys/.log.key.1f.tmp"]
+    var kept = ["keys/.mine.tmp", ".draft.tmp", "log/.a.tmp"]
+    kept += ["thesis.tex", "log-book", ".x.tmp"].map { "incoming/\($0)" }
+    for name in left + kept { try Data([1, 2, 3]).write(to: URL(filePath: "\(closed.path)/\(name)")) }
+    do {
+      let archive = try await openArchive(at: closed.path)
+      for name in left { #expect(!FileManager.default.fileExists(atPath: "\(closed.path)/\(name)"), "\(name)") }
+      for name in kept {
+        #expect(FileManager.default.contents(atPath: "\(closed.path)/\(name)") == Data([1, 2, 3]), "\(name)")
+        try remove("\(closed.path)/\(name)")
+      }
+      try closed.expectAll(of: archive)
     }
-    try closed.expectAll(of: try await openArchive(at: closed.path))
+  }
+
+  /// A link in the place of a folder would have the archive write, and remove, somewhere else.
+  @Test func linkedFoldersAreRefused() async throws {
+    let closed = try await Closed(epochCount: 1)
+    for name in ["incoming", "packs", "log", "keys", "runs"] {
+      let path = try await closed.copy("linked-\(name)")
+      let elsewhere = "\(path)-elsewhere"
+      if FileManager.default.fileExists(atPath: "\(path)/\(name)") {
+        try FileManager.default.moveItem(atPath: "\(path)/\(name)", toPath: elsewhere)
+      } else {
+        try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: false)
+      }
+      try FileManager.default.createSymbolicLink(atPath: "\(path)/\(name)", withDestinationPath: elsewhere)
+      #expect(try await refusalOf(path) == .storageKind, "\(name)")
+    }
   }
 }

@@ -9,7 +9,7 @@ import Trust
   /// Objects that fill a writer's blocks, so that a stopped copy leaves some of them in the file.
   private static let objects: [[UInt8]] = {
     var generator = SeededGenerator(seed: 11)
-    return (0..<40).map { number in generator.bytes(number % 3 == 0 ? 300_000 : 40_000) }
+    return (0..<80).map { number in generator.bytes(number % 3 == 0 ? 65_000 : 40_000) }
   }()
 
   private static func write(_ objects: [[UInt8]], _ writer: inout CopyWriter) throws {
@@ -29,7 +29,7 @@ import Trust
 
   /// A copy that stops without a word leaves what it had handed to the system, and the next one keeps it.
   @Test func aStoppedCopyIsTakenUp() async throws {
-    for count in [0, 1, 5, 17, 40] {
+    for count in [0, 1, 5, 17, 80] {
       let folder = TemporaryFolder()
       do {
         var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
@@ -42,7 +42,7 @@ import Trust
       // A block of a mebibyte at the most is lost.
       #expect(held == Array(0..<held.count))
       let lost = Self.objects[held.count..<count].reduce(0) { $0 + $1.count }
-      #expect(lost < (1 << 20) + 300_000, "\(count)")
+      #expect(lost < (1 << 20) + 65_000, "\(count)")
       #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
 
       var writer = CopyWriter(into: try #require(copy), app: app, generation: 1)
@@ -158,8 +158,86 @@ import Trust
     #expect(try SystemFiles().names(home) == ["documents"])
     close(creat("\(folder.path)/file", 0o644))
     expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: "\(folder.path)/file") }
-    let copy = try CopyFolder.open(at: "\(folder.path)/copy")
+    // A mounted disk has a folder of its own.
+    let copyPath = "\(folder.path)/copy"
+    for path in [copyPath, "\(copyPath)/lost+found"] { mkdir(path, 0o755) }
+    let copy = try CopyFolder.open(at: copyPath)
     expect(.storageInUse) { () throws(PosternError) in try CopyFolder.open(at: "\(folder.path)/copy") }
     _ = copy
+  }
+
+  /// Whatever is nothing of a copy stays, in a folder that has some of a copy's names as in one that was a copy.
+  @Test func whatIsNothingOfACopyStays() throws {
+    for wasCopy in [false, true] {
+      for name in [
+        "README", ".a.tmp", "incoming/thesis.tex", "incoming/.hidden", "incoming/007.pack", "incoming/log-book",
+        "log/.a.tmp", "log/notes", "packs/mine", "packs/\(app.hex.uppercased())",
+      ] {
+        let folder = TemporaryFolder()
+        if wasCopy { _ = try CopyFolder.open(at: folder.path) }
+        for name in ["packs", "incoming", "log"] { mkdir("\(folder.path)/\(name)", 0o755) }
+        for name in [name, "incoming/7.pack"] { try DurableFile.write([7], to: "\(folder.path)/\(name)") }
+        expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: folder.path) }
+        for name in [name, "incoming/7.pack"] {
+          #expect(try DurableFile.read("\(folder.path)/\(name)", byteLimit: 1) == [7], "\(name)")
+        }
+        #expect(wasCopy || access("\(folder.path)/lock", F_OK) != 0)
+      }
+    }
+    // Folders of these names, which no pull made.
+    let folder = TemporaryFolder()
+    for name in ["packs", "incoming"] { mkdir("\(folder.path)/\(name)", 0o755) }
+    expect(.folderTaken) { () throws(PosternError) in try CopyFolder.open(at: folder.path) }
+    // A copy without its lock, as an export has it, is one.
+    mkdir("\(folder.path)/log", 0o755)
+    try DurableFile.write([1], to: "\(folder.path)/log/checkpoint")
+    _ = try CopyFolder.open(at: folder.path)
+  }
+
+  /// A copy that somebody else made can have links in it, and nothing is written or removed through one.
+  @Test func linksAreNotFollowed() async throws {
+    for name in ["incoming", "log", "packs", "lock"] {
+      let folder = TemporaryFolder()
+      let (path, elsewhere) = ("\(folder.path)/copy", "\(folder.path)/elsewhere")
+      _ = try CopyFolder.open(at: path)
+      mkdir(elsewhere, 0o755)
+      if name == "incoming" {
+        for name in ["1.pack", "1.objects", "log-1"] { try DurableFile.write([7], to: "\(elsewhere)/\(name)") }
+      }
+      let before = try SystemFiles().names(elsewhere).sorted()
+      removeTree("\(path)/\(name)")
+      unlink("\(path)/\(name)")
+      symlink(name == "lock" ? "\(elsewhere)/lock" : elsewhere, "\(path)/\(name)")
+      expect(.storageKind) { () throws(PosternError) in try CopyFolder.open(at: path) }
+      #expect(try SystemFiles().names(elsewhere).sorted() == before, "\(name)")
+    }
+    // Files of the open pack that are links, and a link further down.
+    let folder = TemporaryFolder()
+    let (path, elsewhere) = ("\(folder.path)/copy", "\(folder.path)/elsewhere")
+    do {
+      var writer = CopyWriter(into: try .open(at: path), app: app, generation: 1)
+      try Self.write(Array(Self.objects.prefix(60)), &writer)
+      try writer.noteList()
+    }
+    mkdir(elsewhere, 0o755)
+    rename("\(path)/incoming/1.pack", "\(elsewhere)/victim")
+    symlink("\(elsewhere)/victim", "\(path)/incoming/1.pack")
+    let length = try OpenFile("\(elsewhere)/victim", .read).length()
+    let copy = try CopyFolder.open(at: path)
+    #expect(try SystemFiles().names("\(path)/incoming").isEmpty)
+    #expect(try OpenFile("\(elsewhere)/victim", .read).length() == length && length > 1 << 20)
+    mkdir("\(path)/packs/\(app.hex)", 0o755)
+    symlink(elsewhere, "\(path)/packs/\(app.hex)/1")
+    var writer = CopyWriter(into: copy, app: app, generation: 1)
+    try Self.write(Array(Self.objects.prefix(2)), &writer)
+    let refused: PosternError.Code?
+    do throws(PosternError) {
+      try writer.finish()
+      refused = nil
+    } catch {
+      refused = error.code
+    }
+    #expect(refused == .storageKind)
+    #expect(try SystemFiles().names(elsewhere) == ["victim"])
   }
 }

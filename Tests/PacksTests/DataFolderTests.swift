@@ -46,15 +46,16 @@ import Testing
     let temporary = TemporaryFolder()
     let path = "\(temporary.path)/data"
     var folder: DataFolder? = try DataFolder.create(at: path)
-    for name in ["12.pack", "3.pack", "log-abc", "03.pack", "x.pack"] {
+    let foreign = ["03.pack", "log-", "log-0ab", "log-x", "thesis.tex", "x.pack"]
+    for name in ["12.pack", "3.pack", "log-abc"] + foreign {
       try DurableFile.write([1], to: "\(path)/incoming/\(name)")
     }
     folder = nil
     folder = try DataFolder.open(at: path)
     // Whether the folder is this program's is not known yet.
-    #expect(try SystemFiles().names("\(path)/incoming").count == 5)
+    #expect(try SystemFiles().names("\(path)/incoming").count == 9)
     try folder?.removeLeftovers()
-    #expect(try SystemFiles().names("\(path)/incoming").sorted() == ["12.pack", "3.pack"])
+    #expect(try SystemFiles().names("\(path)/incoming").sorted() == (foreign + ["12.pack", "3.pack"]).sorted())
     #expect(try folder?.incomingPacks() == [3, 12])
     try folder?.removePack(number: 3)
     try folder?.removePack(number: 3)
@@ -68,8 +69,10 @@ import Testing
     var folder: DataFolder? = try DataFolder.create(at: path)
     for makesWhole in [true, false] {
       folder = nil
-      let kept = ["\(path)/keys/other.key", "\(path)/log/checkpoint", "\(path)/.tmp.txt"]
-      let left = ["\(path)/keys/.log.key.1f.tmp", "\(path)/log/.checkpoint.2.tmp", "\(path)/.index.3.tmp"]
+      // Nothing else may lie in a folder of which an archive is made.
+      let others = ["keys/other.key", "keys/.mine.tmp", "log/checkpoint", ".tmp.txt"]
+      let kept = makesWhole ? [] : others.map { "\(path)/\($0)" }
+      let left = ["\(path)/keys/.log.key.1f.tmp", "\(path)/keys/.log.key.ffffffffffffffff.tmp"]
       for name in kept + left { try DurableFile.write([7, 7, 7], to: name, permissions: 0o600, replacing: true) }
       // A second name of the same file shows what became of its bytes.
       let witness = "\(temporary.path)/witness-\(makesWhole)"
@@ -83,6 +86,61 @@ import Testing
       #expect(try DurableFile.read(witness, byteLimit: 3) == [0, 0, 0])
     }
     _ = folder
+  }
+
+  /// An archive is made in an empty folder, and what lies in another stays as it is.
+  @Test func aFolderOfOtherThingsIsLeftAlone() throws {
+    for name in [
+      ".draft.tmp", "README", "incoming/thesis.tex", "incoming/7.pack", "keys/.mine.tmp", "keys/my.key",
+      "log/checkpoint", "packs/a", "runs/1.run",
+    ] {
+      let temporary = TemporaryFolder()
+      let path = "\(temporary.path)/data"
+      mkdir(path, 0o755)
+      if let slash = name.firstIndex(of: "/") { mkdir("\(path)/\(name[..<slash])", 0o755) }
+      try DurableFile.write([7], to: "\(path)/\(name)")
+      expect(.storageExists) { () throws(PosternError) in try DataFolder.create(at: path) }
+      #expect(try DurableFile.read("\(path)/\(name)", byteLimit: 1) == [7])
+      #expect(try SystemFiles().names(path).count == 1, "\(name)")
+    }
+    let temporary = TemporaryFolder()
+    // What a file system's own root has.
+    mkdir("\(temporary.path)/lost+found", 0o700)
+    _ = try DataFolder.create(at: temporary.path)
+  }
+
+  /// Nothing is made, written or removed through a link.
+  @Test func linkedFoldersAreRefused() throws {
+    for name in ["keys", "incoming", "log", "packs"] {
+      let temporary = TemporaryFolder()
+      let path = "\(temporary.path)/data"
+      for folder in [path, "\(temporary.path)/elsewhere"] { mkdir(folder, 0o755) }
+      symlink("../elsewhere", "\(path)/\(name)")
+      expect(.storageKind) { () throws(PosternError) in try DataFolder.create(at: path) }
+      #expect(try SystemFiles().names("\(temporary.path)/elsewhere").isEmpty)
+    }
+    let temporary = TemporaryFolder()
+    let folder = try DataFolder.create(at: "\(temporary.path)/data")
+    let elsewhere = "\(temporary.path)/elsewhere"
+    mkdir(elsewhere, 0o755)
+    symlink(elsewhere, folder.layout.log("tile"))
+    expect(.storageKind) { () throws(PosternError) in
+      try folder.publish([LogFile(path: "tile/0/000", bytes: [1])])
+    }
+    unlink(folder.layout.log("tile"))
+    try folder.publish([LogFile(path: "tile/0/000", bytes: [1]), LogFile(path: "tile/0/001", bytes: [1])])
+    // What is no partial tile stays, and what a link leads to does.
+    for name in ["7", "seven"] { try DurableFile.write([1], to: "\(elsewhere)/\(name)") }
+    symlink(elsewhere, folder.layout.log("tile/0/000.p"))
+    expect(.storageKind) { () throws(PosternError) in try folder.removePartials(of: "tile/0/000") }
+    try folder.publish([LogFile(path: "tile/0/001.p/7", bytes: [1]), LogFile(path: "tile/0/001.p/x", bytes: [1])])
+    expect(.storageExists) { () throws(PosternError) in try folder.removePartials(of: "tile/0/001") }
+    #expect(try SystemFiles().names(folder.layout.log("tile/0/001.p")) == ["x"])
+    #expect(try SystemFiles().names(elsewhere).sorted() == ["7", "seven"])
+    let (_, placement) = try makePack(1, in: folder)
+    symlink(elsewhere, folder.layout.packs(app: app))
+    expect(.storageKind) { () throws(PosternError) in try folder.place([placement]) }
+    #expect(try SystemFiles().names(elsewhere).count == 2)
   }
 
   @Test func aPackOfAnotherProcessIsCheckedBeforeItGetsItsName() throws {
@@ -192,7 +250,10 @@ import Testing
   private func goOn(
     _ path: String, _ known: [PackEntry], _ knownByteCount: UInt64, _ finished: FinishedPack?, _ objects: [[UInt8]]
   ) throws(PosternError) {
-    let folder = try DataFolder.create(at: path)
+    // Where there is a pack, there was a key before it, which this test does without.
+    let layout = FolderLayout(root: path)
+    let isMade = [layout.incoming, layout.packs].contains { (try? SystemFiles().names($0).isEmpty) == false }
+    let folder = isMade ? try DataFolder.open(at: path) : try DataFolder.create(at: path)
     // A pack lies under its name only when its whole file is durable.
     let placed = (try? SystemFiles().names(folder.layout.packs(app: app, generation: 2))) ?? []
     #expect(finished != nil || placed.isEmpty)
