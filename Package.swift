@@ -67,7 +67,7 @@ let layers: [[Target]] = [
     module("Trust", "Core", "Bulk", "Merkle")
   ],
   [
-    module("Packs", "Core", "Bulk", "CLinux", "Merkle", "Trust"),
+    module("Packs", "Core", "Bulk", "CLinux", "Merkle", "Dump", "Trust"),
     module("Index", "Core", "Bulk", "Migrations", grdb, grdbSQLite),
     module("Snapshot", "Core", "Sodium", grdbSQLite),
     module("Wire", "Core", grpc, grpcProtobuf, logging, nio, nioPosix, nioSSL, protobuf),

@@ -9,7 +9,7 @@ public import Trust
 /// Nothing is locked, and nothing is trusted to be what it should: whoever reads checks ids, proofs and signatures.
 /// Objects are found by the packs' footers. Waiting for the disk holds none of the threads that all tasks share.
 public final class FolderSource: Source {
-  /// How many bytes one batch of objects has at the most, unless a single object has more.
+  /// How many bytes one batch of objects has at the most; a single chunk or node is far smaller.
   private static let batchByteCount = 1 << 20
   /// Bytes between two wanted objects that are read and thrown away rather than skipped.
   private static let gapByteCount: UInt64 = 16 << 10
@@ -91,7 +91,9 @@ public final class FolderSource: Source {
       for name in try files.namesIfThere(layout.log(folder)) {
         let text = "\(folder)/\(name)"
         if name.hasPrefix("x") && !name.hasSuffix(".p") && name.utf8.count == 4 {
-          folders.append(text)
+          // Links could lead round in circles.
+          let isOwn = (try? OpenFile(layout.log(text), .ownFolder, files: files)) != nil
+          if isOwn, text.utf8.count <= LogPath.maximumByteCount { folders.append(text) }
         } else if let bundle = FolderSource.bundle(text) {
           found.insert(bundle)
         }
@@ -117,6 +119,19 @@ public final class FolderSource: Source {
 
   // MARK: Objects
 
+  /// Whether the folder is an archive's own, as far as its names say.
+  ///
+  /// - Throws: `storage.*`.
+  public func isDataFolder() throws(PosternError) -> Bool {
+    try FolderSource.names(in: path, files: files).contains { $0 == "keys" || $0 == "index.sqlite" }
+  }
+
+  /// Files that should be packs, and are no whole ones or cannot be read, among those of the applications and
+  /// generations that something was asked of.
+  public var unusablePacks: [String] {
+    shelves.withLock { Array($0.values) }.flatMap(\.unusable).sorted()
+  }
+
   /// A body.
   ///
   /// Of several copies the first is given that is what the digest says; where none is, one that is not.
@@ -136,7 +151,10 @@ public final class FolderSource: Source {
     return body
   }
 
-  /// Objects, in the order in which they lie in the packs, neighbours read together.
+  /// Chunks and nodes, in the order in which they lie in the packs, neighbours read together.
+  ///
+  /// Of several copies one is given that is what the id says; where none is, one that is not. A batch has a mebibyte
+  /// at the most: no pack is opened that gives an object more bytes than its kind has.
   ///
   /// - Throws: `pack.damaged`, `storage.*`; what `receive` throws.
   public func objects(
@@ -147,7 +165,10 @@ public final class FolderSource: Source {
       return FolderSource.batches(places.map { (id: $0.key, place: $0.value) })
     }
     for batch in batches {
-      try await receive(try await onDisk { (folder) throws(PosternError) in try folder.read(batch) })
+      try await receive(
+        try await onDisk { (folder) throws(PosternError) in
+          try folder.read(batch, from: folder.shelf(query.app, query.generation))
+        })
     }
   }
 
@@ -217,8 +238,8 @@ public final class FolderSource: Source {
       var byteCount: Int
     }
     var reads: [Read] = []
-    /// Ids, and where in the batch's bytes they lie.
-    var objects: [(id: Digest, range: Range<Int>)] = []
+    /// Ids, the packs that they are read from, and where in the batch's bytes they lie.
+    var objects: [(id: Digest, pack: SearchedPack, range: Range<Int>)] = []
     var byteCount = 0
 
     /// Adds an object that lies behind the last one's end, in its pack or another.
@@ -234,7 +255,7 @@ public final class FolderSource: Source {
         reads.append(Read(pack: place.pack, offset: entry.offset, byteCount: Int(entry.length)))
         byteCount += Int(entry.length)
       }
-      objects.append((id, byteCount - Int(entry.length)..<byteCount))
+      objects.append((id, place.pack, byteCount - Int(entry.length)..<byteCount))
     }
   }
 
@@ -257,7 +278,30 @@ public final class FolderSource: Source {
     return batches
   }
 
-  private func read(_ batch: Batch) throws(PosternError) -> [SourceObject] {
+  private func read(_ batch: Batch, from shelf: PackShelf) throws(PosternError) -> [SourceObject] {
+    let bytes = try read(batch)
+    let packs = shelf.all
+    var objects: [SourceObject] = []
+    for (id, pack, range) in batch.objects {
+      // Whoever asked hashes it as well: here only where there is a choice.
+      let hasOther = packs.contains { $0 !== pack && $0.mayHold(id) }
+      let isRotten = hasOther && bytes[range].withUnsafeBytes { SHA256.hash($0) } != id
+      let other = isRotten ? try soundCopy(of: id, on: shelf) : nil
+      objects.append(SourceObject(id: id, bytes: other?[...] ?? bytes[range]))
+    }
+    return objects
+  }
+
+  /// A chunk or node that rotted in one pack, from another.
+  private func soundCopy(of id: Digest, on shelf: PackShelf) throws(PosternError) -> [UInt8]? {
+    for place in try shelf.packs(holding: id) where place.entry.kind != .body {
+      let bytes = try read(place)
+      if SHA256.hash(bytes) == id { return bytes }
+    }
+    return nil
+  }
+
+  private func read(_ batch: Batch) throws(PosternError) -> [UInt8] {
     var failure: PosternError?
     let bytes = [UInt8](unsafeUninitializedCapacity: batch.byteCount) { buffer, initialized in
       var done = 0
@@ -274,7 +318,7 @@ public final class FolderSource: Source {
       }
     }
     if let failure { throw failure }
-    return batch.objects.map { SourceObject(id: $0.id, bytes: bytes[$0.range]) }
+    return bytes
   }
 
   private func read(_ place: PackShelf.Place) throws(PosternError) -> [UInt8] {

@@ -1,4 +1,5 @@
 public import Core
+internal import Dump
 
 /// The numbers of a pack's file; `Schema/storage.md` has its tables.
 public enum PackFormat {
@@ -93,6 +94,17 @@ public enum PackFormat {
     PosternError(
       .packDamaged, "The pack \(path) is damaged: \(what).",
       advice: "Copy it again from an archive or mirror that holds it.")
+  }
+}
+
+extension ObjectKind {
+  /// The most bytes that an object of the kind has: no reader takes more memory for one, whatever a footer says.
+  var byteLimit: Int {
+    switch self {
+    case .chunk: DumpLimits.sealedChunkByteCount
+    case .node: DumpLimits.nodeByteCount
+    case .body: PackFormat.objectByteLimit
+    }
   }
 }
 

@@ -19,16 +19,16 @@ final class PackShelf: Sendable {
   private struct State {
     /// Those that gave something last come first.
     var packs: [SearchedPack] = []
-    /// Files that are no whole packs.
+    /// What is no whole pack, or cannot be read.
     var unusable: [String] = []
   }
   private let state: Mutex<State>
 
   /// Opens every pack once to see what it may hold.
   ///
-  /// A file that is no whole pack is passed over: what only it holds is not there.
+  /// What is no whole pack, or cannot be read, is passed over: what only it holds is not there.
   ///
-  /// - Throws: `storage.*`.
+  /// - Throws: `storage.*` where the folder cannot be listed.
   init(
     app: Digest, generation: UInt64, layout: FolderLayout, open: OpenPacks, files: any FileLayer
   ) throws(PosternError) {
@@ -44,15 +44,18 @@ final class PackShelf: Sendable {
       let path = "\(folder)/\(name)"
       do throws(PosternError) {
         state.packs.append(try open.search(path, name: digest, app: app, generation: generation))
-      } catch let error where error.isOfDamagedPack {
+      } catch {
         state.unusable.append(path)
       }
     }
     self.state = Mutex(state)
   }
 
-  /// Files that are no whole packs.
+  /// What has the name of a pack and is no whole one, or cannot be read.
   var unusable: [String] { state.withLock { $0.unusable } }
+
+  /// The packs that can be searched.
+  var all: [SearchedPack] { state.withLock { $0.packs } }
 
   /// Puts a pack on the shelf that was placed in the folder now.
   ///
@@ -71,7 +74,7 @@ final class PackShelf: Sendable {
     state.withLock { state in state.packs.removeAll { $0.name == name } }
   }
 
-  /// Where objects lie, by id; those that no pack holds are left out.
+  /// Where chunks and nodes lie, by id; those that no pack holds are left out, and so are bodies, which are longer.
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   func places(of ids: [Digest]) throws(PosternError) -> [Digest: Place] {
@@ -81,7 +84,7 @@ final class PackShelf: Sendable {
     for id in ids {
       for (rank, index) in order.enumerated() where packs[index].mayHold(id) {
         let pack = packs[index]
-        guard let entry = try open.find(id, in: pack) else { continue }
+        guard let entry = try open.find(id, in: pack), entry.kind != .body else { continue }
         places[id] = Place(pack: pack, entry: entry)
         if rank > 0 {
           order.remove(at: rank)

@@ -1,4 +1,3 @@
-internal import Bulk
 internal import Core
 
 /// A pack in which objects are looked for by id, without holding its footer.
@@ -16,28 +15,29 @@ final class SearchedPack: Sendable {
   /// Entries that are read around the place where an id is expected.
   private static let window = 128
 
-  /// Opens a pack: its header, trailer and footer fit each other and the name; the entries themselves are looked at
-  /// when they are used.
+  /// Opens a pack, and checks all of it but the objects' own bytes; none is longer than its kind allows.
   ///
   /// - Throws: `storage.*`; `pack.damaged`, `pack.wrong-name`, `pack.wrong-space`.
   init(_ file: borrowing OpenFile, name: Digest, app: Digest, generation: UInt64) throws(PosternError) {
     let path = file.path
     let end = try PackEnd(file)
-    let footer = try end.footer(of: file)
-    guard SHA256.hash(footer) == name else { throw PackFormat.wrongName(path) }
-    try PackHeader.check(file, app: app, generation: generation)
-    guard let head = PackFormat.footerHead(of: footer), head.app == app, head.generation == generation else {
-      throw PackFormat.damaged(path, "its footer is malformed")
+    let whole = try PackFooter(end.footer(of: file), name: name, source: path)
+    guard whole.dataByteCount == end.footerOffset else {
+      throw PackFormat.damaged(path, "its objects do not reach its footer")
     }
+    try PackHeader.check(file, app: whole.app, generation: whole.generation)
+    guard whole.app == app, whole.generation == generation else { throw PackFormat.wrongSpace(path) }
     self.name = name
     self.path = path
-    self.footer = FooterEntries(end)
-    var filter = IdFilter(count: head.count)
-    footer.withUnsafeBytes { footer in
-      for position in 0..<head.count {
-        let start = PackFormat.entryOffset(position)
-        filter.insert(Digest(UnsafeRawBufferPointer(rebasing: footer[start..<start + Digest.byteCount]).bytes))
+    footer = FooterEntries(end)
+    var filter = IdFilter(count: whole.count)
+    for position in 0..<whole.count {
+      let entry = whole[position]
+      // No archive admits more; whoever made the pack up would have readers take memory for it.
+      guard entry.length <= entry.kind.byteLimit else {
+        throw SearchedPack.tooLong(path)
       }
+      filter.insert(entry.id)
     }
     self.filter = filter
   }
@@ -49,7 +49,7 @@ final class SearchedPack: Sendable {
 
   /// Where an object lies; nil when the pack does not hold it.
   ///
-  /// - Throws: `pack.damaged` for an entry that lies outside of the pack; `storage.failed`.
+  /// - Throws: `pack.damaged` for an entry that lies outside of the pack, which has changed then; `storage.failed`.
   func find(_ id: Digest, in file: borrowing OpenFile) throws(PosternError) -> PackEntry? {
     guard count > 0 else { return nil }
     var low = 0
@@ -89,8 +89,17 @@ final class SearchedPack: Sendable {
   ) throws(PosternError) -> (value: PackEntry?, Void)? {
     let lines = try footer.read(range, of: file)
     let place = (0..<lines.count).firstPlace { lines.id(at: $0) < id }
-    if place < lines.count, lines.id(at: place) == id { return (try lines.entry(at: place), ()) }
+    if place < lines.count, lines.id(at: place) == id {
+      let entry = try lines.entry(at: place)
+      // Checked when the pack was opened; the file may have changed since.
+      guard entry.length <= entry.kind.byteLimit else { throw SearchedPack.tooLong(path) }
+      return (entry, ())
+    }
     let isDecided = (place > 0 || range.lowerBound == 0) && (place < lines.count || range.upperBound == count)
     return isDecided ? (nil, ()) : nil
+  }
+
+  private static func tooLong(_ path: String) -> PosternError {
+    PackFormat.damaged(path, "an object is longer than its kind allows")
   }
 }

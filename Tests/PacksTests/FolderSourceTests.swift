@@ -127,9 +127,13 @@ import Trust
     #expect(rotten.map(\.id) == [victim.id] && found.count == 300)
     #expect(
       await refusal { try await source.checkedBody(app: app, generation: 1, digest: victim.id) } == .sourceMismatch)
-    // Of two copies of a body, the good one is given.
+    // Of two copies, the good one is given, in which pack it may be.
     try Self.place([victim], in: folder.path)
-    #expect(try await FolderSource(folder.path).checkedBody(app: app, generation: 1, digest: victim.id) == victim.bytes)
+    let both = FolderSource(folder.path)
+    #expect(try await both.checkedBody(app: app, generation: 1, digest: victim.id) == victim.bytes)
+    // The pack that gave something last is asked first: here it is the one with the rotten copy.
+    let again = try await Self.read([objects[3].id, victim.id], from: both).flatMap(\.self)
+    #expect(again.first { $0.id == victim.id }.map { Array($0.bytes) } == victim.bytes)
   }
 
   /// A file that is no whole pack is passed over, and hides nothing that another pack holds.
@@ -157,6 +161,96 @@ import Trust
       let source = FolderSource(folder.path)
       #expect(try await source.absent(ids, app: app, generation: 1) == bad.map(\.id), "\(damage)")
       #expect(try await Self.read(ids, from: source).flatMap(\.self).count == good.count, "\(damage)")
+    }
+  }
+
+  /// One bad entry does not take the rest away, whatever it is; and none makes a reader wait.
+  @Test func whatIsNoFileIsPassedOver() async throws {
+    let folder = TemporaryFolder()
+    let good = Self.objects(50, seed: 8).map { (id: $0.key, bytes: $0.value) }
+    let path = try Self.place(good, in: folder.path)
+    func name(_ digit: String) -> String {
+      let folder = FolderLayout(root: folder.path).packs(app: app, generation: 1)
+      return folder + "/" + String(repeating: digit, count: 64) + ".pack"
+    }
+    mkdir(name("0"), 0o755)
+    symlink("/nowhere/at/all", name("1"))
+    symlink(name("2"), name("2"))
+    mkfifo(name("3"), 0o644)
+    symlink("/dev/zero", name("4"))
+    let source = FolderSource(folder.path)
+    #expect(try await Self.read(good.map(\.id), from: source).flatMap(\.self).count == good.count)
+    #expect(source.unusablePacks == (0..<5).map { name("\($0)") } && !source.unusablePacks.contains(path))
+  }
+
+  /// A pipe, a device or a folder in the place of a file of the log is refused at once.
+  @Test func theLogIsFiles() async throws {
+    let folder = TemporaryFolder()
+    let copy = try CopyFolder.open(at: folder.path)
+    try copy.publish([
+      LogFile(path: "tile/entries/000", bytes: [1]), LogFile(path: "tile/entries/x001/234.p/7", bytes: [1]),
+    ])
+    let log = "\(folder.path)/log"
+    let source = FolderSource(folder.path)
+    mkfifo("\(log)/checkpoint", 0o644)
+    mkdir("\(log)/tile/0", 0o755)
+    symlink("/dev/zero", "\(log)/tile/0/000")
+    mkdir("\(log)/tile/entries/001", 0o755)
+    #expect(await refusal { try await source.checkpoint() } == .storageKind)
+    #expect(await refusal { try await source.tile(TileCoordinate(level: 0, index: 0, width: 256)) } == .storageKind)
+    #expect(await refusal { try await source.entries(BundleCoordinate(index: 1, width: 256)) } == .storageKind)
+    // Links that lead back would make folders without end.
+    for number in 100..<400 { symlink(".", "\(log)/tile/entries/x\(number)") }
+    #expect(try await source.bundles() == [0, 1, 1_234])
+  }
+
+  /// Packs that somebody made up: what they claim costs no memory.
+  @Test func madeUpFootersAreRefused() async throws {
+    var generator = SeededGenerator(seed: 12)
+    let bytes = generator.bytes(200_000)
+    let ids = (0..<4).map { _ in generator.digest() }.sorted()
+    /// A pack with these objects, in the order of their ids: kind, offset behind the header, length.
+    func place(_ objects: [(ObjectKind, Int, Int)], in root: String) throws {
+      var file = Array("postern/pack/v1\n".utf8) + app.bytes
+      file.append(bigEndian: UInt64(1))
+      file += [UInt8](repeating: 0, count: 8) + bytes
+      var footer = Array("postern/index/v1".utf8) + app.bytes
+      footer.append(bigEndian: UInt64(1))
+      footer.append(bigEndian: UInt32(objects.count))
+      for (id, (kind, offset, length)) in zip(ids, objects) {
+        footer += id.bytes + [kind.rawValue]
+        footer.append(bigEndian: UInt64(64 + offset))
+        footer.append(bigEndian: UInt32(length))
+      }
+      file += footer
+      file.append(bigEndian: UInt64(footer.count))
+      let layout = FolderLayout(root: root)
+      for path in [layout.packs, layout.packs(app: app), layout.packs(app: app, generation: 1)] { mkdir(path, 0o755) }
+      let path = layout.pack(app: app, generation: 1, name: SHA256.hash(footer))
+      try DurableFile.write(file + Array("pstnpack".utf8), to: path)
+    }
+    let packs: [(String, [(ObjectKind, Int, Int)], isTaken: Bool)] = [
+      (
+        "sound", [(.chunk, 0, 60_000), (.chunk, 60_000, 60_000), (.node, 120_000, 4_000), (.body, 124_000, 76_000)],
+        true
+      ),
+      ("a long node", [(.node, 0, 100_000), (.body, 100_000, 100_000)], false),
+      ("a long chunk", [(.chunk, 0, 100_000), (.body, 100_000, 100_000)], false),
+      ("one place twice", [(.body, 0, 200_000), (.node, 0, 4_000), (.node, 0, 4_000)], false),
+      ("overlapping", [(.body, 0, 150_000), (.body, 100_000, 100_000)], false),
+      ("a gap", [(.body, 0, 100_000), (.body, 150_000, 50_000)], false),
+      ("a rest", [(.body, 0, 100_000)], false),
+    ]
+    for (what, objects, isTaken) in packs {
+      let folder = TemporaryFolder()
+      try place(objects, in: folder.path)
+      let source = FolderSource(folder.path)
+      _ = try await source.absent(ids, app: app, generation: 1)
+      #expect(source.unusablePacks.isEmpty == isTaken, "\(what)")
+      // Bodies are no part of a dump, and come one by one.
+      let given = try await Self.read(ids, from: source).flatMap(\.self).map(\.id)
+      #expect(given == (isTaken ? Array(ids.prefix(3)) : []), "\(what)")
+      if isTaken { #expect(try await source.body(app: app, generation: 1, digest: ids[3]) == Array(bytes[124_000...])) }
     }
   }
 

@@ -43,11 +43,14 @@ public struct FolderCatalog: Catalog {
     do {
       return try await body(self)
     } catch let error as PosternError where error.code == .sourceAbsent {
-      throw PosternError.incomplete(folder.path, error.message)
+      throw PosternError.incomplete(
+        folder.path, error.message, isDataFolder: isDataFolder, unusable: folder.unusablePacks)
     } catch let error as PosternError where error.code == .sourceMismatch || error.code == .dumpWrongID {
-      throw PosternError.damagedCopy(folder.path)
+      throw PosternError.damagedCopy(folder.path, isDataFolder: isDataFolder)
     }
   }
+
+  private var isDataFolder: Bool { (try? folder.isDataFolder()) ?? false }
 
   /// The records of an application, by looking through the log.
   ///
@@ -77,10 +80,9 @@ public struct FolderCatalog: Catalog {
     of app: Digest, epoch number: UInt64?, _ size: UInt64
   ) async throws -> (charters: [Leaf], epoch: Leaf?) {
     var (charters, epoch): ([Leaf], Leaf?) = ([], nil)
-    var place = (size + 255) / 256
-    // The charter stands before every epoch: behind it, or before it, nothing is left to be found.
-    while place > 0, epoch == nil || charters.isEmpty {
-      place -= 1
+    // Only the bundles that are there: whoever made up the size could have the search go on for ever.
+    let count = size / 256 + (size % 256 > 0 ? 1 : 0)
+    for place in try await folder.bundles().reversed() where place < count {
       guard let entries = try await bundle(place, size) else { continue }
       for (offset, entry) in entries.enumerated().reversed() where RecordHead(entry)?.app == app {
         guard let record = try? Record(parsing: entry) else { continue }
@@ -91,7 +93,7 @@ public struct FolderCatalog: Catalog {
         default: break
         }
       }
-      // An application without an epoch, or without this one, has nothing before its charter.
+      // The charter stands before every epoch: an application without this one has nothing before its charter.
       if !charters.isEmpty { break }
     }
     return (charters, epoch)

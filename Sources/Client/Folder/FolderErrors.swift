@@ -23,18 +23,34 @@ extension PosternError {
   }
 
   /// What a folder lacks, in words that say how to go on.
-  static func incomplete(_ path: String, _ reason: String) -> PosternError {
-    PosternError(
-      .folderIncomplete, "The copy in “\(path)” is not whole. \(reason)",
-      advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
-        + "that it holds with --epoch.")
+  ///
+  /// - Parameters:
+  ///   - isDataFolder: whether it is an archive's own, into which nothing is pulled.
+  ///   - unusable: what should be packs and cannot be used.
+  static func incomplete(
+    _ path: String, _ reason: String, isDataFolder: Bool, unusable: [String]
+  ) -> PosternError {
+    let more = unusable.count > 1 ? ", and \(unusable.count - 1) more" : ""
+    let broken = unusable.first.map { " “\($0)”\(more) cannot be used as a pack." } ?? ""
+    guard isDataFolder else {
+      return PosternError(
+        .folderIncomplete, "The copy in “\(path)” is not whole. \(reason)\(broken)",
+        advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
+          + "that it holds with --epoch.")
+    }
+    return PosternError(
+      .folderIncomplete, "The archive's data folder “\(path)” does not hold all of it. \(reason)\(broken)",
+      advice: "The archive may have collected the epoch, or be collecting it: try again, use a copy that was pulled, "
+        + "or name an epoch that it holds with --epoch.")
   }
 
   /// A folder with an object that is not what its id names.
-  static func damagedCopy(_ path: String) -> PosternError {
+  static func damagedCopy(_ path: String, isDataFolder: Bool) -> PosternError {
     PosternError(
       .folderDamaged, "The copy in “\(path)” is damaged: the bytes of an object in it are not those that its id names.",
-      advice: "Run “postern pull --check” into it while an archive has the epoch: that fetches anew what is damaged"
-        + ". Or use another copy.")
+      advice: isDataFolder
+        ? "It is an archive's data folder, into which nothing is pulled: use a copy that was pulled, or another archive."
+        : "Run “postern pull --check” into it while an archive has the epoch: that fetches anew what is damaged. Or use "
+          + "another copy.")
   }
 }

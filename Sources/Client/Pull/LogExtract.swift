@@ -178,7 +178,8 @@ struct LogExtract<Origin: Source>: Sendable {
   private func unlessAbsent(_ read: () async throws -> [UInt8]) async throws -> [UInt8]? {
     do {
       return try await read()
-    } catch let error as PosternError where [.sourceAbsent, .logTile, .logBundle, .storageTooLong].contains(error.code)
+    } catch let error as PosternError
+      where [.sourceAbsent, .logTile, .logBundle, .storageTooLong, .storageKind].contains(error.code)
     {
       return nil
     }

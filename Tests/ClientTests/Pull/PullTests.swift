@@ -252,6 +252,56 @@ import Trust
     }
   }
 
+  /// A folder that somebody made up can claim any size of its log, and have pipes for files: nothing waits or goes on
+  /// for ever, and nothing traps.
+  @Test func aMadeUpLogIsRefused() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1, 2, 3], over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      let checkpoint = URL(filePath: "\(path)/log/checkpoint")
+      let sound = try Data(contentsOf: checkpoint)
+      var lines = String(decoding: sound, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+      for size in [UInt64.max, .max - 254, 1 << 63, 1 << 62, 1 << 40, 257, 0] {
+        let text = "\(size)"
+        lines[1] = text[...]
+        try Data(lines.joined(separator: "\n").utf8).write(to: checkpoint)
+        let folder = try await FolderCatalog.open(path)
+        #expect(await refusal { try await folder.verified(app: fixture.app, memory: nil) } != nil, "\(size)")
+        #expect(await refusal { try await folder.verified(app: .zero, memory: nil) } != nil, "\(size)")
+      }
+      unlink(checkpoint.path)
+      mkfifo(checkpoint.path, 0o644)
+      #expect(await refusal { try await FolderCatalog.open(path) }?.code == .storageKind)
+      // A pull puts the file in its place.
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      #expect(try Data(contentsOf: checkpoint) == sound)
+      #expect(try await fixture.recover(from: path) == [1, 2, 3])
+    }
+  }
+
+  /// What a folder lacks is told with what helps: nothing is pulled into an archive's own.
+  @Test func adviceFitsTheFolder() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1, 2, 3], over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      for (path, helps) in [(path, true), (fixture.dataPath, false)] {
+        let pack = try #require(try fixture.packs(in: path).last { $0.contains("/1/") })
+        truncate(pack, 1)
+        let folder = try await FolderCatalog.open(path)
+        let error = await refusal {
+          try await folder.reading { folder in
+            try await folder.sealedEpoch(of: folder.verified(app: fixture.app, memory: nil))
+          }
+        }
+        #expect(error?.code == .folderIncomplete)
+        #expect(error?.advice.contains("postern pull") == helps, "\(String(describing: error))")
+        #expect(error?.message.contains(pack) == true, "\(String(describing: error))")
+      }
+    }
+  }
+
   /// One folder holds one log.
   @Test func anotherLogGoesElsewhere() async throws {
     try await ArchiveFixture.run { fixture, archive in
