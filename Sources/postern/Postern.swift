@@ -35,8 +35,12 @@ struct Postern: AsyncParsableCommand {
       try requireNoneEmpty(arguments)
       config = try ConfigFile(completing: arguments)
       var command = try parseAsRoot(config?.arguments ?? arguments)
-      // A client runs beside an application, whose memory it shall not take; a server has many threads to serve.
-      if !(command is Serve) { clinux_share_freed_memory() }
+      if !(command is Serve) {
+        // A client runs beside an application, whose memory it shall not take; a server has many threads to serve.
+        clinux_share_freed_memory()
+        // A server ends by itself, after the calls that are under way.
+        Interruption.watch()
+      }
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {

@@ -193,6 +193,45 @@ extension ProcessTests {
       #expect(try await machine.run(push).status == 0)
     }
 
+    /// What is broken off leaves nothing: neither the plain bytes of a directory, nor the fingerprints of a push.
+    @Test func whatIsBrokenOffLeavesNothing() async throws {
+      let (machine, _, app) = try await Machine.served()
+      try FileManager.default.createDirectory(atPath: machine.path("tree"), withIntermediateDirectories: false)
+      try machine.writeState("tree/large", mebibyteCount: 256)
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "tree")
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out"]
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--next-generation", "tree"]
+      let state = machine.path("state/postern/\(app)")
+      func part() throws -> String? { try machine.names().first { $0.hasPrefix(".out.") && $0.hasSuffix(".part") } }
+      func cache() throws -> String? { access("\(state)/fingerprints.new", F_OK) == 0 ? "fingerprints.new" : nil }
+      let cases: [([String], () throws -> String?)] = [(recover, part), (push, cache)]
+      for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for (command, leftover) in cases {
+          let child = try machine.start(
+            command, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output("/dev/null"))
+          while try leftover() == nil {
+            try #require(child.poll() == nil, "it was done before it was broken off")
+            usleep(200)
+          }
+          child.signal(signal)
+          // As the signal itself would have ended it, so that a shell's script ends as well.
+          #expect(try await child.wait() == -signal)
+          #expect(try leftover() == nil, "\(command[0]), signal \(signal)")
+          #expect(!machine.exists("out"))
+        }
+      }
+      // Whoever has the hanging up of a terminal ignored goes on.
+      let child = try machine.inside(["nohup"]).start(
+        recover, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output("/dev/null"))
+      while try part() == nil {
+        try #require(child.poll() == nil, "it was done before it was hung up on")
+        usleep(200)
+      }
+      child.signal(SIGHUP)
+      #expect(try await child.wait() == 0)
+      #expect(try machine.sameBytes("tree/large", "out/large"))
+    }
+
     /// A recovery that is killed leaves what it had under another name, open to its owner alone.
     @Test func aKilledRecoveryNamesNothing() async throws {
       let (machine, _, app) = try await Machine.served()

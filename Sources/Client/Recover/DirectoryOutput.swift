@@ -7,8 +7,8 @@ import SystemPackage
 /// Takes the archive of a directory as it is recovered, in order, and makes the directory of it.
 ///
 /// It is filled under another name, `.NAME.RANDOM.part`, of mode 0700, and gets its own once it is whole and on the disk.
-/// Unless that happens nothing stays, but for what a process leaves that is killed: no later recovery touches that, since
-/// it cannot tell it from the directory of one that is under way.
+/// Unless that happens nothing stays, but for what a process leaves that dies without a chance to tidy (SIGKILL): no later
+/// recovery touches that, since it cannot tell it from the directory of one that is under way.
 package final class DirectoryOutput: OrderedOutput {
   private let place: OutputPlace
   private let parent: Folder
@@ -39,7 +39,7 @@ package final class DirectoryOutput: OrderedOutput {
 
   deinit { discard() }
 
-  /// Removes what there is of a directory that has not got its name; nobody may be writing.
+  /// Removes what there is of a directory that has not got its name; what is written later is refused.
   package func discard() {
     writer.withLock { writer in
       writer.close()
@@ -76,12 +76,16 @@ package final class DirectoryOutput: OrderedOutput {
   ///
   /// - Throws: `directory.end`, `recover.*`, `storage.*`; nothing is left then.
   package func commit() throws(PosternError) {
-    try writer.withLock { (writer) throws(PosternError) in try writer.finish() }
-    let isNamed = renameat(parent.descriptor, place.temporaryName, parent.descriptor, place.name) == 0
-    switch isNamed ? 0 : errno {
-    case 0: isSettled.store(true, ordering: .relaxed)
-    case EEXIST, ENOTEMPTY, ENOTDIR: throw .outputExists(place.path)
-    case let number: throw .unnameableOutput(place.path, number)
+    // Named in the same turn: what is being removed gets no name.
+    try writer.withLock { (writer) throws(PosternError) in
+      guard !isSettled.load(ordering: .relaxed) else { throw .unwritableEntry(place.path, .canceled) }
+      try writer.finish()
+      let isNamed = renameat(parent.descriptor, place.temporaryName, parent.descriptor, place.name) == 0
+      switch isNamed ? 0 : errno {
+      case 0: isSettled.store(true, ordering: .relaxed)
+      case EEXIST, ENOTEMPTY, ENOTDIR: throw .outputExists(place.path)
+      case let number: throw .unnameableOutput(place.path, number)
+      }
     }
     do throws(PosternError) {
       try DurableFile.syncFolder(place.folder)

@@ -6,14 +6,17 @@ import Packs
 /// Takes a state as it is recovered, in pieces of any order, into a new file of mode 0600.
 ///
 /// The file has no name until it is whole and on the disk; whatever happens before, nothing stays, not even of a process
-/// that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a killed process
-/// leaves behind: a later recovery does not touch it, since it cannot tell it from the file of one that is under way.
+/// that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a process that dies
+/// without a chance to tidy (SIGKILL) leaves behind: a later recovery does not touch it, since it cannot tell it from the
+/// file of one that is under way.
 final class FileOutput: Sendable {
   private static let permissions: UInt32 = 0o600
 
   private let place: OutputPlace
   /// Nil for a file without a name.
   private let temporaryPath: String?
+  /// Nil for a file without a name.
+  private let leftover: Leftover?
   /// What takes the pieces, side by side.
   let file: DirectFile
 
@@ -30,18 +33,21 @@ final class FileOutput: Sendable {
     place = try OutputPlace(path)
     try place.requireRoom(for: byteCount)
     if let unnamed = OpenFile(unnamedIn: place.folder, permissions: FileOutput.permissions) {
-      temporaryPath = nil
+      (temporaryPath, leftover) = (nil, nil)
       file = try DirectFile(unnamed, byteCount: byteCount)
       return
     }
     let temporaryPath = "\(place.folder)/\(place.temporaryName)"
-    let named = try OpenFile(temporaryPath, .create, permissions: FileOutput.permissions)
-    do throws(PosternError) {
-      file = try DirectFile(named, byteCount: byteCount)
-    } catch {
-      unlink(temporaryPath)
-      throw error
+    let make = { () throws(PosternError) -> DirectFile in
+      let named = try OpenFile(temporaryPath, .create, permissions: FileOutput.permissions)
+      do throws(PosternError) {
+        return try DirectFile(named, byteCount: byteCount)
+      } catch {
+        unlink(temporaryPath)
+        throw error
+      }
     }
+    (file, leftover) = try Leftovers.ofProcess.making(make) { _ in unlink(temporaryPath) }
     self.temporaryPath = temporaryPath
   }
 

@@ -130,7 +130,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
       progress.fetchedByteCount += sealedByteCount
       switch output {
       case .file: isWritten(span, buffer)
-      case .ordered(let output):
+      case .ordered(let output, _):
         early[span.number] = (span, buffer)
         while let (span, buffer) = early.removeValue(forKey: nextWritten) {
           try await output.writeNext(buffer, span.bufferRange)

@@ -6,8 +6,9 @@ import Dump
 enum StateOutput: Sendable {
   /// Pieces in any order.
   case file(FileOutput)
-  /// One piece after the other.
-  case ordered(any OrderedOutput)
+  /// One piece after the other; with what has it removed where the process is ended before its time, if there is anything
+  /// to remove.
+  case ordered(any OrderedOutput, Leftover?)
 
   /// Opens an output, of mode 0600 where it is a file, and of 0700 until it is whole where it is a directory.
   ///
@@ -20,9 +21,12 @@ enum StateOutput: Sendable {
     _ output: RecoverOptions.Output, _ contentKind: Capsule.ContentKind, byteCount: Int
   ) throws(PosternError) -> StateOutput {
     switch (output, contentKind) {
-    case (.standardOutput, _): .ordered(StandardOutput())
-    case (.file(let path), .directory): .ordered(try DirectoryOutput(path, byteCount: byteCount))
-    case (.file(let path), .bytes): .file(try FileOutput(path, byteCount: byteCount))
+    case (.standardOutput, _): return .ordered(StandardOutput(), nil)
+    case (.file(let path), .directory):
+      let make = { () throws(PosternError) in try DirectoryOutput(path, byteCount: byteCount) }
+      let (directory, leftover) = try Leftovers.ofProcess.making(make) { $0.discard() }
+      return .ordered(directory, leftover)
+    case (.file(let path), .bytes): return .file(try FileOutput(path, byteCount: byteCount))
     }
   }
 
@@ -32,7 +36,7 @@ enum StateOutput: Sendable {
   func commit() throws(PosternError) {
     switch self {
     case .file(let output): try output.commit()
-    case .ordered(let output): try output.commit()
+    case .ordered(let output, _): try output.commit()
     }
   }
 
@@ -43,7 +47,7 @@ enum StateOutput: Sendable {
   func discard() {
     switch self {
     case .file(let output): output.discard()
-    case .ordered(let output): output.discard()
+    case .ordered(let output, _): output.discard()
     }
   }
 }

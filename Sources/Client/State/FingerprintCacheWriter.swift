@@ -12,6 +12,7 @@ import Synchronization
 package final class FingerprintCacheWriter: Sendable {
   private let path: String
   private let blocks: Mutex<CacheBlocks>
+  private let leftover: Leftover
 
   /// A cache beside its place.
   ///
@@ -23,8 +24,11 @@ package final class FingerprintCacheWriter: Sendable {
   package init(at path: String, subject: FingerprintCache.Subject, salt: [UInt8], key: consuming SecretBytes) {
     self.path = path
     let header = FingerprintCache.magic + salt + subject.bytes
-    let file = FingerprintCacheWriter.open(path)
-    blocks = Mutex(CacheBlocks(file: file, key: key, header: header))
+    var file: OpenFile?
+    (_, leftover) = Leftovers.ofProcess.making({ file = FingerprintCacheWriter.open(path) }) {
+      try? StateFiles.remove(FingerprintCacheWriter.temporary(path))
+    }
+    blocks = Mutex(CacheBlocks(file: file.take(), key: key, header: header))
     blocks.withLock { $0.write(header[...]) }
   }
 

@@ -1,6 +1,5 @@
 import Client
 import Core
-import Glibc
 import Synchronization
 
 /// A line at the terminal that says how far something is; silent where nobody reads along.
@@ -24,7 +23,7 @@ final class ProgressLine: Sendable {
     let now = ContinuousClock.now
     let isDue = drawn.withLock { last in
       if let last, last.duration(to: now) < ProgressLine.period { return false }
-      if last == nil { ProgressLine.catchInterrupt() }
+      if last == nil { Interruption.endsLine.store(true, ordering: .relaxed) }
       last = now
       return true
     }
@@ -50,20 +49,6 @@ final class ProgressLine: Sendable {
   func clear() {
     guard isShown, drawn.withLock({ $0 != nil }) else { return }
     Console.redraw("")
-  }
-
-  /// Ends the line before Ctrl-C ends the process: the shell's prompt shall stand on one of its own.
-  private static func catchInterrupt() {
-    var action = sigaction()
-    // Whoever started this process with interrupts ignored, as `nohup` does, goes on having them ignored.
-    guard sigaction(SIGINT, nil, &action) == 0, case .none = action.__sigaction_handler.sa_handler else { return }
-    _ = signal(SIGINT) { number in
-      // Nothing but system calls: this interrupts any other code.
-      var end = UInt8(ascii: "\n")
-      _ = write(STDERR_FILENO, &end, 1)
-      _ = signal(number, SIG_DFL)
-      _ = raise(number)
-    }
   }
 }
 
