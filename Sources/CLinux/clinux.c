@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int clinux_lock(int descriptor) {
@@ -44,6 +45,13 @@ void clinux_start_writeback(int descriptor, long long offset, long long byte_cou
 
 int clinux_sync_file_system(int descriptor) {
   return syncfs(descriptor) == 0 ? 0 : errno;
+}
+
+void clinux_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void clinux_keep_freed_memory(size_t byte_count) {

@@ -65,15 +65,3 @@ struct FooterLines {
     }
   }
 }
-
-extension Range<Int> {
-  /// The first place, found by bisection, that does not come before what is looked for; the range's end where all do.
-  func firstPlace(notBefore comesBefore: (Int) -> Bool) -> Int {
-    var (low, high) = (lowerBound, upperBound)
-    while low < high {
-      let middle = (low + high) / 2
-      if comesBefore(middle) { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}

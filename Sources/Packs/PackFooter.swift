@@ -77,7 +77,7 @@ public struct PackFooter: Sendable {
 
   /// The entry of an object, found by bisection; nil when the pack does not hold it.
   public func entry(_ id: Digest) -> PackEntry? {
-    let place = (0..<count).firstPlace { self[$0].id < id }
+    let place = (0..<count).position { self[$0].id < id }
     return place < count && self[place].id == id ? self[place] : nil
   }
 

@@ -75,7 +75,7 @@ public final class RunFile: Sendable {
   ) throws(PosternError) {
     var page = Page(file: self)
     for query in queries where try mayContain(query.prefix) {
-      var number = max(0, fences.indices.firstPlace { fences[$0] < query.prefix } - 1)
+      var number = max(0, fences.position { $0 < query.prefix } - 1)
       var taken = 0
       pages: while number < layout.pageCount, fences[number] <= query.prefix {
         try page.load(number)
@@ -167,7 +167,7 @@ public final class RunFile: Sendable {
 
     func position(of prefix: UInt64) -> Int {
       bytes.withUnsafeBytes { bytes in
-        (0..<count).firstPlace { RunEntry(bytes, at: $0).prefix < prefix }
+        (0..<count).position { RunEntry(bytes, at: $0).prefix < prefix }
       }
     }
   }
@@ -180,7 +180,7 @@ extension [RunEntry] {
     _ body: (Int, RunEntry) throws(PosternError) -> Void
   ) throws(PosternError) {
     for query in queries {
-      var index = indices.firstPlace { self[$0].prefix < query.prefix }
+      var index = position { $0.prefix < query.prefix }
       var taken = 0
       while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
         if try isSeen(self[index]) {

@@ -88,7 +88,7 @@ final class SearchedPack: Sendable {
     _ id: Digest, _ range: Range<Int>, in file: borrowing OpenFile
   ) throws(PosternError) -> (value: PackEntry?, Void)? {
     let lines = try footer.read(range, of: file)
-    let place = (0..<lines.count).firstPlace { lines.id(at: $0) < id }
+    let place = (0..<lines.count).position { lines.id(at: $0) < id }
     if place < lines.count, lines.id(at: place) == id {
       let entry = try lines.entry(at: place)
       // Checked when the pack was opened; the file may have changed since.

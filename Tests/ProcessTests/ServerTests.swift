@@ -25,6 +25,16 @@ extension ProcessTests {
       #expect(busy.status == 1 && busy.errors.contains("("), "\(busy.errors)")
     }
 
+    /// A server takes the descriptors that it is allowed, not those that it happens to start with.
+    @Test func asManyFilesMayBeOpenAsTheSystemAllows() async throws {
+      let machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine.inside(["prlimit", "--nofile=64:3000", "--"]))
+      let limits = try String(contentsOfFile: "/proc/\(server.child.pid)/limits", encoding: .utf8)
+      let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+      #expect(line.split(separator: " ").filter { $0 == "3000" }.count == 2, "\(line)")
+    }
+
     /// A folder that the server's user may not read is no missing one, and is left as it is.
     @Test(.enabled("only root may become somebody else") { geteuid() == 0 })
     func anUnreadableFolderIsRefused() async throws {

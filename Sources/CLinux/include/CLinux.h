@@ -44,6 +44,10 @@ void clinux_start_writeback(int descriptor, long long offset, long long byte_cou
 /// Returns 0, or the error number, which is also that of a write that failed since the file was opened.
 int clinux_sync_file_system(int descriptor);
 
+/// Lets the process have as many open files as the system allows it at all (RLIMIT_NOFILE): the usual 1,024 are a limit for
+/// programs that use select(2).
+void clinux_raise_descriptor_limit(void);
+
 /// Lets the allocator keep freed blocks of up to `byte_count` bytes instead of returning them to the kernel.
 ///
 /// Buffers of a megabyte are otherwise mapped and unmapped each time, and clearing their pages costs more

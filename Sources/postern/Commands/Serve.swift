@@ -1,5 +1,6 @@
 import Archive
 import ArgumentParser
+import CLinux
 import Client
 import Core
 import GRPCCore
@@ -37,6 +38,8 @@ struct Serve: AsyncParsableCommand {
 
   func run() async throws {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    // Connections, open pushes, and the packs and runs that are kept open may come near the usual 1,024.
+    clinux_raise_descriptor_limit()
     let logger = Logger(label: "postern")
     let archive = try await Archive.open(at: data, limits: limits.ofArchive) { error in
       Console.note("postern: \(error)")
