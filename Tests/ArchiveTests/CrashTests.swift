@@ -167,12 +167,19 @@ import Trust
     return (opening, Array(files.calls.dropFirst(opening.count)))
   }
 
-  private func strike(_ fault: FaultyFiles.Fault, at call: Int, fromOpen: Bool, seed: UInt64) async throws {
+  /// Strikes one call of a run.
+  ///
+  /// - Returns: whether the run had so many calls: what two commits put on show takes fewer where the second one came
+  ///   before the first was shown.
+  private func strike(_ fault: FaultyFiles.Fault, at call: Int, fromOpen: Bool, seed: UInt64) async throws -> Bool {
     let folder = try TemporaryFolder(inMemory: true)
     let path = try copyOfTemplate(folder)
     let files = FaultyFiles()
     let run = await run(at: path, files, fault, call: call, fromOpen: fromOpen)
-    let struck = try #require(files.struck)
+    guard let struck = files.struck else {
+      #expect(run.answers.errors.isEmpty && run.stops.isEmpty)
+      return false
+    }
     if run.isOpen, [.sync, .syncData].contains(struck), fault == .failure(EIO), !run.answers.errors.isEmpty {
       #expect(run.stops.count == 1, "call \(call), \(struck): a failed sync ends the process")
     }
@@ -181,37 +188,40 @@ import Trust
       files.losePower(&generator)
     }
     try await expectSound(at: path, run.answers)
+    return true
+  }
+
+  /// Strikes one call after the other, most of which have to be there.
+  private func strike(
+    _ fault: FaultyFiles.Fault, at calls: some Collection<Int>, fromOpen: Bool = false, seed: () -> UInt64 = { 0 }
+  ) async throws {
+    var struckCount = 0
+    for call in calls where try await strike(fault, at: call, fromOpen: fromOpen, seed: seed()) { struckCount += 1 }
+    #expect(struckCount >= calls.count * 3 / 4)
   }
 
   @Test func deathAtEveryCallLosesNothingAcknowledged() async throws {
     let seed = UInt64.random(in: 0 ... .max)
     print("deathAtEveryCall: seed \(seed)")
     let calls = try await calls()
-    for call in 0..<calls.opening.count + calls.acting.count {
-      try await strike(.death, at: call, fromOpen: true, seed: seed)
-    }
+    try await strike(.death, at: 0..<calls.opening.count + calls.acting.count, fromOpen: true) { seed }
   }
 
   @Test func aFailureOfAnyCallLosesNothingAcknowledged() async throws {
-    for call in try await calls().acting.indices {
-      try await strike(.failure(EIO), at: call, fromOpen: false, seed: 0)
-    }
+    try await strike(.failure(EIO), at: try await calls().acting.indices)
   }
 
   @Test func aFullDiskAtAnyCallLosesNothingAcknowledged() async throws {
     let taking: Set<FileCall> = [.open, .write, .syncData, .rename, .makeFolder, .sync]
-    for (call, kind) in try await calls().acting.enumerated() where taking.contains(kind) {
-      try await strike(.failure(ENOSPC), at: call, fromOpen: false, seed: 0)
-    }
+    let calls = try await calls().acting
+    try await strike(.failure(ENOSPC), at: calls.indices.filter { taking.contains(calls[$0]) })
   }
 
   /// What a power failure loses is not the same each time: the same deaths with other losses.
   @Test func deathAtRandomCalls() async throws {
     var generator = SeededGenerator.printing()
     let count = try await calls().acting.count
-    for _ in 0..<20 {
-      let call = Int.random(in: 0..<count, using: &generator)
-      try await strike(.death, at: call, fromOpen: false, seed: generator.next())
-    }
+    let places = (0..<20).map { _ in Int.random(in: 0..<count, using: &generator) }
+    try await strike(.death, at: places) { generator.next() }
   }
 }
