@@ -22,7 +22,7 @@ public struct ArchiveLimits: Sendable {
   /// The most ids in one question for missing objects.
   public static let missingIds = 16_384
   /// Nodes that are looked below at once: all that they name is one question.
-  static let nodeGroupCount = missingIds / DumpLimits.nodeChildCount
+  package static let nodeGroupCount = missingIds / DumpLimits.nodeChildCount
   /// The most ids in one request for objects.
   public static let requestedIds = 4_096
   /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.

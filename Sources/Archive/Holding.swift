@@ -42,14 +42,14 @@ package struct NewNode: Sendable {
 ///   - root: the root node's id.
 ///   - rootByteCount: the root node's sealed length.
 ///   - locate: what is here of each of at most ``ArchiveLimits/missingIds`` ids.
-///   - read: the bytes of a new node.
+///   - read: the bytes of new nodes, in their order: at most ``ArchiveLimits/nodeGroupCount``.
 /// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
 ///   a node says, and `dump.*` for a node that is none.
 package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
-  read: (NewNode) throws(PosternError) -> [UInt8]
+  read: ([NewNode]) throws(PosternError) -> [[UInt8]]
 ) throws(PosternError) -> ReachedObjects {
   var reached = ReachedObjects()
   let top = NamedObject(id: root, byteCount: rootByteCount)
@@ -57,15 +57,16 @@ package func verifyHolding(
   try require(held, .node, top)
   guard let place = held.newPlace else { return reached }
   // The root says its own level.
-  let part = try NodePublicPart(parsing: try read(NewNode(id: root, byteCount: rootByteCount, place: place)))
+  let node = NewNode(id: root, byteCount: rootByteCount, place: place)
+  let part = try NodePublicPart(parsing: try read([node])[0])
   _ = reached.insert(place, level: part.level)
   let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
   var waiting = LevelQueue<NewNode>()
   waiting.add(children, level: part.level - 1)
   while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
     var below: [NamedObject] = []
-    for node in nodes {
-      let part = try NodePublicPart(parsing: try read(node))
+    for (node, bytes) in zip(nodes, try read(nodes)) {
+      let part = try NodePublicPart(parsing: bytes)
       guard part.level == level else { throw .wrongTree(node.id) }
       below += part.children.map(NamedObject.init)
     }

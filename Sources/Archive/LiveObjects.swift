@@ -113,6 +113,10 @@ struct LiveObjects {
     while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
       try requireInTime()
       var below: [NodePublicPart.Child] = []
+      // Of a pack that nobody has read lately nothing is in memory: all are announced before the first is waited for.
+      for node in nodes {
+        try pack(of: node).file.prefetch(offset: node.entry.offset, length: Int(node.entry.length))
+      }
       for node in nodes { below += try read(node).children }
       waiting.add(try reach(below, level: level - 1), level: level - 1)
     }
@@ -134,10 +138,13 @@ struct LiveObjects {
 
   /// A node, checked against its id: what it no longer names would be lost.
   private func read(_ location: ObjectLocation) throws(PosternError) -> NodePublicPart {
-    let pack = try objects.files.sealedPack(location.pack, of: space)
-    let bytes = try pack.file.read(offset: location.entry.offset, length: Int(location.entry.length))
+    let bytes = try pack(of: location).file.read(offset: location.entry.offset, length: Int(location.entry.length))
     guard SHA256.hash(bytes) == location.entry.id else { throw .damagedNode(location.entry.id) }
     return try NodePublicPart(parsing: bytes)
+  }
+
+  private func pack(of location: ObjectLocation) throws(PosternError) -> OpenedPack {
+    try objects.files.sealedPack(location.pack, of: space)
   }
 
   // MARK: The rest

@@ -30,7 +30,7 @@ extension PushPacks {
         if let body = ids.first(where: bodies.contains) { throw .takenBody(body) }
         return try locate(ids)
       },
-      read: { (node) throws(PosternError) in try read(node) })
+      read: { (nodes) throws(PosternError) in try read(nodes) })
   }
 
   /// What is here of each of these objects.
@@ -74,10 +74,32 @@ extension PushPacks {
     return HeldObject(kind: entry.kind, byteCount: Int(entry.length), newPlace: nil, level: level)
   }
 
-  private func read(_ node: NewNode) throws(PosternError) -> [UInt8] {
-    if node.place.pack == writerNumber, let entry = entry(node.id), let bytes = try read(entry) { return bytes }
-    return try objects.files.pack(node.place.pack, nil, of: space).file.read(
-      offset: node.place.offset, length: node.byteCount)
+  /// Reads nodes, of which all are announced before the first is waited for: packs are written past the page cache.
+  private func read(_ nodes: [NewNode]) throws(PosternError) -> [[UInt8]] {
+    var packs: [UInt64: OpenedPack] = [:]
+    for node in nodes {
+      if let entry = unfinishedEntry(node) {
+        writer?.prefetch(entry)
+      } else {
+        let number = node.place.pack
+        if packs[number] == nil { packs[number] = try objects.files.pack(number, nil, of: space) }
+        packs[number]?.file.prefetch(offset: node.place.offset, length: node.byteCount)
+      }
+    }
+    var all: [[UInt8]] = []
+    for node in nodes {
+      if let entry = unfinishedEntry(node), let bytes = try read(entry) {
+        all.append(bytes)
+      } else if let pack = packs[node.place.pack] {
+        all.append(try pack.file.read(offset: node.place.offset, length: node.byteCount))
+      }
+    }
+    return all
+  }
+
+  /// The entry of a node in the pack that is being written; nil where it lies in another.
+  private func unfinishedEntry(_ node: NewNode) -> PackEntry? {
+    node.place.pack == writerNumber ? entry(node.id) : nil
   }
 }
 

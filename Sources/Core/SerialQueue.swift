@@ -23,9 +23,12 @@ public final class SerialQueue: SerialExecutor, @unchecked Sendable {
   }
 
   /// Runs a piece of code behind the jobs that wait already; it is told on which queue.
-  func run(_ body: @escaping @Sendable (SerialQueue) -> Void) {
+  package func run(_ body: @escaping @Sendable (SerialQueue) -> Void) {
     queue.async { body(self) }
   }
+
+  /// Waits, on the thread of the caller, until everything is done that the queue has; not to be called on the queue.
+  package func wait() { queue.sync {} }
 
   /// The queue as an actor names it.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {

@@ -1,11 +1,12 @@
 public import Core
 import Synchronization
 
-/// A file of a length that is known, written past the page cache where its file system lets it.
+/// A file that is written past the page cache where its file system lets it.
 ///
-/// Copying into the page cache, and finding pages for it, is the largest part of writing a file that nobody reads soon. Each
-/// write goes around it but for its first and last bytes, which share a page with a neighbour; those are written as
-/// usual. Writes of different places may run side by side.
+/// Copying into the page cache, and finding pages for it, is the largest part of writing a file that nobody reads soon;
+/// where memory is full of other files' pages it is several times what the rest costs. Each write goes around it but for
+/// its first and last bytes, which share a page with a neighbour; those are written as usual. Writes of different places
+/// may run side by side.
 public final class DirectFile: Sendable {
   /// What offsets, lengths and addresses have to be multiples of, in bytes: a page, which no device's block exceeds.
   public static let alignment = 4_096
@@ -15,15 +16,22 @@ public final class DirectFile: Sendable {
   /// Whether the file system took the file and refuses the writes.
   private let isRefused = Atomic(false)
 
-  /// Takes a file over and gives it its length.
-  ///
-  /// - Throws: `storage.failed`.
-  public init(_ file: consuming OpenFile, byteCount: Int) throws(PosternError) {
-    // Within its length a file takes writes side by side; at its end, one after the other.
-    try file.truncate(to: UInt64(byteCount))
+  /// Takes a file over that grows at its end.
+  init(growing file: consuming OpenFile) {
     direct = file.reopenedDirect()
     self.file = file
   }
+
+  /// Takes a file over and gives it its length: within it a file takes writes side by side, at its end one after the other.
+  ///
+  /// - Throws: `storage.failed`.
+  public convenience init(_ file: consuming OpenFile, byteCount: Int) throws(PosternError) {
+    try file.truncate(to: UInt64(byteCount))
+    self.init(growing: file)
+  }
+
+  /// Where the file was opened; error messages name it.
+  var path: String { file.path }
 
   /// Where in a page-aligned buffer bytes have to begin that go to some offset, so that most of them can go directly.
   public static func lead(offset: Int) -> Int { offset % alignment }
@@ -36,12 +44,12 @@ public final class DirectFile: Sendable {
     let first = (offset + DirectFile.alignment - 1) / DirectFile.alignment * DirectFile.alignment
     let last = end / DirectFile.alignment * DirectFile.alignment
     guard first < last, DirectFile.isAligned(bytes, at: first - offset), !isRefused.load(ordering: .relaxed) else {
-      return try writeBuffered(bytes, at: offset)
+      return try writeAsUsual(bytes, at: offset)
     }
     let middle = UnsafeRawBufferPointer(rebasing: bytes[first - offset..<last - offset])
-    guard try writeDirect(middle, at: first) else { return try writeBuffered(bytes, at: offset) }
-    try writeBuffered(UnsafeRawBufferPointer(rebasing: bytes[..<(first - offset)]), at: offset)
-    try writeBuffered(UnsafeRawBufferPointer(rebasing: bytes[(last - offset)...]), at: last)
+    guard try writeDirect(middle, at: first) else { return try writeAsUsual(bytes, at: offset) }
+    try writeCached(UnsafeRawBufferPointer(rebasing: bytes[..<(first - offset)]), at: offset)
+    try writeCached(UnsafeRawBufferPointer(rebasing: bytes[(last - offset)...]), at: last)
   }
 
   private static func isAligned(_ bytes: UnsafeRawBufferPointer, at place: Int) -> Bool {
@@ -55,20 +63,33 @@ public final class DirectFile: Sendable {
     switch direct {
     case .none: return false
     case .some(let direct):
-      do throws(PosternError) {
-        try direct.write(bytes, at: UInt64(offset))
-        return true
-      } catch let error where error.code == .storageFailed {
-        isRefused.store(true, ordering: .relaxed)
-        return false
-      }
+      if try direct.writeDirect(bytes, at: UInt64(offset)) { return true }
+      isRefused.store(true, ordering: .relaxed)
+      return false
     }
   }
 
-  private func writeBuffered(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {
+  /// Writes into the page cache, and has it written to the disk from there, so that the sync to come is short.
+  private func writeAsUsual(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {
+    try writeCached(bytes, at: offset)
+    file.startWriteback(at: UInt64(offset), count: bytes.count)
+  }
+
+  /// Writes into the page cache: for bytes that are read again soon, or that are too few to be worth waiting for the disk.
+  ///
+  /// - Throws: `storage.full`, `storage.failed`.
+  func writeCached(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {
     guard !bytes.isEmpty else { return }
     try file.write(bytes, at: UInt64(offset))
   }
+
+  /// The bytes of a range; nil when the file ends before it does.
+  ///
+  /// - Throws: `storage.failed`.
+  func read(at offset: UInt64, count: Int) throws(PosternError) -> [UInt8]? { try file.read(at: offset, count: count) }
+
+  /// Starts reading a range without waiting, so that the read to come finds it in memory.
+  func prefetch(at offset: UInt64, count: Int) { file.prefetch(at: offset, count: count) }
 
   /// Makes everything durable that was written.
   ///

@@ -51,8 +51,7 @@ public struct OpenFile: ~Copyable, Sendable {
 
   /// The same file once more, to be written past the page cache; nil where its file system does not let it.
   borrowing func reopenedDirect() -> OpenFile? {
-    let direct = clinux_reopen_direct(descriptor)
-    return direct >= 0 ? OpenFile(path: path, files: files, descriptor: direct) : nil
+    files.reopenDirect(descriptor).map { OpenFile(path: path, files: files, descriptor: $0) }
   }
 
   private init(path: String, files: any FileLayer, descriptor: CInt) {
@@ -140,6 +139,27 @@ public struct OpenFile: ~Copyable, Sendable {
       }
     }
   }
+
+  /// Writes all bytes at `offset` to a file that ``reopenedDirect()`` gave.
+  ///
+  /// - Returns: false where the file system refuses such a write; some of the bytes may be written then.
+  /// - Throws: `storage.full`, `storage.failed`.
+  borrowing func writeDirect(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(PosternError) -> Bool {
+    var done = 0
+    do throws(FileFailure) {
+      while done < bytes.count {
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+        done += try files.write(descriptor, rest, at: offset + UInt64(done))
+      }
+      return true
+    } catch {
+      guard error.number == EINVAL else { throw error.error(path) }
+      return false
+    }
+  }
+
+  /// Starts reading a range without waiting, so that the read to come finds it in memory.
+  borrowing func prefetch(at offset: UInt64, count: Int) { files.prefetch(descriptor, at: offset, count: count) }
 
   /// Cuts the file; durable with the next sync.
   ///

@@ -45,6 +45,9 @@ public struct PackFile: ~Copyable, Sendable {
     guard try file.read(into: buffer, at: offset) else { throw ended }
   }
 
+  /// Starts reading an object without waiting, so that the read to come finds it in memory.
+  public borrowing func prefetch(offset: UInt64, length: Int) { file.prefetch(at: offset, count: length) }
+
   private var ended: PosternError {
     PackFormat.damaged(file.path, "an object lies beyond its end")
   }

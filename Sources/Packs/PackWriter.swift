@@ -2,44 +2,29 @@ public import Core
 
 /// A pack while it is written: objects go in one after the other, then ``finish()`` gives it its name.
 ///
-/// Bytes are collected into blocks of 1 MiB that end on multiples of 1 MiB in the file, since objects come one by
-/// one and have 16 KiB or so: a system call an object would cost more than the copy. Once a write or a sync
-/// has failed, nobody knows what the file holds behind the last sync: every later call throws that error
-/// again, and the file is taken up from what the index knows of it, or removed.
-///
-/// `@unchecked Sendable`: the block of memory has this one owner, and only its mutating methods touch it.
-public struct PackWriter: ~Copyable, @unchecked Sendable {
+/// Once a write or a sync has failed, nobody knows what the file holds behind the last sync: every later call throws that
+/// error again, and the file is taken up from what the index knows of it, or removed. A write may fail behind the
+/// caller's back, which the next call tells.
+public struct PackWriter: ~Copyable, Sendable {
   /// The application whose objects the pack holds.
   public let app: Digest
   /// The generation whose objects the pack holds; 0 for bodies of the whole application.
   public let generation: UInt64
 
-  private let file: OpenFile
+  private var blocks: BlockWriter
   private var table: EntryTable
   /// How many entries the last sync has made durable.
   private var syncedCount: Int
-  private let block: UnsafeMutableRawBufferPointer
-  /// How many bytes the file has, and how many wait in `block` to follow them.
-  private var writtenByteCount: UInt64
-  private var pendingByteCount = 0
   /// What made the value useless.
   private var failure: PosternError?
 
-  private static let blockByteCount = 1 << 20
-
-  private init(
-    file: consuming OpenFile, app: Digest, generation: UInt64, table: EntryTable, writtenByteCount: UInt64
-  ) {
-    self.file = file
+  private init(_ blocks: consuming BlockWriter, app: Digest, generation: UInt64, table: EntryTable) {
+    self.blocks = blocks
     self.app = app
     self.generation = generation
     self.table = table
-    self.writtenByteCount = writtenByteCount
     syncedCount = table.entries.count
-    block = .allocate(byteCount: PackWriter.blockByteCount, alignment: MemoryLayout<UInt64>.alignment)
   }
-
-  deinit { block.deallocate() }
 
   /// Starts a pack in a new file, whose name is not durable before its folder is synced.
   ///
@@ -48,8 +33,8 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
     creating path: String, app: Digest, generation: UInt64, files: any FileLayer = SystemFiles()
   ) throws(PosternError) {
     let file = try OpenFile(path, .create, files: files)
-    self.init(file: file, app: app, generation: generation, table: EntryTable(), writtenByteCount: 0)
-    PackFormat.header(app: app, generation: generation).withUnsafeBytes { put($0) }
+    let blocks = BlockWriter(file, beginning: PackFormat.header(app: app, generation: generation))
+    self.init(blocks, app: app, generation: generation, table: EntryTable())
   }
 
   /// Takes up an unfinished pack: what lies beyond the bytes that the index knows is cut off.
@@ -83,11 +68,11 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
       throw PackFormat.damaged(path, "its end is missing")
     }
     try file.truncate(to: end)
-    self.init(file: file, app: app, generation: generation, table: table, writtenByteCount: end)
+    self.init(BlockWriter(file, byteCount: end), app: app, generation: generation, table: table)
   }
 
   /// How many bytes the file has so far, those that still wait in memory included.
-  public var byteCount: UInt64 { writtenByteCount + UInt64(pendingByteCount) }
+  public var byteCount: UInt64 { blocks.byteCount }
 
   /// How many objects the pack holds so far.
   public var count: Int { table.entries.count }
@@ -108,9 +93,6 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
 
   /// The entries that no ``sync()`` has made durable yet: the index may not know them.
   public var unsyncedEntries: ArraySlice<PackEntry> { table.entries[syncedCount...] }
-
-  /// How many entries no ``sync()`` has made durable yet.
-  public var unsyncedCount: Int { table.entries.count - syncedCount }
 
   /// Appends an object whose bytes the caller has checked against the id, unless the pack holds it.
   ///
@@ -134,7 +116,7 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
       throw PosternError(.packFull, "The pack takes no more objects.", advice: "Finish it and start another.")
     }
     let entry = PackEntry(id: id, kind: kind, offset: byteCount, length: UInt32(bytes.count))
-    try orFail { (writer) throws(PosternError) in try writer.write(bytes) }
+    try orFail { (writer) throws(PosternError) in try writer.blocks.append(bytes) }
     table.append(entry, at: slot)
     return entry
   }
@@ -143,11 +125,16 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   ///
   /// - Throws: `storage.full`, `storage.failed`; `pack.damaged` for an entry that is not of this pack.
   public mutating func read(_ entry: PackEntry) throws(PosternError) -> [UInt8] {
-    if entry.end > writtenByteCount { try orFail { (writer) throws(PosternError) in try writer.flush() } }
-    guard let bytes = try file.read(at: entry.offset, count: Int(entry.length)) else {
-      throw PackFormat.damaged(file.path, "an object lies beyond its end")
+    if entry.end > blocks.settledByteCount { try orFail { (writer) throws(PosternError) in try writer.blocks.flush() } }
+    guard let bytes = try blocks.read(at: entry.offset, count: Int(entry.length)) else {
+      throw PackFormat.damaged(blocks.path, "an object lies beyond its end")
     }
     return bytes
+  }
+
+  /// Starts reading an object without waiting, so that ``read(_:)`` finds it in memory.
+  public borrowing func prefetch(_ entry: PackEntry) {
+    if entry.end <= blocks.settledByteCount { blocks.prefetch(at: entry.offset, count: Int(entry.length)) }
   }
 
   /// Makes durable what was appended: fdatasync, after which a crash loses none of it.
@@ -155,7 +142,7 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
   /// - Returns: the entries since the sync before, which the index may know from now on.
   /// - Throws: `storage.full`, `storage.failed`; `storage.sync-failed`, after which the process ends.
   public mutating func sync() throws(PosternError) -> ArraySlice<PackEntry> {
-    try orFail { (writer) throws(PosternError) in try writer.makeDurable() }
+    try orFail { (writer) throws(PosternError) in try writer.blocks.syncData() }
     defer { syncedCount = table.entries.count }
     return unsyncedEntries
   }
@@ -170,8 +157,8 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
     let footer = PackFooter(app: app, generation: generation, entries: entries)
     try write(footer.bytes)
     try write(PackFormat.trailer(footerByteCount: footer.bytes.count))
-    try makeDurable()
-    return FinishedPack(name: footer.name, entries: entries, byteCount: writtenByteCount)
+    try blocks.syncData()
+    return FinishedPack(name: footer.name, entries: entries, byteCount: byteCount)
   }
 
   /// Runs a step whose failure leaves the file in a state that nobody knows.
@@ -187,46 +174,8 @@ public struct PackWriter: ~Copyable, @unchecked Sendable {
     }
   }
 
-  private mutating func makeDurable() throws(PosternError) {
-    try flush()
-    try file.syncData()
-  }
-
   private mutating func write(_ bytes: [UInt8]) throws(PosternError) {
-    try bytes.withUnsafeBufferPointer { (buffer) throws(PosternError) in
-      try write(UnsafeRawBufferPointer(buffer))
-    }
-  }
-
-  private mutating func write(_ bytes: UnsafeRawBufferPointer) throws(PosternError) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
-      put(piece)
-      rest = rest.dropFirst(piece.count)
-      if room == 0 { try flush() }
-    }
-  }
-
-  /// How many bytes the block takes until it ends on a multiple of its size in the file.
-  private var room: Int {
-    PackWriter.blockByteCount - Int(writtenByteCount % UInt64(PackWriter.blockByteCount)) - pendingByteCount
-  }
-
-  private mutating func put(_ bytes: UnsafeRawBufferPointer) {
-    UnsafeMutableRawBufferPointer(rebasing: block[pendingByteCount...]).copyMemory(from: bytes)
-    pendingByteCount += bytes.count
-  }
-
-  private mutating func flush() throws(PosternError) {
-    guard pendingByteCount > 0 else { return }
-    try file.write(UnsafeRawBufferPointer(rebasing: block[..<pendingByteCount]), at: writtenByteCount)
-    // A sync comes every few dozen blocks, and whoever pushes waits for it: by then most of them are on the disk.
-    if pendingByteCount == PackWriter.blockByteCount {
-      file.startWriteback(at: writtenByteCount, count: pendingByteCount)
-    }
-    writtenByteCount += UInt64(pendingByteCount)
-    pendingByteCount = 0
+    try bytes.withRawBytes { (bytes) throws(PosternError) in try blocks.append(bytes) }
   }
 }
 

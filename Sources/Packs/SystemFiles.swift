@@ -72,6 +72,17 @@ public struct SystemFiles: FileLayer {
     try retry(.write) { pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset)) }
   }
 
+  /// open(2) with O_DIRECT.
+  public func reopenDirect(_ descriptor: CInt) -> CInt? {
+    let direct = clinux_reopen_direct(descriptor)
+    return direct >= 0 ? direct : nil
+  }
+
+  /// posix_fadvise(2).
+  public func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int) {
+    _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+  }
+
   /// ftruncate(2).
   public func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure) {
     _ = try retry(.truncate) { ftruncate(descriptor, off_t(length)) }

@@ -166,6 +166,18 @@ final class FaultyFiles: FileLayer {
     return count
   }
 
+  func reopenDirect(_ descriptor: CInt) -> CInt? {
+    let direct = system.reopenDirect(descriptor)
+    state.withLock { state in
+      if let direct { state.paths[direct] = state.paths[descriptor] }
+    }
+    return direct
+  }
+
+  func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int) {
+    system.prefetch(descriptor, at: offset, count: count)
+  }
+
   func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure) {
     try step(.truncate)
     try system.truncate(descriptor, to: length)

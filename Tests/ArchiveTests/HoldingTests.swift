@@ -106,10 +106,11 @@ import Testing
             #expect(ids.count <= ArchiveLimits.missingIds)
             return ids.map { held[$0] }
           },
-          read: { (node) throws(PosternError) in
-            read.append(node.id)
-            #expect(held[node.id]?.newPlace == node.place)
-            return nodes[node.id]?.bytes ?? []
+          read: { (group) throws(PosternError) in
+            #expect(group.count <= ArchiveLimits.nodeGroupCount)
+            read += group.map(\.id)
+            #expect(group.allSatisfy { held[$0.id]?.newPlace == $0.place })
+            return group.map { nodes[$0.id]?.bytes ?? [] }
           })
       }
       return (reached, read)

@@ -69,39 +69,3 @@ import Testing
     try body(buffer)
   }
 }
-
-/// Which pages of a file the kernel has in memory.
-private enum PageCache {
-  #if arch(arm64)
-    private static let direct: CInt = 0o200_000
-  #else
-    private static let direct: CInt = 0o40_000
-  #endif
-
-  /// Whether a page that is written with `O_DIRECT` into the folder of temporary files stays out of the page cache.
-  static let canBePassed: Bool = {
-    let folder = TemporaryFolder()
-    let path = "\(folder.path)/file"
-    let file = open(path, O_RDWR | O_CREAT | direct, 0o600)
-    guard file >= 0 else { return false }
-    defer { close(file) }
-    let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 4_096)
-    defer { page.deallocate() }
-    page.initializeMemory(as: UInt8.self, repeating: 1)
-    return pwrite(file, page.baseAddress, page.count, 0) == page.count && (try? pages(of: path)) == [false]
-  }()
-
-  /// Whether each page of a file is in the cache; looking brings none into it.
-  static func pages(of path: String) throws -> [Bool] {
-    let file = open(path, O_RDWR)
-    try #require(file >= 0)
-    defer { close(file) }
-    let byteCount = Int(lseek(file, 0, SEEK_END))
-    let memory = try #require(mmap(nil, byteCount, PROT_READ, MAP_SHARED, file, 0))
-    try #require(memory != MAP_FAILED)
-    defer { munmap(memory, byteCount) }
-    var pages = [UInt8](repeating: 0, count: (byteCount + 4_095) / 4_096)
-    try #require(mincore(memory, byteCount, &pages) == 0)
-    return pages.map { $0 & 1 == 1 }
-  }
-}

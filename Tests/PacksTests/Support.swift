@@ -62,6 +62,7 @@ final class FaultyFiles: FileLayer {
   private let system = SystemFiles()
   private let number: CInt
   private let only: FileCall?
+  private let refusesDirect: Bool
   private let beforeOpening: @Sendable (String) -> Void
   private let state: Mutex<State>
 
@@ -69,13 +70,15 @@ final class FaultyFiles: FileLayer {
   ///   - failing: which call fails, from 1; 0 for none.
   ///   - only: the kind of call that counts; nil for all.
   ///   - number: the error that it answers.
+  ///   - refusesDirect: whether no file can be opened to be written past the page cache.
   ///   - beforeOpening: what others do to a file right before it is opened.
   init(
-    failing: Int, only: FileCall? = nil, number: CInt = EIO,
+    failing: Int, only: FileCall? = nil, number: CInt = EIO, refusesDirect: Bool = false,
     beforeOpening: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.number = number
     self.only = only
+    self.refusesDirect = refusesDirect
     self.beforeOpening = beforeOpening
     state = Mutex(State(countdown: failing))
   }
@@ -123,6 +126,12 @@ final class FaultyFiles: FileLayer {
     // Short writes are the rule here, so that nobody relies on whole ones.
     let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(max(1, bytes.count / 2)))
     return try system.write(descriptor, piece, at: offset)
+  }
+
+  func reopenDirect(_ descriptor: CInt) -> CInt? { refusesDirect ? nil : system.reopenDirect(descriptor) }
+
+  func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int) {
+    system.prefetch(descriptor, at: offset, count: count)
   }
 
   func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure) {
@@ -199,4 +208,40 @@ func expect<Value>(
   _ body: () throws(PosternError) -> Value
 ) {
   #expect(code(body) == expected, sourceLocation: sourceLocation)
+}
+
+/// Which pages of a file the kernel has in memory.
+enum PageCache {
+  #if arch(arm64)
+    private static let direct: CInt = 0o200_000
+  #else
+    private static let direct: CInt = 0o40_000
+  #endif
+
+  /// Whether a page that is written with `O_DIRECT` into the folder of temporary files stays out of the page cache.
+  static let canBePassed: Bool = {
+    let folder = TemporaryFolder()
+    let path = "\(folder.path)/file"
+    let file = open(path, O_RDWR | O_CREAT | direct, 0o600)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 4_096)
+    defer { page.deallocate() }
+    page.initializeMemory(as: UInt8.self, repeating: 1)
+    return pwrite(file, page.baseAddress, page.count, 0) == page.count && (try? pages(of: path)) == [false]
+  }()
+
+  /// Whether each page of a file is in the cache; looking brings none into it.
+  static func pages(of path: String) throws -> [Bool] {
+    let file = open(path, O_RDWR)
+    try #require(file >= 0)
+    defer { close(file) }
+    let byteCount = Int(lseek(file, 0, SEEK_END))
+    let memory = try #require(mmap(nil, byteCount, PROT_READ, MAP_SHARED, file, 0))
+    try #require(memory != MAP_FAILED)
+    defer { munmap(memory, byteCount) }
+    var pages = [UInt8](repeating: 0, count: (byteCount + 4_095) / 4_096)
+    try #require(mincore(memory, byteCount, &pages) == 0)
+    return pages.map { $0 & 1 == 1 }
+  }
 }
