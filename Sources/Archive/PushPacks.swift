@@ -87,6 +87,11 @@ final class PushPacks {
     OwnPacks(numbers: Set(finished.map(\.number)), loose: finished.compactMap(\.loose))
   }
 
+  /// Says that objects of so many bytes find room on the disk.
+  ///
+  /// - Throws: `storage.full`.
+  func requireRoom(for byteCount: Int) throws(PosternError) { try folder.requireRoom(for: byteCount) }
+
   /// Finishes the pack when what comes does not fit into it whole.
   func makeRoom(
     objectCount: Int, byteCount: Int, isolation: isolated (any Actor)? = #isolation

@@ -60,14 +60,16 @@ actor PushSession {
 
   /// Appends objects whose ids and shapes were verified; those that the pack has are passed over.
   ///
-  /// - Throws: `push.budget`, `push.application-full` before anything of the batch is written; `push.unknown`,
+  /// - Throws: `push.budget`, `push.application-full`, `storage.full` before anything of the batch is written; `push.unknown`,
   ///   `push.fenced`, `storage.*`, `pack.*`.
   func append(_ batch: some IncomingBatch) async throws(PosternError) {
     await turns.take()
     defer { turns.pass() }
     try requireOpen()
     // From here to the last byte nothing else touches the packs, so that what is charged is what is written.
-    try await packs.makeRoom(objectCount: batch.objects.count, byteCount: batch.objects.reduce(0) { $0 + $1.byteCount })
+    let byteCount = batch.objects.reduce(0) { $0 + $1.byteCount }
+    try packs.requireRoom(for: byteCount)
+    try await packs.makeRoom(objectCount: batch.objects.count, byteCount: byteCount)
     let charged = try charge(for: batch.objects)
     let written = batch.withUnsafeBytes { bytes in
       Result { () throws(PosternError) in try append(batch.objects, from: bytes) }

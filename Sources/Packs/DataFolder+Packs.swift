@@ -43,6 +43,26 @@ public struct PackSource: Sendable {
 }
 
 extension DataFolder {
+  /// What objects leave of a file system of some size, in bytes: a sixteenth, and 64 MiB at most.
+  static func reserveByteCount(of byteCount: UInt64) -> UInt64 { min(64 << 20, byteCount / 16) }
+
+  /// Says that bytes of objects find room, and leave a reserve.
+  ///
+  /// On a disk that is full to its last byte the index has no room for the row that a push is given up with, and so none
+  /// would ever be made; with the reserve, pushes begin and end, and what is here is admitted and shown.
+  ///
+  /// - Throws: `storage.full`.
+  public func requireRoom(for byteCount: Int) throws(PosternError) {
+    guard let room = files.room(of: layout.root) else { return }
+    let reserve = DataFolder.reserveByteCount(of: room.byteCount)
+    guard room.freeByteCount < reserve + UInt64(byteCount) else { return }
+    throw PosternError(
+      .storageFull,
+      "The file system of \(layout.root) has \(room.freeByteCount) bytes left, of which \(reserve) are kept for the "
+        + "index: objects of \(byteCount) bytes find no room.",
+      advice: "Free space on it and try again; pushes that nobody uses are given up after a while.")
+  }
+
   /// Starts a pack in `incoming/`; the file's name is durable when it returns.
   ///
   /// - Throws: `storage.exists`, `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
@@ -107,7 +127,7 @@ extension DataFolder {
   ///   - name: its name.
   ///   - newNumber: the new pack's number.
   ///   - isKept: whether an object goes into the new pack, by its first byte's place in the old one.
-  /// - Throws: as ``PackReader/init(_:name:files:)`` and ``PackReader/read(_:)``; `storage.exists`, `storage.full`,
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireRoom(for:)``; `storage.exists`,
   ///   `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
   public func copyPack(
     number: UInt64, name: Digest, to newNumber: UInt64, keeping isKept: (_ offset: UInt64) -> Bool
@@ -115,6 +135,7 @@ extension DataFolder {
     let reader = try PackReader(layout.incomingPack(number), name: name, files: files)
     let footer = reader.footer
     let kept = footer.entriesAsTheyLie.filter { isKept($0.offset) }
+    try requireRoom(for: kept.reduce(0) { $0 + Int($1.length) })
     do throws(PosternError) {
       var writer = try createPack(number: newNumber, app: footer.app, generation: footer.generation)
       try writer.append(kept, of: reader)
@@ -134,8 +155,8 @@ extension DataFolder {
   ///   - sources: packs of one application and generation, of which together no more is kept than one pack takes.
   ///   - number: the new pack's number.
   /// - Returns: nil where nothing is kept, and no pack was made.
-  /// - Throws: as ``PackReader/init(_:name:files:)`` and ``PackReader/read(_:)``; `pack.full`, `storage.exists`,
-  ///   `storage.full`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireRoom(for:)``; `pack.full`,
+  ///   `storage.exists`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
   public func mergePacks(_ sources: [PackSource], to number: UInt64) throws(PosternError) -> FinishedPack? {
     var writer: PackWriter?
     do throws(PosternError) {
@@ -143,6 +164,7 @@ extension DataFolder {
         let reader = try openSealed(source.placement)
         let footer = reader.footer
         let kept = source.kept(of: footer)
+        try requireRoom(for: kept.reduce(0) { $0 + Int($1.length) })
         if writer == nil, !kept.isEmpty {
           writer = try createPack(number: number, app: footer.app, generation: footer.generation)
         }

@@ -1,4 +1,4 @@
-import Core
+public import Core
 
 /// The system calls that storage makes, and nothing above them.
 ///
@@ -32,6 +32,8 @@ public protocol FileLayer: Sendable {
   /// Starts writing a range to the disk without waiting, so that ``syncData(_:)`` finds little left to do; which tells of
   /// whatever fails.
   func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int)
+  /// The room of a folder's file system; nil where it does not say.
+  func room(of folder: String) -> FileSystemRoom?
   /// Makes content and length durable (fdatasync).
   func syncData(_ descriptor: CInt) throws(FileFailure)
   /// Makes a folder's names durable (fsync).

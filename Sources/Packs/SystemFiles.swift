@@ -1,4 +1,5 @@
 internal import CLinux
+public import Core
 import Glibc
 
 /// The kernel's file system.
@@ -92,6 +93,9 @@ public struct SystemFiles: FileLayer {
   public func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int) {
     clinux_start_writeback(descriptor, Int64(offset), Int64(count))
   }
+
+  /// statvfs(3).
+  public func room(of folder: String) -> FileSystemRoom? { FileSystemRoom(ofFolder: folder) }
 
   /// fdatasync(2).
   public func syncData(_ descriptor: CInt) throws(FileFailure) {

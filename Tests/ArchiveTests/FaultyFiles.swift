@@ -31,6 +31,8 @@ final class FaultyFiles: FileLayer {
     /// The call that waits until it is told to go on, and whether it is waiting.
     var pauseAt: Int?
     var isPaused = false
+    /// How much room there is said to be; nil for what there is.
+    var room: FileSystemRoom?
     /// What the fault met.
     var struck: FileCall?
     var paths: [CInt: String] = [:]
@@ -56,6 +58,9 @@ final class FaultyFiles: FileLayer {
       for kind in kinds { state.failing[kind] = number }
     }
   }
+
+  /// Says how much room there is; nil for what there is.
+  func say(_ room: FileSystemRoom?) { state.withLock { $0.room = room } }
 
   /// Lets the k-th call from now on wait until ``goOn()``.
   func pause(at call: Int) {
@@ -186,6 +191,8 @@ final class FaultyFiles: FileLayer {
   func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int) {
     system.startWriteback(descriptor, at: offset, count: count)
   }
+
+  func room(of folder: String) -> FileSystemRoom? { state.withLock { $0.room } ?? system.room(of: folder) }
 
   func syncData(_ descriptor: CInt) throws(FileFailure) {
     try step(.syncData)

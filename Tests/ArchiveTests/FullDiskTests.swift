@@ -91,6 +91,36 @@ import Testing
     #expect(try ArchiveTests.files(in: "\(path)/incoming").isEmpty)
   }
 
+  /// Objects leave the index its room, so that whoever fills the disk with them is in nobody's way for long.
+  @Test func objectsLeaveAReserve() async throws {
+    let files = FaultyFiles()
+    let archive = try await open(files)
+    let first = try application.epoch(1)
+    let token = try await application.begin(first, in: archive)
+    _ = try await archive.send(first.state.objects, in: token)
+    let other = try Application(home: archive.home, seed: 2)
+    _ = try await other.register(in: archive)
+    let theirs = try other.epoch(1)
+
+    // Of 160 MiB, 10 are the index's.
+    files.say(FileSystemRoom(byteCount: 160 << 20, freeByteCount: 10 << 20))
+    let begun = try await other.begin(theirs, in: archive)
+    try await expectFull(archive) { try await archive.send(theirs.state.objects, in: begun) }
+    let receipt = try await archive.sealAndShow(leaf: first.leaf, bodies: first.epochBodies, token: token)
+    try archive.expectGood(receipt, of: first.leaf)
+    try archive.expectWhole(first, of: application)
+    // A push that was refused goes on once there is room, or is given up where there is none.
+    files.say(FileSystemRoom(byteCount: 160 << 20, freeByteCount: 11 << 20))
+    _ = try await archive.send(theirs.state.objects, in: begun)
+    files.say(FileSystemRoom(byteCount: 160 << 20, freeByteCount: 0))
+    try await archive.collectIdlePushes(nowSeconds: .max)
+    await archive.finish()
+    #expect(try ArchiveTests.files(in: "\(path)/incoming").isEmpty)
+    files.say(nil)
+    try await other.push(theirs, to: archive)
+    try archive.expectWhole(theirs, of: other)
+  }
+
   @Test func aStartServesWhatIsThereAndGoesOnLater() async throws {
     let first = try application.epoch(1)
     let receipt: [UInt8]

@@ -274,6 +274,31 @@ import Testing
     }
   }
 
+  /// A sixteenth of the file system, and 64 MiB at most, is not for objects; nor for those of a pack that is written anew.
+  @Test func objectsLeaveAReserve() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 0)
+    let folder = try DataFolder.create(at: "\(temporary.path)/data", files: files)
+    var writer = try folder.createPack(number: 1, app: app, generation: 1)
+    let bytes = [UInt8](repeating: 1, count: 100_000)
+    try writer.append(bytes)
+    let pack = try writer.finish()
+    for (byteCount, reserve) in [(160, 10), (1_024, 64), (1 << 20, 64)] as [(UInt64, UInt64)] {
+      let most = (reserve << 20) + UInt64(bytes.count)
+      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: most))
+      try folder.requireRoom(for: bytes.count)
+      expect(.storageFull) { () throws(PosternError) in try folder.requireRoom(for: bytes.count + 1) }
+      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: most - 1))
+      expect(.storageFull) { () throws(PosternError) in
+        try folder.copyPack(number: 1, name: pack.name, to: 2) { _ in true }.byteCount
+      }
+      let source = PackSource(
+        PackPlacement(number: 1, app: app, generation: 1, name: pack.name), deadPositions: Bitmap(count: 0))
+      expect(.storageFull) { () throws(PosternError) in try folder.mergePacks([source], to: 2)?.byteCount }
+      #expect(try SystemFiles().names(folder.layout.incoming) == ["1.pack"])
+    }
+  }
+
   @Test func aWriterIsUselessAfterAFailure() throws {
     let temporary = TemporaryFolder()
     let files = FaultyFiles(failing: 1, only: .write, number: ENOSPC)

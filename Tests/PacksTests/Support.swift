@@ -57,6 +57,7 @@ final class FaultyFiles: FileLayer {
   private struct State {
     var countdown: Int
     var calls: [FileCall] = []
+    var room: FileSystemRoom?
   }
 
   private let system = SystemFiles()
@@ -82,6 +83,9 @@ final class FaultyFiles: FileLayer {
     self.beforeOpening = beforeOpening
     state = Mutex(State(countdown: failing))
   }
+
+  /// Says how much room there is; nil for what there is.
+  func say(_ room: FileSystemRoom?) { state.withLock { $0.room = room } }
 
   /// The calls so far.
   var calls: [FileCall] { state.withLock { $0.calls } }
@@ -142,6 +146,8 @@ final class FaultyFiles: FileLayer {
   func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int) {
     system.startWriteback(descriptor, at: offset, count: count)
   }
+
+  func room(of folder: String) -> FileSystemRoom? { state.withLock { $0.room } ?? system.room(of: folder) }
 
   func syncData(_ descriptor: CInt) throws(FileFailure) {
     try count(.syncData)
