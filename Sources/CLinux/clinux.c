@@ -60,6 +60,6 @@ void clinux_keep_freed_memory(size_t byte_count) {
   mallopt(M_TRIM_THRESHOLD, limit);
 }
 
-void clinux_share_freed_memory(void) {
-  mallopt(M_ARENA_MAX, 1);
+void clinux_limit_memory_stores(int count) {
+  mallopt(M_ARENA_MAX, count);
 }

@@ -54,7 +54,8 @@ void clinux_raise_descriptor_limit(void);
 /// than the copy into them. Called once, at the start of a process that moves bulk bytes.
 void clinux_keep_freed_memory(size_t byte_count);
 
-/// Gives all threads one store of freed blocks, so that each does not keep some of its own.
+/// Gives all threads together so many stores of freed blocks, instead of up to eight for each core.
 ///
-/// For a process whose memory counts for more than how many threads allocate at once. Called once, at its start.
-void clinux_share_freed_memory(void);
+/// Each keeps what its threads once needed at the most, and a thread that wants much at once may come to each of them.
+/// Called once, at the start of a process.
+void clinux_limit_memory_stores(int count);
