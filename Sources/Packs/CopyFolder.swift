@@ -79,7 +79,7 @@ public final class CopyFolder: Sendable {
 
   /// Writes the objects of a placed pack that are what their ids say into a new one, and removes it.
   ///
-  /// - Returns: the new pack's name; nil where nothing of the old one was good.
+  /// - Returns: the new pack's name, which is the old one's where all of it is good; nil where nothing was.
   /// - Throws: `storage.*`, `pack.*`; the old pack is there then.
   public func mend(_ name: Digest, app: Digest, generation: UInt64) throws(PosternError) -> Digest? {
     let path = folder.layout.pack(app: app, generation: generation, name: name)
@@ -92,7 +92,8 @@ public final class CopyFolder: Sendable {
     }
     let new = try writer.finish()
     try folder.makeFolder(folder.layout.packs(app: app, generation: generation))
-    try folder.remove(path)
+    // A pack of the same objects has the same name, and lies in the old one's place by now.
+    if new != name { try folder.remove(path) }
     return new
   }
 

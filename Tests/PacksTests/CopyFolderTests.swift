@@ -145,6 +145,18 @@ import Trust
     #expect(try await Self.held(in: folder.path) == Self.objects.indices.filter { $0 != 3 })
   }
 
+  /// A pack that turns out to be good, because somebody has put a copy of it in its place, stays.
+  @Test func mendsAPackThatIsGood() async throws {
+    let folder = TemporaryFolder()
+    let copy = try CopyFolder.open(at: folder.path)
+    var writer = CopyWriter(into: copy, app: app, generation: 1)
+    try Self.write(Self.objects, &writer)
+    let name = try #require(try writer.finish())
+    #expect(try copy.mend(name, app: app, generation: 1) == name)
+    #expect(try await Self.held(in: folder.path) == Array(Self.objects.indices))
+    #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
+  }
+
   @Test func takesNoFolderThatIsSomethingElse() throws {
     let folder = TemporaryFolder()
     let path = "\(folder.path)/x"
