@@ -85,11 +85,7 @@ package final class DirectoryReader: StateReader {
       condition.byteCount += header.count + found.entry.contentByteCount + found.entry.paddingByteCount
       guard condition.byteCount <= PaxEntry.fileByteCountLimit else { throw .stateTooLarge(path, condition.byteCount) }
       hash.update(header)
-      let status = found.status
-      for number in [
-        Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), status.st_mtim.tv_sec,
-        status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
-      ] { withUnsafeBytes(of: number) { hash.update($0) } }
+      FileCondition(found.status).update(&hash)
     }
     condition.digest = hash.finish()
     return condition

@@ -3,26 +3,10 @@ import Glibc
 
 /// Reads a state from an open file, or from a block device such as a snapshot of a volume.
 final class FileReader: StateReader {
-  /// What tells a file that was written to from one that was not.
-  private struct Condition: Equatable {
-    let device: UInt64
-    let inode: UInt64
-    let byteCount: Int
-    let modifiedSeconds: Int
-    let modifiedNanoseconds: Int
-
-    init(_ status: stat, byteCount: Int) {
-      device = UInt64(status.st_dev)
-      inode = UInt64(status.st_ino)
-      self.byteCount = byteCount
-      modifiedSeconds = status.st_mtim.tv_sec
-      modifiedNanoseconds = status.st_mtim.tv_nsec
-    }
-  }
-
   private let name: String
   private let file: Descriptor
-  private let condition: Condition
+  let byteCount: Int?
+  private let condition: FileCondition
 
   /// Reads an open file from its first byte on.
   ///
@@ -34,10 +18,11 @@ final class FileReader: StateReader {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .unreadableState(name, errno) }
     switch status.st_mode & S_IFMT {
-    case S_IFREG: condition = Condition(status, byteCount: Int(status.st_size))
-    case S_IFBLK: condition = Condition(status, byteCount: try FileReader.deviceByteCount(file, name))
+    case S_IFREG: byteCount = Int(status.st_size)
+    case S_IFBLK: byteCount = try FileReader.deviceByteCount(file, name)
     default: throw .unreadableState(name, EINVAL)
     }
+    condition = FileCondition(status)
     self.name = name
     self.file = file
   }
@@ -50,8 +35,6 @@ final class FileReader: StateReader {
     guard byteCount >= 0, lseek(file.number, 0, SEEK_SET) == 0 else { throw .unreadableState(name, errno) }
     return byteCount
   }
-
-  var byteCount: Int? { condition.byteCount }
 
   func read(into memory: UnsafeMutableRawBufferPointer) throws(PosternError) -> Int {
     while true {
@@ -70,7 +53,7 @@ final class FileReader: StateReader {
     var status = stat()
     // A device keeps its length for as long as it is open.
     guard fstat(file.number, &status) == 0,
-      status.st_mode & S_IFMT == S_IFBLK || Condition(status, byteCount: Int(status.st_size)) == condition
+      status.st_mode & S_IFMT == S_IFBLK || FileCondition(status) == condition
     else { throw .stateChanged(name) }
   }
 

@@ -90,6 +90,18 @@ import Testing
       ("another content of the same length", { try $0.write("LATE", "late") }),
       ("a longer file", { try $0.write(String(repeating: "x", count: 9_000), "late") }),
       ("a shorter file", { try $0.write("", "late") }), ("a name", { rename($0.path + "/late", $0.path + "/later") }),
+      (
+        "what was read before, and its time set back",
+        {
+          // Longer than the clock's steps, since the time of change is all that tells.
+          usleep(50_000)
+          var status = stat()
+          stat($0.path + "/early", &status)
+          try $0.write("EARLY", "early")
+          let times = [status.st_atim, status.st_mtim]
+          utimensat(AT_FDCWD, $0.path + "/early", times, 0)
+        }
+      ),
       ("what was read before", { try $0.write("EARLY", "early") }),
       (
         "a folder for a file",

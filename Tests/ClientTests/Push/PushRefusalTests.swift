@@ -119,6 +119,15 @@ import Trust
             ftruncate($0, 6 << 20)
           }
         ),
+        (
+          "of the same length, and its time set back",
+          {
+            // Longer than the clock's steps, since the time of change is all that tells.
+            usleep(50_000)
+            pwrite($0, [1], 1, 0)
+            futimens($0, [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)])
+          }
+        ),
       ]
       for (what, change) in changes {
         try Data(state).write(to: URL(filePath: path))
