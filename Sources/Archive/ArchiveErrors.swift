@@ -11,24 +11,16 @@ extension PosternError.Code {
   public static let archiveIndexBehind: Self = "archive.index-behind"
   /// The index and the published log tell two histories.
   public static let archiveTwoHistories: Self = "archive.two-histories"
-  /// The log has no such entry, tile or checkpoint, or the archive no such epoch or object: it may have been collected.
-  public static let archiveNotFound: Self = "archive.not-found"
   /// The archive stopped, because nobody could know what its disk holds.
   public static let archiveStopped: Self = "archive.stopped"
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"
 
-  /// An epoch that was asked after was not admitted, and no seal of it is under way.
-  public static let epochNotAdmitted: Self = "epoch.not-admitted"
   /// An address has registered as many applications as it may in a day.
   public static let charterTooMany: Self = "charter.too-many"
 
   /// A begin's nonce is not this archive's, too old, or used before.
   public static let pushNonce: Self = "push.nonce"
-  /// A newer begin with the same uploader's key took this push's place.
-  public static let pushFenced: Self = "push.fenced"
-  /// No open push has this token.
-  public static let pushUnknown: Self = "push.unknown"
   /// The archive has as many open pushes as it may.
   public static let pushTooMany: Self = "push.too-many"
   /// A push sent, or asked to send, more bytes than it may.
@@ -41,8 +33,6 @@ extension PosternError.Code {
   public static let pushObjectShape: Self = "push.object-shape"
   /// The epoch record does not belong to the push that was begun.
   public static let pushOtherEpoch: Self = "push.other-epoch"
-  /// The dump is not complete: a tree names an object that the archive lacks.
-  public static let pushIncomplete: Self = "push.incomplete"
   /// A node or what it names is not what the tree says.
   public static let pushTree: Self = "push.tree"
   /// A body does not match the digest in the record, or is a chunk or node of the generation at the same time.

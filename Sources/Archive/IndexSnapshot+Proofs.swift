@@ -40,7 +40,7 @@ extension IndexSnapshot {
   /// - Throws: `epoch.unknown-app`, `archive.not-found`.
   func show(_ app: Digest, epoch number: UInt64?) throws(PosternError) -> ShownRecords {
     guard let checkpoint = try newestCheckpoint() else { throw .noSuchPartOfLog }
-    guard let application = try application(app) else { throw .unregistered }
+    guard let application = try application(app) else { throw .unknownApplication(app) }
     var charters: [ProvenLeaf] = []
     for charter in try self.charters(app: app, limit: ArchiveLimits.pageRows) {
       charters.append(try proven(charter.index, treeSize: checkpoint.size))
@@ -57,11 +57,6 @@ extension IndexSnapshot {
 }
 
 extension PosternError {
-  /// The log knows no such application.
-  static let unregistered = PosternError(
-    .epochUnknownApplication, "This archive knows no such application.",
-    advice: "Check the application's id and the archive's address.")
-
   fileprivate static func noSuchEpoch(_ number: UInt64) -> PosternError {
     PosternError(
       .archiveNotFound, "The application has no epoch \(number) here.",

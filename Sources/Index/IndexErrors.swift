@@ -25,8 +25,6 @@ extension PosternError.Code {
   public static let indexCheckpointMoved: Self = "index.checkpoint-moved"
   /// Nobody knows whether the transaction is on disk: the process has to end.
   public static let indexUnknownOutcome: Self = "index.unknown-outcome"
-  /// The push is over, was given up, or never was.
-  public static let pushEnded: Self = "push.ended"
 }
 
 /// The error for what SQLite answered to a statement other than COMMIT.

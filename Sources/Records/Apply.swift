@@ -61,7 +61,7 @@ private func apply(_ checked: CheckedCharter, to facts: AdmissionFacts) throws(P
 }
 
 private func apply(_ checked: CheckedEpoch, to facts: AdmissionFacts) throws(PosternError) -> Effects {
-  guard var application = facts.application else { throw .unknownApplication }
+  guard var application = facts.application else { throw .unknownApplication(checked.record.app) }
   let fields = checked.fields
   guard application.charter.digest == fields.charter else { throw .superseded }
   let generation = application.generation.map { (number: $0.number, veil: $0.veil) }
@@ -153,17 +153,19 @@ private func judge(generation number: UInt64, after newest: UInt64?) throws(Post
 public func judge(
   _ begin: Begin, charter: Charter?, application: ApplicationState?
 ) throws(PosternError) {
-  guard let charter, let application else { throw .unknownApplication }
+  guard let charter, let application else { throw .unknownApplication(begin.app) }
   try charter.requireUploader(begin.uploader)
   try judge(epoch: begin.epoch, previous: begin.previous, after: application.epoch)
   try judge(generation: begin.generation, after: application.generation?.number)
 }
 
 extension PosternError {
-  /// The log knows no such application.
-  static let unknownApplication = PosternError(
-    .epochUnknownApplication, "This log knows no such application.",
-    advice: "Register its charter first, or check the application's id and the archive's address.")
+  /// No charter is registered for an application, with the archive that says so or is asked.
+  public static func unknownApplication(_ app: Digest) -> PosternError {
+    PosternError(
+      .epochUnknownApplication, "The archive knows no application \(app).",
+      advice: "Register its charter first, or check the application's id and the archive's address.")
+  }
 
   /// The charter that a record was made under is not the one in force.
   static let superseded = PosternError(

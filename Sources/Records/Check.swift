@@ -73,7 +73,7 @@ public func check(
     try record.verifySignature()
     return .charter(try check(record, leafHash, fields, bodies))
   case .epoch:
-    guard let charter else { throw .unknownApplication }
+    guard let charter else { throw .unknownApplication(record.app) }
     let fields = try record.verifiedEpoch(of: record.app, under: charter)
     return .epoch(try await check(record, leafHash, fields, bodies, under: charter))
   case .motion, .ballot:

@@ -105,7 +105,7 @@ extension Catalog {
     do {
       return try await checkedBody(app: app, generation: 0, digest: app)
     } catch let error as PosternError where error.code == .archiveNotFound || error.code == .sourceAbsent {
-      throw isCopy ? PosternError.notCopied(app) : PosternError.notRegistered(app)
+      throw isCopy ? PosternError.notCopied(app) : PosternError.unknownApplication(app)
     }
   }
 
@@ -145,12 +145,6 @@ extension CheckpointMemory {
 }
 
 extension PosternError {
-  fileprivate static func notRegistered(_ app: Digest) -> PosternError {
-    PosternError(
-      .epochUnknownApplication, "The archive knows no application \(app).",
-      advice: "Register its charter first, or check the application's id and the archive's address.")
-  }
-
   fileprivate static func notCopied(_ app: Digest) -> PosternError {
     PosternError(
       .epochUnknownApplication, "The folder holds nothing of the application \(app).",
