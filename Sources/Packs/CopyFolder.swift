@@ -1,6 +1,7 @@
 internal import Bulk
 public import Core
 internal import Glibc
+internal import Merkle
 
 /// A folder that a copy of an archive is written into, held by this process alone as long as the value lives.
 ///
@@ -34,10 +35,7 @@ public final class CopyFolder: Sendable {
         .storageInUse, "Another process is writing a copy into “\(path)”.", advice: "Wait until it is done.")
     }
     let folder = DataFolder(layout: layout, files: files, lock: lock)
-    for (path, permissions) in [(layout.incoming, UInt32(0o700)), (layout.log, 0o755), (layout.packs, 0o755)] {
-      try DurableFile.makeFolder(path, permissions: permissions, files: files)
-      try folder.requireOwn(path)
-    }
+    try folder.makeFolders(FolderLayout.Part.copyFolders)
     let copy = CopyFolder(folder)
     try copy.settle()
     return copy
@@ -47,23 +45,33 @@ public final class CopyFolder: Sendable {
   /// replaces and removes.
   private static func requireCopy(_ layout: FolderLayout, files: any FileLayer) throws(PosternError) {
     let names = try files.namesIfThere(layout.root).filter { $0 != FolderLayout.foundName }
-    guard !names.contains("keys"), !names.contains("index.sqlite") else { throw .archivesOwn(layout.root) }
+    guard !names.contains(where: { FolderLayout.Part(rawValue: $0)?.isArchivesOwn == true }) else {
+      throw .archivesOwn(layout.root)
+    }
     guard !names.isEmpty else { return }
-    let parts: [(folder: String, isOfCopy: (String) -> Bool)] = [
-      ("log", { ["checkpoint", "tile"].contains($0) }), ("incoming", DataFolder.isIncoming),
-      ("packs", { name in Digest(hex: name).map { $0.hex == name } ?? false }),
-    ]
-    var foreign = names.filter { name in !["lock", "runs"].contains(name) && !parts.contains { $0.folder == name } }
-    for (folder, isOfCopy) in parts where names.contains(folder) {
-      let path = "\(layout.root)/\(folder)"
+    var foreign = names.filter { FolderLayout.Part(rawValue: $0) == nil }
+    for part in FolderLayout.Part.copyFolders where names.contains(part.rawValue) {
+      let path = layout.path(part)
       _ = try OpenFile(path, .ownFolder, files: files)
-      foreign += try files.namesIfThere(path).filter { !isOfCopy($0) }.map { "\(folder)/\($0)" }
+      foreign += try files.namesIfThere(path).filter { !isOfCopy($0, in: part) }.map { "\(part.rawValue)/\($0)" }
     }
     if let first = foreign.min() { throw .otherThings(layout.root, first) }
     // The lock is the first that a pull makes, and the checkpoint the last: any copy has one of them.
     let log = try files.namesIfThere(layout.log)
-    guard names.contains("lock") || log.contains("checkpoint") else {
+    guard names.contains(FolderLayout.Part.lock.rawValue) || log.contains(checkpoint) else {
       throw .otherThings(layout.root, names.min() ?? "")
+    }
+  }
+
+  private static let checkpoint = LogPath.checkpoint.text
+
+  /// Whether a copy has something of this name in one of its folders.
+  private static func isOfCopy(_ name: String, in part: FolderLayout.Part) -> Bool {
+    switch part {
+    case .incoming: DataFolder.isIncoming(name)
+    case .log: [checkpoint, "tile"].contains(name)
+    case .packs: Digest(hex: name).map { $0.hex == name } ?? false
+    case .lock, .index, .keys, .runs: false
     }
   }
 

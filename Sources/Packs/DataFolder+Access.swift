@@ -6,7 +6,8 @@ extension DataFolder {
   ///
   /// - Throws: `storage.denied`, naming the first that it may not.
   public func requireAccess() throws(PosternError) {
-    for path in [layout.root, layout.incoming, layout.packs, layout.log] where access(path, R_OK | W_OK | X_OK) != 0 {
+    for path in [layout.root] + FolderLayout.Part.copyFolders.map(layout.path)
+    where access(path, R_OK | W_OK | X_OK) != 0 {
       let number = errno
       // What is not there yet is made, or missed by who needs it.
       guard number != ENOENT else { continue }

@@ -35,12 +35,7 @@ public final class DataFolder: Sendable {
     try requireVacant(layout, files: files)
     let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .lock, files: files))
     try requireVacant(layout, files: files)
-    for (path, permissions) in [
-      (layout.keys, UInt32(0o700)), (layout.incoming, 0o700), (layout.log, 0o755), (layout.packs, 0o755),
-    ] {
-      try DurableFile.makeFolder(path, permissions: permissions, files: files)
-    }
-    try folder.requireOwnFolders()
+    try folder.makeFolders(FolderLayout.Part.archiveFolders)
     try folder.removeTemporaries()
     return folder
   }
@@ -48,14 +43,15 @@ public final class DataFolder: Sendable {
   /// Refuses a folder that holds more than a crash leaves of one that was being made.
   private static func requireVacant(_ layout: FolderLayout, files: any FileLayer) throws(PosternError) {
     let keys = try files.namesIfThere(layout.keys)
-    guard !keys.contains("log.key") else {
+    guard !keys.contains(FolderLayout.logKeyName) else {
       throw PosternError(
         .storageExists, "\(layout.root) holds an archive already.", advice: "Serve it, or choose another folder.")
     }
     var foreign = try files.namesIfThere(layout.root).filter { !isMade($0) }
-    foreign += keys.filter { !DurableFile.isTemporary($0, of: FolderLayout.logKeyName) }.map { "keys/\($0)" }
-    for name in ["incoming", "log", "packs"] {
-      foreign += try files.namesIfThere("\(layout.root)/\(name)").map { "\(name)/\($0)" }
+    foreign += keys.filter { !DurableFile.isTemporary($0, of: FolderLayout.logKeyName) }
+      .map { "\(FolderLayout.Part.keys.rawValue)/\($0)" }
+    for part in FolderLayout.Part.archiveFolders where part != .keys {
+      foreign += try files.namesIfThere(layout.path(part)).map { "\(part.rawValue)/\($0)" }
     }
     guard let first = foreign.min() else { return }
     throw PosternError(
@@ -65,9 +61,8 @@ public final class DataFolder: Sendable {
 
   /// Whether an archive that is being made has something of this name in its root.
   private static func isMade(_ name: String) -> Bool {
-    let files = ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-journal"]
-    let folders = ["keys", "incoming", "log", "packs"]
-    return (files + folders + ["lock", FolderLayout.foundName]).contains(name)
+    let parts = [FolderLayout.Part.lock] + FolderLayout.Part.archiveFolders
+    return (parts.map(\.rawValue) + FolderLayout.indexNames + [FolderLayout.foundName]).contains(name)
   }
 
   /// Opens a data folder and locks it; nothing in it is changed, so that who finds that the folder is not for this
@@ -123,6 +118,17 @@ public final class DataFolder: Sendable {
     try DurableFile.syncFolder(layout.root, files: files)
   }
 
+  /// Makes folders of the root, and their names durable.
+  ///
+  /// - Throws: `storage.kind` where one of them is a link to another place; `storage.*`.
+  func makeFolders(_ parts: [FolderLayout.Part]) throws(PosternError) {
+    for part in parts {
+      guard let permissions = part.folderPermissions else { continue }
+      try DurableFile.makeFolder(layout.path(part), permissions: permissions, files: files)
+      try requireOwn(layout.path(part))
+    }
+  }
+
   /// Makes a folder below the root, with those between, and their names durable; once a process.
   ///
   /// - Throws: `storage.kind` where one of them is a link to another place; `storage.*`.
@@ -142,9 +148,9 @@ public final class DataFolder: Sendable {
 
   /// Refuses links in the place of the layout's folders, as far as there are any.
   private func requireOwnFolders() throws(PosternError) {
-    for path in layout.folders {
+    for part in FolderLayout.Part.folders {
       do throws(PosternError) {
-        try requireOwn(path)
+        try requireOwn(layout.path(part))
       } catch let error where error.code == .storageMissing {}
     }
   }

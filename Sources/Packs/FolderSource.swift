@@ -123,7 +123,7 @@ public final class FolderSource: Source {
   ///
   /// - Throws: `storage.*`.
   public func isDataFolder() throws(PosternError) -> Bool {
-    try files.namesIfThere(path).contains { $0 == "keys" || $0 == "index.sqlite" }
+    try files.namesIfThere(path).contains { FolderLayout.Part(rawValue: $0)?.isArchivesOwn == true }
   }
 
   /// Files that should be packs, and are no whole ones or cannot be read, among those of the applications and
