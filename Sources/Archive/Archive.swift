@@ -243,7 +243,8 @@ public final class Archive: Sendable {
   }
 
   private func verifyShapes(of batch: some IncomingBatch, _ chunker: ChunkerParameters) throws(PosternError) {
-    guard batch.objects.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
+    let limit = ProtocolLimits.batchObjectCount
+    guard batch.objects.count <= limit else { throw .tooMuchAsked(limit) }
     for object in batch.objects {
       let isOfKind =
         switch ObjectKind(rawValue: object.kind) {

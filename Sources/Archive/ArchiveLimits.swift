@@ -1,3 +1,4 @@
+import Core
 import Dump
 
 /// What an operator lets others take of an archive; every count is a bound on memory or disk.
@@ -20,17 +21,17 @@ public struct ArchiveLimits: Sendable {
   /// How long a nonce is good for, in seconds.
   public var nonceSeconds: UInt64 = 300
   /// The most ids in one question for missing objects.
-  public static let missingIds = 16_384
+  public static let missingIds = ProtocolLimits.missingIdCount
   /// Nodes that are looked below at once: all that they name is one question.
   package static let nodeGroupCount = missingIds / DumpLimits.nodeChildCount
   /// The most ids in one request for objects.
-  public static let requestedIds = 4_096
+  public static let requestedIds = ProtocolLimits.requestedIdCount
   /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.
-  public static let batchByteCount = 1 << 20
+  public static let batchByteCount = ProtocolLimits.batchByteCount
   /// The most bytes of one body: a veil of 1,025 holders is the largest but for a charter.
   public static let bodyByteCount = 2 << 20
   /// Rows on one page of a list.
-  public static let pageRows = 1_000
+  public static let pageRows = ProtocolLimits.pageRowCount
 
   /// The limits of an archive that anyone may use.
   public init() {}

@@ -1,9 +1,10 @@
 import Bulk
+import Core
 
 /// What bounds a dump and its objects; `Schema/dump.md` gives the reasons.
 public enum DumpLimits {
   /// The most bytes of state that one dump holds: 1 PiB.
-  public static let stateByteCount = 1 << 50
+  public static let stateByteCount = ProtocolLimits.stateByteCount
   /// The most bytes of state in one chunk, whatever the chunker.
   public static let chunkByteCount = 1 << 16
   /// The fewest bytes that a sealed chunk has: one padding step of the chunkers with the smallest.

@@ -9,8 +9,6 @@ public import Trust
 /// Nothing is locked, and nothing is trusted to be what it should: whoever reads checks ids, proofs and signatures.
 /// Objects are found by the packs' footers. Waiting for the disk holds none of the threads that all tasks share.
 public final class FolderSource: Source {
-  /// How many bytes one batch of objects has at the most; a single chunk or node is far smaller.
-  private static let batchByteCount = 1 << 20
   /// Bytes between two wanted objects that are read and thrown away rather than skipped.
   private static let gapByteCount: UInt64 = 16 << 10
   private static let readerCount = 4
@@ -268,7 +266,8 @@ public final class FolderSource: Source {
     var batches: [Batch] = []
     var batch = Batch()
     for (id, place) in sorted {
-      if batch.byteCount > 0, batch.byteCount + Int(place.entry.length) + Int(gapByteCount) > batchByteCount {
+      let byteCount = batch.byteCount + Int(place.entry.length) + Int(gapByteCount)
+      if batch.byteCount > 0, byteCount > ProtocolLimits.batchByteCount {
         batches.append(batch)
         batch = Batch()
       }

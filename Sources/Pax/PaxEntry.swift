@@ -1,3 +1,5 @@
+import Core
+
 /// One entry of a directory's archive: a folder, a file or a symbolic link, as `Schema/directory.md` writes it.
 public struct PaxEntry: Hashable, Sendable {
   /// What stands under the path.
@@ -33,7 +35,7 @@ public struct PaxEntry: Hashable, Sendable {
   /// The most names of a path: who reads or writes a directory has a folder open for each.
   public static let depthLimit = 128
   /// The most bytes of a file, those of the longest state.
-  public static let fileByteCountLimit = 1 << 50
+  public static let fileByteCountLimit = ProtocolLimits.stateByteCount
 
   /// The path as the archive has it: `./` before the names, and a slash behind those of a folder.
   public var path: [UInt8] {

@@ -45,7 +45,7 @@ public protocol Source: Sendable {
 /// Which sealed objects are wanted of a source.
 public struct ObjectQuery: Hashable, Sendable {
   /// The most objects of one query.
-  public static let maximumCount = 4_096
+  public static let maximumCount = ProtocolLimits.requestedIdCount
 
   /// The application.
   public let app: Digest
@@ -56,12 +56,12 @@ public struct ObjectQuery: Hashable, Sendable {
 
   /// A query.
   ///
-  /// - Throws: `source.limit` for more than 4,096 ids or an id twice.
+  /// - Throws: `source.limit` for more than ``maximumCount`` ids or an id twice.
   public init(app: Digest, generation: UInt64, ids: [Digest]) throws(PosternError) {
     guard ids.count <= Self.maximumCount, Set(ids).count == ids.count else {
       throw PosternError(
         .sourceLimit, "A query for \(ids.count) objects is too large, or names one twice.",
-        advice: "Ask for at most 4,096 different objects at a time.")
+        advice: "Ask for at most \(Self.maximumCount) different objects at a time.")
     }
     self.app = app
     self.generation = generation

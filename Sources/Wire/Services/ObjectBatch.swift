@@ -26,9 +26,9 @@ public struct ObjectBatch: Sendable, Hashable {
   /// Longest token, in bytes.
   public static let tokenLimit = 64
   /// Most objects in a batch.
-  public static let objectLimit = 16_384
+  public static let objectLimit = ProtocolLimits.batchObjectCount
   /// Most bytes of objects in a batch, unless it is one object alone: 1 MiB.
-  public static let dataLimit = 1 << 20
+  public static let dataLimit = ProtocolLimits.batchByteCount
 
   /// In an upload: the push's token.
   ///

@@ -29,8 +29,6 @@ struct List: AsyncParsableCommand {
   @OptionGroup var archive: ArchiveOptions
   @OptionGroup var common: CommonOptions
 
-  private static let pageCount = 1_000
-
   private struct Output: Encodable {
     let app: String
     let epoch: UInt64
@@ -56,7 +54,7 @@ struct List: AsyncParsableCommand {
       var page: [UInt8]?
       var retention: Retention?
       repeat {
-        let answer = try await fetch(connection, page, min(left, List.pageCount))
+        let answer = try await fetch(connection, page, min(left, ProtocolLimits.pageRowCount))
         if page == nil, answer.epochs.isEmpty { try await explainAbsence(connection) }
         if page == nil, let newest = answer.epochs.first {
           retention = try await self.retention(newest: newest.epoch, connection)
