@@ -24,7 +24,9 @@ public struct DatabaseSnapshot {
   private let realPath: String
   private var folder: String { String(realPath[...(realPath.lastIndex(of: "/") ?? realPath.startIndex)]) }
 
-  /// Takes a snapshot, in a file that has no name any more: nothing is left of it, however the process ends.
+  /// Takes a snapshot, in a file that has no name any more: nothing of the database is left, however the process ends.
+  ///
+  /// One that is killed before the name is gone leaves an empty file.
   ///
   /// Nothing is written to the database, nor moved into it from its write-ahead log. Where that has no index in shared
   /// memory, reading makes one, as every reader does.
