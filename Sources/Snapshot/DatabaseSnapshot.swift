@@ -96,12 +96,9 @@ public struct DatabaseSnapshot {
 
   /// Says that the folder's file system has room for the snapshot, and some for those who write meanwhile.
   private func requireRoom(for byteCount: Int) throws(PosternError) {
-    var status = statvfs()
-    // One that cannot be asked, or counts no blocks, is left to say so when it is full.
-    guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return }
-    let (free, isTooLarge) = Int(status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
     let needed = byteCount + byteCount / DatabaseSnapshot.margin.share + DatabaseSnapshot.margin.byteCount
-    guard isTooLarge || free >= needed else { throw .noRoom(beside: path, free: free, needed: needed) }
+    guard let free = FileSystemRoom(ofFolder: folder)?.freeByteCount, free < UInt64(needed) else { return }
+    throw .noRoom(beside: path, free: free, needed: needed)
   }
 
   private func error(_ failure: SQLiteFailure) -> PosternError {

@@ -54,7 +54,7 @@ extension PosternError {
       advice: "Run the push again, or let the application use shorter transactions or “PRAGMA journal_mode = WAL”.")
   }
 
-  static func noRoom(beside path: String, free: Int, needed: Int) -> PosternError {
+  static func noRoom(beside path: String, free: UInt64, needed: Int) -> PosternError {
     PosternError(
       .snapshotNoRoom,
       "A snapshot of “\(path)” takes \(needed) bytes beside it, some room for its writers included, and \(free) are left.",

@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import Packs
 import Sodium
 
@@ -29,10 +28,7 @@ struct OutputPlace: Sendable {
   ///
   /// - Throws: `recover.no-room`.
   func requireRoom(for byteCount: Int) throws(PosternError) {
-    var status = statvfs()
-    // One that cannot be asked, or counts no blocks, is left to say so when it is full.
-    guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return }
-    let (free, isTooLarge) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-    guard isTooLarge || free >= UInt64(byteCount) else { throw .noRoom(path, free: free, needed: byteCount) }
+    guard let free = FileSystemRoom(ofFolder: folder)?.freeByteCount, free < UInt64(byteCount) else { return }
+    throw .noRoom(path, free: free, needed: byteCount)
   }
 }
