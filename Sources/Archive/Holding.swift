@@ -61,7 +61,7 @@ package func verifyHolding(
   let part = try NodePublicPart(parsing: try read([node])[0])
   _ = reached.insert(place, level: part.level)
   let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
-  var waiting = LevelQueue<NewNode>()
+  var waiting = LevelStack<NewNode>()
   waiting.add(children, level: part.level - 1)
   while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
     var below: [NamedObject] = []

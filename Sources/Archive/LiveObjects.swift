@@ -108,7 +108,7 @@ struct LiveObjects {
     let location = try locate([root])[0]
     let part = try read(location)
     guard reached.insert(location.place, level: part.level) == true else { return }
-    var waiting = LevelQueue<ObjectLocation>()
+    var waiting = LevelStack<ObjectLocation>()
     waiting.add(try reach(part.children, level: part.level - 1), level: part.level - 1)
     while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
       try requireInTime()

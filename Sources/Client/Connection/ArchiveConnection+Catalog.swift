@@ -29,7 +29,7 @@ extension ArchiveConnection {
     request.leaf = Data(leaf)
     request.charter = Data(charter)
     request.signatures = Data(signatures)
-    let answer = try await retry.once { try await client.register(request) }
+    let answer = try await retry.noting { try await client.register(request) }
     return try Receipt(parsing: Array(answer.receipt))
   }
 

@@ -10,7 +10,7 @@ extension ArchiveConnection {
   func challenge(app: Digest) async throws -> Digest {
     var request = Postern_V1_ChallengeRequest()
     request.app = Data(app.bytes)
-    let answer = try await retry.once { try await client.challenge(request) }
+    let answer = try await retry.noting { try await client.challenge(request) }
     guard let nonce = Digest(answer.nonce) else { throw PosternError.answerShape }
     return nonce
   }
@@ -19,7 +19,7 @@ extension ArchiveConnection {
   func begin(_ begin: Begin) async throws -> PushToken {
     var request = Postern_V1_BeginRequest()
     request.begin = Data(begin.bytes)
-    guard let token = PushToken(try await retry.once({ try await client.begin(request) }).token) else {
+    guard let token = PushToken(try await retry.noting({ try await client.begin(request) }).token) else {
       throw PosternError.answerShape
     }
     return token
@@ -30,14 +30,14 @@ extension ArchiveConnection {
     var request = Postern_V1_MissingRequest()
     request.token = Data(push.bytes)
     request.ids = Data(joining: ids)
-    let missing = Bitmap(bytes: Array(try await retry.once { try await client.missing(request) }.missing))
+    let missing = Bitmap(bytes: Array(try await retry.noting { try await client.missing(request) }.missing))
     guard missing.bytes.count == Bitmap.byteCount(ids.count) else { throw PosternError.answerShape }
     return ids.indices.map { missing[$0] }
   }
 
   /// Sends objects in batches that `next` makes one after the other; returns when the archive has stored them.
   func upload(_ next: @escaping @Sendable (Int) throws -> ObjectBatch?) async throws {
-    _ = try await retry.once {
+    _ = try await retry.noting {
       try await client.upload { batches in
         var number = 0
         while let batch = try next(number) {
@@ -60,7 +60,7 @@ extension ArchiveConnection {
     request.envelope = Data(pending.envelope)
     request.veil = Data(pending.veil)
     request.capsule = Data(pending.capsule)
-    let answer = try await retry.once { try await client.seal(request, timeout: Self.sealTimeout) }
+    let answer = try await retry.noting { try await client.seal(request, timeout: Self.sealTimeout) }
     return try Receipt(parsing: Array(answer.receipt))
   }
 
@@ -68,6 +68,6 @@ extension ArchiveConnection {
   func abandon(_ push: PushToken) async throws {
     var request = Postern_V1_AbandonRequest()
     request.token = Data(push.bytes)
-    _ = try await retry.once { try await client.abandon(request) }
+    _ = try await retry.noting { try await client.abandon(request) }
   }
 }

@@ -48,7 +48,7 @@ public struct ArchiveConnection: Sendable {
 
   /// Asks what changes nothing, again where the connection breaks.
   func ask<Answer: Sendable>(_ call: @Sendable () async throws -> Answer) async throws -> Answer {
-    try await retry.whileUnavailable { try await retry.once(call) }
+    try await retry.whileUnavailable { try await retry.noting(call) }
   }
 }
 

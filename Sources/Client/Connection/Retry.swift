@@ -37,10 +37,10 @@ package final class Retry: Sendable {
   /// Whether the archive has ever answered.
   package var isReached: Bool { state.withLock { $0.isReached } }
 
-  /// One call, whose answer shows that the archive is there, be it a refusal.
+  /// Makes one call, and notes that the archive is there when it answers, be it with a refusal.
   ///
   /// A code of the wire's own is none: a deadline, for one, passes on this side, whatever became of the other.
-  package func once<Result>(_ call: () async throws -> Result) async throws -> Result {
+  package func noting<Result>(_ call: () async throws -> Result) async throws -> Result {
     let start = ContinuousClock.now
     do {
       let result = try await call()

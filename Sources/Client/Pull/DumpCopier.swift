@@ -43,7 +43,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   private var recent = RecentIds()
   private var root: Named?
   /// Nodes to look at.
-  private var nodes = LevelQueue<Named>()
+  private var nodes = LevelStack<Named>()
   private var chunks: [Named] = []
   private var isFetchingNodes = false
   private var spanCount = 0

@@ -16,12 +16,12 @@ import Testing
   @Test func tellsOnceAndGoesOn() async throws {
     let watch = Watch()
     let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
-    try await retry.once {}
+    try await retry.noting {}
     #expect(retry.isReached)
     for _ in 0..<2 {
       watch.asked.store(0, ordering: .relaxed)
       let answer = try await retry.whileUnavailable {
-        try await retry.once {
+        try await retry.noting {
           guard watch.asked.add(1, ordering: .relaxed).newValue > 3 else { throw Self.away }
           return 7
         }
@@ -38,15 +38,15 @@ import Testing
     let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
     let (asked, held) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
     let late = Task {
-      try await retry.once {
+      try await retry.noting {
         asked.continuation.finish()
         for await _ in held.stream {}
       }
     }
     for await _ in asked.stream {}
-    try await retry.once {}
+    try await retry.noting {}
     try await retry.whileUnavailable {
-      try await retry.once {
+      try await retry.noting {
         let count = watch.asked.add(1, ordering: .relaxed).newValue
         if count == 2 {
           held.continuation.finish()
@@ -65,7 +65,7 @@ import Testing
     let refusal = PosternError("epoch.taken", "It is taken.", advice: "")
     await #expect(throws: refusal) {
       try await retry.whileUnavailable {
-        try await retry.once {
+        try await retry.noting {
           watch.asked.add(1, ordering: .relaxed)
           throw refusal
         }
@@ -79,10 +79,10 @@ import Testing
     let retry = Retry { _ in }
     for code in ["wire.deadline", "wire.unavailable", "wire.internal"] as [PosternError.Code] {
       let error = PosternError(code, "It is late.", advice: "")
-      await #expect(throws: error) { try await retry.once { throw error } }
+      await #expect(throws: error) { try await retry.noting { throw error } }
       #expect(!retry.isReached, "\(code)")
     }
-    try? await retry.once { throw PosternError("archive.not-found", "It is not there.", advice: "") }
+    try? await retry.noting { throw PosternError("archive.not-found", "It is not there.", advice: "") }
     #expect(retry.isReached)
   }
 
@@ -93,7 +93,7 @@ import Testing
     let start = ContinuousClock.now
     await #expect(throws: Self.away) {
       try await retry.whileUnavailable {
-        try await retry.once {
+        try await retry.noting {
           watch.asked.add(1, ordering: .relaxed)
           throw Self.away
         }

@@ -1,7 +1,7 @@
 /// Nodes of a tree that were reached and not looked below yet, by their levels.
 ///
 /// The lowest come first: a walk that goes down before it goes on leaves few nodes waiting, whatever the tree's size.
-public struct LevelQueue<Node> {
+public struct LevelStack<Node> {
   private var waiting: [Int: [Node]] = [:]
 
   /// No nodes.
@@ -24,4 +24,4 @@ public struct LevelQueue<Node> {
   }
 }
 
-extension LevelQueue: Sendable where Node: Sendable {}
+extension LevelStack: Sendable where Node: Sendable {}
