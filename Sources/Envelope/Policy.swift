@@ -39,8 +39,6 @@ public struct Policy: Sendable {
   public static let leafLimit = 1_024
   /// The most positions in a nested gate.
   public static let nestedPositionLimit = 255
-  /// The most bytes that an encoded policy has.
-  public static let encodedByteLimit = gateLimit * 5 + leafLimit * 35
 
   /// The outermost gate.
   public let root: Gate

@@ -159,11 +159,6 @@ extension Charter {
   /// Digest of the recovery policy's encoding: what `list --policy` finds epochs by.
   public var policyDigest: Digest { SHA256.hash(Policy.encode(recovery)) }
 
-  /// The veil keys of every holder: members in charter order, then the KMS.
-  public var veilHolders: [VeilPublicKey] {
-    members.map(\.veil) + (kms.map { [$0.veil] } ?? [])
-  }
-
   /// A member's number, from 0 in charter order.
   public func memberNumber(signing key: VerificationKey) -> Int? {
     members.firstIndex { $0.signing == key }

@@ -135,9 +135,6 @@ final class ClientState: Sendable {
     _ = state.withLock { $0.connections.removeValue(forKey: ObjectIdentifier(connection)) }
   }
 
-  /// All connections that have not closed.
-  var openConnections: [ClientConnection] { state.withLock { Array($0.connections.values) } }
-
   // MARK: Ending
 
   /// No new streams; those that are open may end.
