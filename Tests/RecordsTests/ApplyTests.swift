@@ -77,7 +77,10 @@ import Testing
     let generation = try #require(generations[1])
     let checked = try await epoch(1, after: .zero, in: generation, stateVersion: 0)
     let effects = try apply(checked, to: facts(application(epoch: nil)))
-    guard case .epoch(let passed) = checked else { return }
+    guard case .epoch(let passed) = checked else {
+      Issue.record("an epoch was checked")
+      return
+    }
     #expect(effects.application.epoch?.number == 1 && effects.application.epoch?.stateVersion == 0)
     #expect(effects.application.epoch?.leafHash == passed.leafHash && effects.application.epoch?.number == 1)
     #expect(effects.openedGeneration == effects.application.generation)

@@ -123,7 +123,10 @@ import Testing
 
   @Test func aRepeatIsToldBySixThings() throws {
     let record = records[1].record
-    guard case .epoch(let fields) = record.fields else { return }
+    guard case .epoch(let fields) = record.fields else {
+      Issue.record("the second record is an epoch")
+      return
+    }
     let identity = try #require(record.epochIdentity)
     func identityOf(_ fields: EpochFields, app: Digest? = nil, uploader: Int = 0) throws -> EpochIdentity? {
       Record(
@@ -144,7 +147,10 @@ import Testing
 
   @Test func theBodiesThatAreCheckedAreNeverCapsules() throws {
     guard case .epoch(let fields) = records[1].record.fields, case .charter(let charter) = records[0].record.fields
-    else { return }
+    else {
+      Issue.record("the first record is a charter, and the second an epoch")
+      return
+    }
     #expect(records[1].record.checkedBodies == [fields.envelope, fields.veil])
     #expect(records[0].record.checkedBodies == [charter.body, charter.signatures])
     #expect(records[3].record.checkedBodies.isEmpty && records[4].record.checkedBodies.isEmpty)

@@ -162,7 +162,7 @@ import Testing
   private func expectDamage(_ program: Program) throws {
     var request = try program.bytes(of: "request")
     let middle = request.count / 2
-    guard let place = request[middle...].firstIndex(where: { $0 != UInt8(ascii: "\n") }) else { return }
+    let place = try #require(request[middle...].firstIndex { $0 != UInt8(ascii: "\n") })
     request[place] = request[place] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
     try Data(request).write(to: URL(filePath: program.folder.path("damaged.request")))
     let damaged = try program.run("council", "release", "--key", "ana.key", "--request", "damaged.request", "--yes")
@@ -174,7 +174,10 @@ import Testing
   private func writeLie(_ program: Program) throws {
     let request = try RecoveryRequestFile(parsing: try program.bytes(of: "request"))
     let motion = try Record(parsing: request.motionLeaf)
-    guard case .motion(let fields) = motion.fields else { return }
+    guard case .motion(let fields) = motion.fields else {
+      Issue.record("the request's record is a motion")
+      return
+    }
     let body = try RecoveryRequest(parsing: request.requestBody)
     let answer = RecoveryAnswer(
       recovery: fields.body, member: 1, envelope: body.envelope, sealedReleases: [UInt8](repeating: 7, count: 1_300),
