@@ -31,20 +31,19 @@ public struct PendingEpoch: Hashable, Sendable {
   }
 
   static let fileByteCountLimit = 3 << 20
-  private static let magic = Array("postern/state/v1".utf8)
 
   /// The file's bytes: `magic (16) ‖` leaf, envelope, veil and capsule, each as `u32 length ‖ bytes`.
-  var bytes: [UInt8] { PendingEpoch.magic + Parts.encode([leaf, envelope, veil, capsule]) }
+  var bytes: [UInt8] { StateFiles.magic + Parts.encode([leaf, envelope, veil, capsule]) }
 
   /// Reads a file; it has to hold an epoch of this application that this uploader signed, with its bodies.
   ///
   /// - Throws: `state.malformed`; `state.does-not-open` where another key signed it.
   init(parsing bytes: [UInt8], app: Digest, uploader: VerificationKey, path: String) throws(PosternError) {
     let malformed = PosternError.pendingMalformed(path)
-    guard bytes.starts(with: PendingEpoch.magic) else { throw malformed }
+    guard bytes.starts(with: StateFiles.magic) else { throw malformed }
     let parts: [[UInt8]]
     do {
-      var reader = ByteReader(bytes[PendingEpoch.magic.count...])
+      var reader = ByteReader(bytes[StateFiles.magic.count...])
       parts = try (0..<4).map { _ in Array(try reader.read(Int(try reader.read(UInt32.self)))) }
       try reader.finish()
       record = try Record(parsing: parts[0])

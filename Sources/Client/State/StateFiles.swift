@@ -4,6 +4,8 @@ import Packs
 
 /// Reads and writes the files of a client's state, which nobody else may read.
 enum StateFiles {
+  /// What both `generation` and `pending` begin with: the rest of either is refused in the other's place.
+  static let magic = Array("postern/state/v1".utf8)
   private static let permissions: UInt32 = 0o600
   private static let folderPermissions: UInt32 = 0o700
 

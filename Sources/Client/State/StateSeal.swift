@@ -7,7 +7,6 @@ import Sodium
 /// `magic (16) ‖ salt (32) ‖ u32 length ‖ public part ‖ sealed secret`. Each file has a key of its own, from a
 /// fresh salt, so the nonce is zeros; the tag binds everything in front.
 struct StateSeal: ~Copyable {
-  private static let magic = Array("postern/state/v1".utf8)
   private static let saltByteCount = 32
 
   private let key: SecretBytes
@@ -24,7 +23,7 @@ struct StateSeal: ~Copyable {
   /// The bytes of a file.
   borrowing func seal(_ secret: borrowing SecretBytes, publicPart: [UInt8]) -> [UInt8] {
     let salt = randomBytes(StateSeal.saltByteCount)
-    var bytes = StateSeal.magic + salt
+    var bytes = StateFiles.magic + salt
     bytes.append(bigEndian: UInt32(publicPart.count))
     bytes += publicPart
     var sealed = [UInt8](repeating: 0, count: secret.count + AES256GCM.tagByteCount)
@@ -54,7 +53,7 @@ struct StateSeal: ~Copyable {
     let publicPart: [UInt8]
     let sealed: ArraySlice<UInt8>
     do {
-      guard try reader.read(StateSeal.magic.count).elementsEqual(StateSeal.magic) else {
+      guard try reader.read(StateFiles.magic.count).elementsEqual(StateFiles.magic) else {
         throw PosternError.stateMalformed(path)
       }
       salt = Array(try reader.read(StateSeal.saltByteCount))
