@@ -32,11 +32,11 @@ extension PosternError.Code {
 }
 
 extension PosternError {
-  /// Whether a pack is not the one that its name and place say.
-  var isOfDamagedPack: Bool { [.packDamaged, .packWrongName, .packWrongSpace].contains(code) }
-
-  /// Whether one pack cannot be read: others can, and may hold what is looked for.
-  package var isOfUnreadablePack: Bool { isOfDamagedPack || code == .storageMissing }
+  /// Whether one pack cannot be read, or is not the one that its name and place say: others can, and may hold what is
+  /// looked for.
+  package var isOfUnreadablePack: Bool {
+    [.packDamaged, .packWrongName, .packWrongSpace, .storageMissing].contains(code)
+  }
 }
 
 /// What a system call answered.
