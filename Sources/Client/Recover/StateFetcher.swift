@@ -74,7 +74,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
         try await fetcher.handle(event)
       }
     }
-    guard fetcher.walk.isFinished else { throw PosternError.absentNodes }
+    guard fetcher.walk.isFinished else { throw PosternError.unfinishedWalk }
     try fetcher.output.commit()
     return fetcher.progress
   }
@@ -159,8 +159,11 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 }
 
 extension PosternError {
-  /// A source that has none of the nodes that a dump needs.
-  fileprivate static let absentNodes = PosternError(
-    .sourceAbsent, "The source does not have nodes that the dump needs.",
-    advice: "Ask another archive or mirror for this epoch.")
+  /// A walk that ended before the tree did.
+  ///
+  /// What a source lacks is refused object by object before that: this checks the walk itself, so that no output gets its
+  /// name that is not all of the state.
+  fileprivate static let unfinishedWalk = PosternError(
+    .sourceAbsent, "The walk through the dump's tree ended before all of its chunks were fetched.",
+    advice: "Report it: this program is at fault, whatever the source has.")
 }
