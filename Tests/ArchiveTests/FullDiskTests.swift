@@ -19,15 +19,6 @@ import Testing
     _ = try await application.register(in: new.archive)
   }
 
-  private func open(_ files: FaultyFiles) async throws -> Archive {
-    for _ in 0..<100 {
-      let archive = try? await Archive.open(at: path, files: files) { Issue.record("stopped: \($0)") }
-      if let archive { return archive }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    return try await Archive.open(at: path, files: files) { Issue.record("stopped: \($0)") }
-  }
-
   private func shown() throws -> [UInt8] {
     [UInt8](try Data(contentsOf: URL(filePath: "\(path)/log/checkpoint")))
   }
@@ -50,7 +41,7 @@ import Testing
     _ kind: FileCall
   ) async throws {
     let files = FaultyFiles()
-    let archive = try await open(files)
+    let archive = try await openArchive(at: path, files: files)
     let other = try Application(home: archive.home, seed: 2)
     _ = try await other.register(in: archive)
     let theirs = try other.epoch(1)
@@ -126,14 +117,14 @@ import Testing
     let receipt: [UInt8]
     do {
       let files = FaultyFiles()
-      let archive = try await open(files)
+      let archive = try await openArchive(at: path, files: files)
       files.fail([.rename], with: ENOSPC)
       receipt = try await application.push(first, to: archive).receipt
     }
     let files = FaultyFiles()
     let kinds: [FileCall] = [.rename, .makeFolder, .write, .truncate]
     files.fail(kinds, with: ENOSPC)
-    let archive = try await open(files)
+    let archive = try await openArchive(at: path, files: files)
     try archive.expectGood(receipt, of: first.leaf)
     try archive.expectWhole(first, of: application)
     let second = try application.epoch(2, after: first.leafHash)

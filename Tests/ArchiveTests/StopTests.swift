@@ -16,24 +16,13 @@ import Trust
     return (new.folder, new.path, application)
   }
 
-  private func openFaulty(
-    _ path: String, _ files: FaultyFiles, _ recorder: StopRecorder
-  ) async throws -> Archive {
-    for _ in 0..<100 {
-      let archive = try? await Archive.open(at: path, files: files, stop: recorder.handler)
-      if let archive { return archive }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    return try await Archive.open(at: path, files: files, stop: recorder.handler)
-  }
-
   @Test func aSyncThatFailsStopsEverything() async throws {
     let (folder, path, application) = try await scene()
     let files = FaultyFiles()
     let recorder = StopRecorder()
     let epoch = try application.epoch(1)
     do {
-      let archive = try await openFaulty(path, files, recorder)
+      let archive = try await openArchive(at: path, files: files, stop: recorder.handler)
       let token = try await application.begin(epoch, in: archive)
       _ = try await archive.send(epoch.state.objects, in: token)
       let before = try archive.checkpoint()
@@ -67,7 +56,7 @@ import Trust
     let newcomers: [Application]
     var answered: [Digest] = []
     do {
-      let archive = try await openFaulty(path, files, recorder)
+      let archive = try await openArchive(at: path, files: files, stop: recorder.handler)
       newcomers = try (2...9).map { try Application(home: archive.home, seed: UInt64($0)) }
       files.fail([.rename], with: EIO)
       let errors = await withTaskGroup(of: (Digest, PosternError?).self) { group in

@@ -24,19 +24,22 @@ final class StopRecorder: Sendable {
   }
 }
 
-/// Opens an archive that is not expected to stop.
+/// Opens an archive, which is not expected to stop unless the caller says what it does then.
 ///
 /// The tasks of one that was open before may hold its folder for a moment after their last answer.
-func openArchive(at path: String, limits: ArchiveLimits = ArchiveLimits()) async throws -> Archive {
+func openArchive(
+  at path: String, limits: ArchiveLimits = ArchiveLimits(), files: any FileLayer = SystemFiles(),
+  stop: @escaping @Sendable (PosternError) -> Void = { Issue.record("stopped: \($0)") }
+) async throws -> Archive {
   for _ in 0..<100 {
     do throws(PosternError) {
-      return try await Archive.open(at: path, limits: limits) { Issue.record("stopped: \($0)") }
-    } catch  where error.code != .storageInUse {
+      return try await Archive.open(at: path, limits: limits, files: files, stop: stop)
+    } catch let error where error.code != .storageInUse {
       throw error
     } catch {}
     try await Task.sleep(for: .milliseconds(10))
   }
-  return try await Archive.open(at: path, limits: limits) { Issue.record("stopped: \($0)") }
+  return try await Archive.open(at: path, limits: limits, files: files, stop: stop)
 }
 
 /// A new archive in a folder of its own.
