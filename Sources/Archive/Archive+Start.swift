@@ -80,7 +80,7 @@ extension Archive {
 
   /// Does what a stop left to be done, in the order of a commit: what the published checkpoint names is there before it is.
   ///
-  /// Nothing is admitted or collected meanwhile.
+  /// Nothing is admitted or collected before it is done: it removes what no row names. Pushes may be given up.
   private func settle(
     _ publishing: PublishingQueue, from publishedSize: UInt64?, to newest: CheckpointRow, _ runs: RunKeeper
   ) async throws(PosternError) {

@@ -204,9 +204,7 @@ public final class Archive: Sendable {
   ///
   /// - Returns: what was collected since the last call, and what could not be.
   public func collect() async -> [CollectionReport] {
-    // A start that found the disk full has yet to say which packs are there.
-    guard await sequencer.isSettled else { return [] }
-    return await collector.collect()
+    await collector.collect()
   }
 
   /// Returns when all is done that no answer waited for: before the process ends, so that the next start is short.

@@ -146,6 +146,9 @@ actor Collector {
   private func run() async {
     await turns.take()
     defer { endTurn() }
+    // A start that found the disk full has yet to remove the packs that no row names, and until its commit a pack that is
+    // written anew is one of them.
+    guard await sequencer.isSettled else { return }
     for app in gate.takeDue() {
       guard !isStopping else {
         gate.note(app)

@@ -48,6 +48,9 @@ package actor RunKeeper {
   ///
   /// - Throws: `storage.*`, `index.*`.
   func settle() async throws(PosternError) {
+    // Where a push is given up meanwhile, runs are merged: a run's file is there before its row.
+    await turns.take()
+    defer { turns.pass() }
     let named = try files.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
     let there = try files.folder.runs()
     guard Set(named).isSubset(of: there) else { return try await rebuild() }
@@ -64,9 +67,7 @@ package actor RunKeeper {
   }
 
   /// Forgets all runs, and builds them from the footers of the packs.
-  ///
-  /// - Throws: `storage.*`, `index.*`.
-  func rebuild() async throws(PosternError) {
+  private func rebuild() async throws(PosternError) {
     try await files.index.writer.forgetRuns()
     for number in try files.folder.runs() { try files.removeRun(number) }
     try await listLoosePacks()
@@ -108,7 +109,11 @@ package actor RunKeeper {
   ///
   /// - Throws: `storage.*`, `index.*`.
   func tidy() async throws(PosternError) {
-    while let (space, reason) = due.withLock({ $0.popFirst() }) { try await tidy(space, reason) }
+    while let (space, reason) = due.withLock({ $0.popFirst() }) {
+      await turns.take()
+      defer { turns.pass() }
+      try await tidy(space, reason)
+    }
   }
 
   /// Lists finished packs in a run, before or after their commit.
@@ -129,9 +134,8 @@ package actor RunKeeper {
     files.forgetLoose(packs)
   }
 
+  /// Tidies a generation; the caller has the turn.
   private func tidy(_ space: Space, _ reason: Reason) async throws(PosternError) {
-    await turns.take()
-    defer { turns.pass() }
     while let storage = try storage(of: space) {
       if let packs = try duePacks(storage) {
         var entries: [RunEntry] = []

@@ -30,6 +30,8 @@ final class FaultyFiles: FileLayer {
     var failing: [FileCall: CInt] = [:]
     /// The call that waits until it is told to go on, and whether it is waiting.
     var pauseAt: Int?
+    /// The kind of which the next call waits.
+    var pauseAtNext: FileCall?
     var isPaused = false
     /// How much room there is said to be; nil for what there is.
     var room: FileSystemRoom?
@@ -67,6 +69,11 @@ final class FaultyFiles: FileLayer {
     state.withLock { $0.pauseAt = $0.calls.count + call }
   }
 
+  /// Lets the next call of a kind wait until ``goOn()``.
+  func pause(atNext kind: FileCall) {
+    state.withLock { $0.pauseAtNext = kind }
+  }
+
   /// Whether that call is waiting.
   var isPaused: Bool { state.withLock { $0.isPaused } }
 
@@ -74,6 +81,7 @@ final class FaultyFiles: FileLayer {
   func goOn() {
     state.withLock { state in
       state.pauseAt = nil
+      state.pauseAtNext = nil
       state.isPaused = false
     }
   }
@@ -115,8 +123,11 @@ final class FaultyFiles: FileLayer {
     let number: CInt? = state.withLock { state in
       let place = state.calls.count
       state.calls.append(call)
-      state.isPaused = state.isPaused || place == state.pauseAt
-      pauses = place == state.pauseAt
+      pauses = place == state.pauseAt || call == state.pauseAtNext
+      if pauses {
+        state.pauseAtNext = nil
+        state.isPaused = true
+      }
       if let number = state.failing[call] { return number }
       guard let faultAt = state.faultAt else { return nil }
       if place == faultAt { state.struck = call }

@@ -145,4 +145,44 @@ import Testing
     _ = try await other.register(in: archive)
     for epoch in [first, second] { try archive.expectWhole(epoch, of: application) }
   }
+
+  /// An archive that stopped before the newest of three epochs, of which one is kept, was on show, and with a push open.
+  private func stoppedOnAFullDisk() async throws -> (scene: CollectionScene, token: PushToken) {
+    let files = FaultyFiles()
+    let archive = try await openArchive(at: path, files: files)
+    var scene = try await CollectionScene(archive, at: path, retention: 1)
+    let token = try await scene.application.begin(try scene.next([1]), in: archive, uploader: 1)
+    for number: UInt64 in 1...3 {
+      if number == 3 { files.fail([.rename], with: ENOSPC) }
+      try await scene.push(try scene.next((0..<30).map { number * 100 + $0 }), to: archive)
+    }
+    return (scene, token)
+  }
+
+  /// A push that is given up lets no collection begin before the start has said which packs are there: it removes those
+  /// that the index does not know, and a collection's pack is one of them until its commit.
+  @Test func nothingIsCollectedBeforeTheStartIsDone() async throws {
+    let (made, token) = try await stoppedOnAFullDisk()
+    var scene = made
+    let files = FaultyFiles()
+    files.fail([.rename], with: ENOSPC)
+    let archive = try await openArchive(at: path, files: files)
+    try archive.noteAllForCollection()
+    // Where a pack is written, it waits right before it is durable.
+    files.pause(atNext: .syncData)
+    try await archive.abandon(token)
+    for _ in 0..<60 where !files.isPaused { try await Task.sleep(for: .milliseconds(5)) }
+    let isCollecting = files.isPaused
+    #expect(!isCollecting)
+    files.fail([.rename], with: nil)
+    if isCollecting { try await waitUntilShown(archive) }
+    files.goOn()
+    try await waitUntilShown(archive)
+    try scene.collected(await archive.collect())
+    #expect(scene.deadCount > 60)
+    try scene.expectSound(archive)
+    await archive.finish()
+    try expectPublished(archive, at: path)
+    #expect(try ArchiveTests.files(in: "\(path)/incoming").isEmpty)
+  }
 }
