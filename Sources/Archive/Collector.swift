@@ -46,7 +46,8 @@ actor Collector {
     var isRunning = false
     /// Whether a push ended while it ran.
     var isDueAgain = false
-    var isStopping = false
+    /// How many want that all give up, each until it has come to its own end.
+    var stopperCount = 0
   }
 
   /// Reports that wait to be asked for.
@@ -113,39 +114,41 @@ actor Collector {
 
   /// Collects what is due, and says what was collected since the last call.
   ///
-  /// A task that is cancelled gives up.
+  /// A task that is cancelled gives up, and so does what it waits for.
   func collect() async -> [CollectionReport] {
+    let gaveUp = Mutex(false)
     await withTaskCancellationHandler {
       await run()
     } onCancel: {
+      gaveUp.withLock { $0 = true }
       giveUp()
     }
+    if gaveUp.withLock({ $0 }) { allowAgain() }
     defer { reports = [] }
     return reports
   }
 
-  /// Gives up what is under way, and returns when it has come to its end.
+  /// Gives up what is under way and what waits, and returns when it has come to its end.
   func stop() async {
     giveUp()
     await turns.take()
-    endTurn()
-  }
-
-  private nonisolated func giveUp() {
-    task.withLock { $0.isStopping = true }
-    gate.giveUp()
-  }
-
-  private func endTurn() {
-    task.withLock { $0.isStopping = false }
+    allowAgain()
     turns.pass()
   }
 
-  private nonisolated var isStopping: Bool { task.withLock { $0.isStopping } }
+  /// Lets all give up until ``allowAgain()``.
+  private nonisolated func giveUp() {
+    task.withLock { $0.stopperCount += 1 }
+    gate.giveUp()
+  }
+
+  private nonisolated func allowAgain() { task.withLock { $0.stopperCount -= 1 } }
+
+  private nonisolated var isStopping: Bool { task.withLock { $0.stopperCount > 0 } }
 
   private func run() async {
     await turns.take()
-    defer { endTurn() }
+    defer { turns.pass() }
     // A start that found the disk full has yet to remove the packs that no row names, and until its commit a pack that is
     // written anew is one of them.
     guard await sequencer.isSettled else { return }

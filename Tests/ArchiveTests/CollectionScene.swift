@@ -26,10 +26,10 @@ struct CollectionScene {
   private var byteCounts: [Digest: Int] = [:]
 
   /// Registers the application.
-  init(_ archive: Archive, at path: String, retention: Int) async throws {
+  init(_ archive: Archive, at path: String, retention: Int, seed: UInt64 = 1) async throws {
     self.path = path
     self.retention = retention
-    application = try Application(home: archive.home, retentionEpochs: UInt64(retention))
+    application = try Application(home: archive.home, seed: seed, retentionEpochs: UInt64(retention))
     generations = [application.generation]
     _ = try await application.register(in: archive)
   }

@@ -249,6 +249,45 @@ import Testing
     try scene.expectSound(archive)
   }
 
+  /// Who ends a collection ends also those that wait for it: of two applications that are due, one is collected at most.
+  @Test(.timeLimit(.minutes(1)), arguments: [true, false]) func whoWaitsForACollectionThatEndsDoesNotGoOn(
+    isCancelled: Bool
+  ) async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let path = folder.path("archive")
+    _ = try Archive.create(at: path, origin: "example.org/log")
+    let files = FaultyFiles()
+    let archive = try await openArchive(at: path, files: files)
+    var scenes: [CollectionScene] = []
+    for seed: UInt64 in 1...2 {
+      var scene = try await CollectionScene(archive, at: path, retention: 1, seed: seed)
+      _ = try await scene.application.begin(try scene.next([1]), in: archive, uploader: 1)
+      for number: UInt64 in 1...3 {
+        try await scene.push(try scene.next((0..<30).map { number * 100 + $0 }), to: archive)
+      }
+      scenes.append(scene)
+    }
+    #expect(await archive.collect().isEmpty)
+    try await archive.collectIdlePushes(nowSeconds: .max)
+    files.pause(atNext: .syncData)
+    let first = Task { await archive.collect() }
+    while !files.isPaused { try await Task.sleep(for: .milliseconds(1)) }
+    let second = Task { await archive.collect() }
+    try await Task.sleep(for: .milliseconds(50))
+    let end = Task { if isCancelled { second.cancel() } else { await archive.finish() } }
+    try await Task.sleep(for: .milliseconds(50))
+    files.goOn()
+    let reports = await first.value + second.value
+    await end.value
+    #expect(reports.count == 1)
+    // Which is not forgotten, but done later.
+    let later = await archive.collect()
+    #expect(later.count == 1 && Set((reports + later).map(\.app)) == Set(scenes.map(\.app)))
+    for scene in scenes {
+      for epoch in scene.retained { try archive.expectWhole(epoch, of: scene.application) }
+    }
+  }
+
   /// What comes back after it was collected is sent again, in packs like those that are gone.
   @Test func aStateThatComesBackIsStoredAgain() async throws {
     let new = try await NewArchive(inMemory: true)
