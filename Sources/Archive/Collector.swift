@@ -34,7 +34,7 @@ actor Collector {
   private let queue = SerialQueue(label: "postern.collector")
   private let turns = Turns()
   private let task = Mutex(Background())
-  /// Generations whose mark failed: a damaged pack stays damaged, and a mark costs a walk each time.
+  /// Generations of which a mark found a part damaged or gone: until the next start, since a mark costs a walk each time.
   private var damaged: Set<Space> = []
   /// What marks may take that nothing was added for.
   private var allowance = MarkAllowance(at: .now)
@@ -248,8 +248,8 @@ actor Collector {
         gate.note(space.app)
         return nil
       }
-      // A full disk is one again that has room.
-      if error.code != .storageFull { damaged.insert(space) }
+      // A full disk has room again, and a busy one answers.
+      if error.isOfDamage { damaged.insert(space) }
       throw error
     }
     let marks = DeadMarks(
@@ -441,4 +441,7 @@ extension PosternError {
   fileprivate var isOfOnePack: Bool {
     isOfUnreadablePack || code == .packObjectDamaged || code == .packFull
   }
+
+  /// Whether a mark finds the same again as long as nobody mends the archive.
+  fileprivate var isOfDamage: Bool { isOfOnePack || [.archiveNotFound, .indexDamaged].contains(code) }
 }

@@ -399,6 +399,30 @@ import Testing
     try scene.expectSound(try #require(archive))
   }
 
+  /// A process that may open no more files for a while says nothing of its packs.
+  @Test func aFailureThatGoesByStopsNoLaterMark() async throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let path = folder.path("archive")
+    _ = try Archive.create(at: path, origin: "example.org/log")
+    let files = FaultyFiles()
+    let archive = try await openArchive(at: path, files: files)
+    var scene = try await CollectionScene(archive, at: path, retention: 1)
+    _ = try await scene.application.begin(try scene.next([1]), in: archive, uploader: 1)
+    for number: UInt64 in 1...3 {
+      try await scene.push(try scene.next((0..<30).map { number * 100 + $0 }), to: archive)
+    }
+    #expect(await archive.collect().isEmpty)
+    try await archive.collectIdlePushes(nowSeconds: .max)
+    files.fail([.open, .read], with: EMFILE)
+    let reports = await archive.collect()
+    #expect(reports.map { $0.error?.code } == [.storageFailed] && reports.first?.deadByteCount == nil)
+    files.fail([.open, .read], with: nil)
+    try archive.noteAllForCollection()
+    try scene.collected(await archive.collect())
+    #expect(scene.deadCount > 60)
+    try scene.expectSound(archive)
+  }
+
   /// Of two packs that are due together one cannot be read: the other is freed all the same.
   @Test func aPackThatHasRottenStopsNoOther() async throws {
     let folder = try TemporaryFolder(inMemory: true)
