@@ -296,15 +296,21 @@ public struct EpochBodies: Sendable {
 
   /// The bodies, which are those that a record names.
   ///
-  /// - Throws: `push.body` when one is another, or too long.
+  /// - Throws: `push.body` when one is another, or has a length that it may not have.
   func named(by fields: EpochFields) throws(PosternError) -> Bodies {
-    let sent = [envelope, veil, capsule]
-    let named = [fields.envelope, fields.veil, fields.capsule]
-    let bodies = Bodies(sent.allSatisfy { $0.count <= ArchiveLimits.bodyByteCount } ? sent : [])
-    guard bodies.digests == Set(named).sorted(), bodies[fields.capsule]?.count == Capsule.sealedByteCount else {
+    // Before anything of it is hashed.
+    for (name, body) in [("envelope", envelope), ("veil", veil)] where body.count > ArchiveLimits.bodyByteCount {
+      throw .wrongLength("The \(name) has \(body.count) bytes, and may have \(ArchiveLimits.bodyByteCount).")
+    }
+    guard capsule.count == Capsule.sealedByteCount else {
+      throw .wrongLength("The capsule has \(capsule.count) bytes instead of \(Capsule.sealedByteCount).")
+    }
+    let bodies = Bodies([envelope, veil, capsule])
+    for (name, body, digest) in [
+      ("envelope", envelope, fields.envelope), ("veil", veil, fields.veil), ("capsule", capsule, fields.capsule),
+    ] where bodies[digest] != body {
       throw PosternError(
-        .pushBody,
-        "A body does not match the digest \(named.first { bodies[$0] == nil } ?? fields.capsule) in the record.",
+        .pushBody, "The \(name) does not match the digest \(digest) in the record.",
         advice: "Send the envelope, veil and capsule that the record was signed over.")
     }
     return bodies
@@ -320,6 +326,11 @@ extension Begin {
 }
 
 extension PosternError {
+  /// A body of a length that no client of this version makes.
+  fileprivate static func wrongLength(_ message: String) -> PosternError {
+    PosternError(.pushBody, message, advice: "Use a client of the same version as the archive.")
+  }
+
   fileprivate static let notAnEpoch = PosternError(
     .recordUnknown, "The record is no epoch.", advice: "Seal with the epoch record that the push was begun for.")
 

@@ -61,6 +61,34 @@ import Testing
     try archive.expectWhole(second, of: scene.application)
   }
 
+  /// A body of a length that no record can name well is told as that, and not as another body.
+  @Test func bodiesOfAWrongLengthAreToldAsThat() async throws {
+    let scene = try await RefusalScene()
+    let (archive, second) = (scene.archive, scene.second)
+    let key = try scene.application.council.uploader()
+    let token = try await scene.application.begin(second, in: archive)
+    _ = try await archive.send(second.state.objects, in: token)
+    let long = [UInt8](repeating: 7, count: ArchiveLimits.bodyByteCount + 1)
+    let veil = second.with(second.fields.changing(veil: SHA256.hash(long)), signedBy: key)
+    let short = Array(second.capsule.dropLast())
+    let capsule = second.with(second.fields.changing(capsule: SHA256.hash(short)), signedBy: key)
+    for (leaf, bodies, what) in [
+      (veil.leaf, EpochBodies(envelope: second.envelope, veil: long, capsule: second.capsule), "The veil has 2097153"),
+      (
+        capsule.leaf, EpochBodies(envelope: second.envelope, veil: second.veil, capsule: short),
+        "The capsule has \(short.count) bytes instead of \(second.capsule.count)"
+      ),
+      (
+        second.leaf, EpochBodies(envelope: second.envelope, veil: second.envelope, capsule: second.capsule),
+        "does not match the digest \(second.fields.veil)"
+      ),
+    ] {
+      let error = await refusal { try await archive.seal(leaf: leaf, bodies: bodies, token: token) }
+      #expect(error?.code == .pushBody && error?.message.contains(what) == true, "\(error?.message ?? "admitted")")
+    }
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
+  }
+
   @Test func envelopesAreOfThisEpochAndWhole() async throws {
     let scene = try await RefusalScene()
     let (archive, second) = (scene.archive, scene.second)
