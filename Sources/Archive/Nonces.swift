@@ -6,18 +6,22 @@ import Synchronization
 /// The nonces that a signed begin has to carry, made and checked without keeping one for each who asks.
 ///
 /// A nonce is `u64 seconds ‖ 8 random bytes ‖ 16 bytes of HMAC-SHA-256 over both and the app id`, under a key
-/// that lives as long as the process. Only nonces of verified begins are remembered, until they expire, so a
+/// that lives as long as the process. Only nonces of verified begins are remembered, as long as they are good, so a
 /// stranger who asks for nonces takes no memory, and an uploader as much as it begins pushes in that time.
 package final class Nonces: Sendable {
   private static let signedByteCount = 16
   private let key = SecretBytes.random(count: 32)
   private let lifetimeSeconds: UInt64
-  /// Nonces that were used, with the second at which each expires.
-  private let used = Mutex<[Digest: UInt64]>([:])
+  private let periodSeconds: UInt64
+  /// Nonces that were used, by the period in which they were issued, which is as long as a nonce is good for.
+  ///
+  /// Each period is let go as a whole, so that what a begin costs does not grow with how many came before it.
+  private let used = Mutex<[UInt64: Set<Digest>]>([:])
 
   /// Nonces that are good for `lifetimeSeconds`.
   package init(lifetimeSeconds: UInt64) {
     self.lifetimeSeconds = lifetimeSeconds
+    periodSeconds = max(1, lifetimeSeconds)
   }
 
   /// A fresh nonce for one begin of an application.
@@ -31,7 +35,7 @@ package final class Nonces: Sendable {
 
   /// Says that a nonce was issued here for an application, and is still good.
   ///
-  /// - Returns: the second at which it expires.
+  /// - Returns: the second in which it was issued.
   /// - Throws: `push.nonce`.
   @discardableResult
   package func requireIssued(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) -> UInt64 {
@@ -41,7 +45,7 @@ package final class Nonces: Sendable {
     let isOurs = constantTimeEquals(bytes.dropFirst(Nonces.signedByteCount), tag(signed, app))
     let (expirySeconds, overflow) = issuedSeconds.addingReportingOverflow(lifetimeSeconds)
     guard isOurs, !overflow, issuedSeconds <= nowSeconds, nowSeconds <= expirySeconds else { throw .refusedNonce }
-    return expirySeconds
+    return issuedSeconds
   }
 
   /// Takes a nonce: good once, in time, for its application.
@@ -50,10 +54,11 @@ package final class Nonces: Sendable {
   ///
   /// - Throws: `push.nonce`.
   package func spend(_ nonce: Digest, app: Digest, nowSeconds: UInt64) throws(PosternError) {
-    let expirySeconds = try requireIssued(nonce, app: app, nowSeconds: nowSeconds)
+    let period = try requireIssued(nonce, app: app, nowSeconds: nowSeconds) / periodSeconds
     let isFresh = used.withLock { used in
-      used = used.filter { $0.value >= nowSeconds }
-      return used.updateValue(expirySeconds, forKey: nonce) == nil
+      // What was issued in the period before the last one may be good still.
+      for past in used.keys where nowSeconds / periodSeconds > past + 1 { used[past] = nil }
+      return used[period, default: []].insert(nonce).inserted
     }
     guard isFresh else { throw .refusedNonce }
   }

@@ -21,6 +21,26 @@ import Testing
     }
   }
 
+  /// None is forgotten while it is good, however many come after it and whatever the clock does.
+  @Test func aSpentNonceStaysSpent() throws {
+    for stride: UInt64 in [1, 7, 150, 299, 300, 301] {
+      let nonces = Nonces(lifetimeSeconds: 300)
+      var spent: [(nonce: Digest, at: UInt64)] = []
+      for now in Swift.stride(from: UInt64(10_000), to: 12_000, by: Int(stride)) {
+        let nonce = nonces.issue(app: app, nowSeconds: now - min(now % 3, 2))
+        try nonces.spend(nonce, app: app, nowSeconds: now)
+        spent.append((nonce, now))
+        for older in spent where older.at + 300 >= now {
+          #expect(refusal { try nonces.spend(older.nonce, app: app, nowSeconds: now) }?.code == .pushNonce)
+        }
+        // A clock that is set back.
+        let early = nonces.issue(app: app, nowSeconds: 5_000)
+        try nonces.spend(early, app: app, nowSeconds: 5_000)
+        #expect(refusal { try nonces.spend(early, app: app, nowSeconds: 5_000) }?.code == .pushNonce)
+      }
+    }
+  }
+
   @Test func madeUpNoncesAreRefused() throws {
     let nonce = nonces.issue(app: app, nowSeconds: 1_000)
     for position in 0..<Digest.byteCount {
