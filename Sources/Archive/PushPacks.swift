@@ -10,8 +10,6 @@ import Records
 /// What the push has brought is found here: of the pack that is being written in memory, of those that are finished by
 /// their footers.
 final class PushPacks {
-  /// What the push has used of its budget since it began: it is written down with what is noted.
-  var usedByteCount: UInt64 = 0
   /// What left a pack unfinished: the push can only be begun again, and goes on with what the index knows.
   private(set) var failure: PosternError?
 
@@ -180,8 +178,7 @@ final class PushPacks {
     guard !unnoted.isEmpty else { return }
     try await index.writer.note(
       EntryBatch(
-        pack: openPack(writerNumber), entries: unnoted.encoded, packByteCount: byteCount,
-        pushUsedByteCount: usedByteCount, nowSeconds: Clock.nowSeconds))
+        pack: openPack(writerNumber), entries: unnoted.encoded, packByteCount: byteCount, nowSeconds: Clock.nowSeconds))
     unnoted = []
   }
 

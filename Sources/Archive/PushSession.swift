@@ -26,6 +26,8 @@ actor PushSession {
   /// What the application may still store, which all its pushes share; nil where it has no limit.
   nonisolated let room: ApplicationRoom?
   private let largeWalks: Turns
+  /// What the push has used of its budget since it began.
+  private var usedByteCount: UInt64 = 0
   private var lastUsedSeconds = Clock.nowSeconds
   /// Why nothing more is taken; nil while the push is open.
   private var ending: PosternError?
@@ -101,19 +103,19 @@ actor PushSession {
 
   /// Charges the budget for what is about to be stored.
   private func charge(_ cost: UInt64) throws(PosternError) {
-    guard packs.usedByteCount + cost <= begin.budgetByteCount else {
+    guard usedByteCount + cost <= begin.budgetByteCount else {
       throw PosternError(
         .pushBudget, "The push sends more than the \(begin.budgetByteCount) bytes that it may.",
         advice: "A state without a known length may send what one push may send here: ask the archive's operator for "
           + "more, or push to another archive.")
     }
     try room?.take(cost)
-    packs.usedByteCount += cost
+    usedByteCount += cost
   }
 
   private func giveBack(_ cost: UInt64) {
     room?.give(cost)
-    packs.usedByteCount -= min(cost, packs.usedByteCount)
+    usedByteCount -= min(cost, usedByteCount)
   }
 
   private func requireOpen() throws(PosternError) {

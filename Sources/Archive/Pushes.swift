@@ -260,8 +260,7 @@ actor Pushes {
     for push in idle {
       do throws(PosternError) {
         if let session = sessions[push.token], !(await session.isIdle(since: seconds)) {
-          try await index.writer.touchPush(
-            push.token, usedByteCount: push.usedByteCount, nowSeconds: nowSeconds)
+          try await index.writer.touchPush(push.token, nowSeconds: nowSeconds)
         } else {
           try await abandon(push.token)
         }

@@ -26,7 +26,7 @@ extension IndexSnapshot {
   }
 
   private static let pushes = """
-    SELECT token, app, uploader, epoch, previous, generation, byte_budget, used_bytes, touched FROM push WHERE
+    SELECT token, app, uploader, epoch, previous, generation, byte_budget, touched FROM push WHERE
     """
 }
 
@@ -36,6 +36,6 @@ extension PushRow {
     self.init(
       token: token, app: try query.digest(1), uploader: try query.digest(2), epoch: query.number(3),
       previous: try query.digest(4), generation: query.number(5), byteBudget: query.number(6),
-      usedByteCount: query.number(7), touchedSeconds: query.number(8))
+      touchedSeconds: query.number(7))
   }
 }

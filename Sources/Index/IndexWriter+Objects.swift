@@ -16,7 +16,7 @@ extension IndexWriter {
     }
     try await transaction { (database) throws(PosternError) in
       if let push = batch.pack.push {
-        try touch(push, batch.pushUsedByteCount, batch.nowSeconds, database)
+        try touch(push, batch.nowSeconds, database)
       }
       try open(batch.pack, byteCount: batch.packByteCount, database)
       try Query(

@@ -26,15 +26,11 @@ extension IndexWriter {
     }
   }
 
-  /// Says that a push is alive and how much it has stored.
+  /// Says that a push is alive.
   ///
   /// - Throws: `push.ended`; `storage.full`, `storage.failed`, `index.unknown-outcome`.
-  public func touchPush(
-    _ token: PushToken, usedByteCount: UInt64, nowSeconds: UInt64
-  ) async throws(PosternError) {
-    try await transaction { (database) throws(PosternError) in
-      try touch(token, usedByteCount, nowSeconds, database)
-    }
+  public func touchPush(_ token: PushToken, nowSeconds: UInt64) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in try touch(token, nowSeconds, database) }
   }
 
   /// Ends a push without an epoch: given up, or idle for too long.
@@ -54,15 +50,13 @@ extension IndexWriter {
     return packs
   }
 
-  /// Notes what a push has stored, inside a transaction.
-  func touch(
-    _ token: PushToken, _ usedByteCount: UInt64, _ nowSeconds: UInt64, _ database: Database
-  ) throws(PosternError) {
-    let touched = try Query(database, "UPDATE push SET used_bytes = ?2, touched = ?3 WHERE token = ?1")
-      .run(token.bytes, usedByteCount, nowSeconds)
+  /// Notes when a push was heard of, inside a transaction.
+  func touch(_ token: PushToken, _ nowSeconds: UInt64, _ database: Database) throws(PosternError) {
+    let touched = try Query(database, "UPDATE push SET touched = ?2 WHERE token = ?1").run(token.bytes, nowSeconds)
     guard touched == 1 else { throw pushEnded() }
   }
 
+  /// `used_bytes` is a column that must have a value, and that nobody reads.
   private func insert(_ push: NewPush, _ database: Database) throws(PosternError) {
     try Query(
       database,
@@ -80,8 +74,7 @@ extension IndexWriter {
     try Query(
       database,
       """
-      UPDATE push SET token = ?2, epoch = ?3, previous = ?4, generation = ?5, byte_budget = ?6,
-        used_bytes = 0, touched = ?7
+      UPDATE push SET token = ?2, epoch = ?3, previous = ?4, generation = ?5, byte_budget = ?6, touched = ?7
       WHERE token = ?1
       """
     ).run(

@@ -54,8 +54,6 @@ public struct PushRow: Hashable, Sendable {
   public let generation: UInt64
   /// The most bytes that the push may store.
   public let byteBudget: UInt64
-  /// How many it has stored since its newest begin.
-  public let usedByteCount: UInt64
   /// When it was last heard of, in seconds since 1970.
   public let touchedSeconds: UInt64
 }

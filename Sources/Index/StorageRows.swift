@@ -110,19 +110,14 @@ public struct EntryBatch: Sendable {
   public var entries: [UInt8]
   /// How many bytes of the pack's file are durable, these objects included.
   public var packByteCount: UInt64
-  /// How many bytes the push has used of its budget by now.
-  public var pushUsedByteCount: UInt64
   /// The time, in seconds since 1970: the push is not idle.
   public var nowSeconds: UInt64
 
   /// Makes a batch.
-  public init(
-    pack: OpenPack, entries: [UInt8], packByteCount: UInt64, pushUsedByteCount: UInt64, nowSeconds: UInt64
-  ) {
+  public init(pack: OpenPack, entries: [UInt8], packByteCount: UInt64, nowSeconds: UInt64) {
     self.pack = pack
     self.entries = entries
     self.packByteCount = packByteCount
-    self.pushUsedByteCount = pushUsedByteCount
     self.nowSeconds = nowSeconds
   }
 }

@@ -242,7 +242,7 @@ import Testing
           try await index.writer.note(
             EntryBatch(
               pack: OpenPack(number: index.reservePack(), app: app, generation: 1, push: token), entries: entries,
-              packByteCount: 100, pushUsedByteCount: 0, nowSeconds: 60))
+              packByteCount: 100, nowSeconds: 60))
           done.increment()
         }
       }

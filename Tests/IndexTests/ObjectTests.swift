@@ -141,7 +141,7 @@ import Testing
     let before = try index.everything()
     func noting(_ change: (inout EntryBatch) -> Void) async throws -> PosternError.Code? {
       var batch = EntryBatch(
-        pack: pack, entries: entries(["c"]), packByteCount: 94, pushUsedByteCount: 30, nowSeconds: 90)
+        pack: pack, entries: entries(["c"]), packByteCount: 94, nowSeconds: 90)
       change(&batch)
       let changed = batch
       let error = await refusal { () async throws(PosternError) in try await index.writer.note(changed) }

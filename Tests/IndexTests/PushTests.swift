@@ -15,14 +15,14 @@ import Testing
 
     #expect(try index.ask { (s) throws(PosternError) in try s.push(first) } == nil)
     let row = try #require(try index.ask { (s) throws(PosternError) in try s.push(app: app, uploader: uploader) })
-    #expect(row.token == second && row.usedByteCount == 0 && row.touchedSeconds == 70 && row.byteBudget == 1_000)
+    #expect(row.token == second && row.touchedSeconds == 70 && row.byteBudget == 1_000)
     for stale in [first, .random()] {
       let errors = [
         await refusal { () async throws(PosternError) in
           try await index.add(["b"], pack: pack.number, push: stale)
         },
         await refusal { () async throws(PosternError) in
-          try await index.writer.touchPush(stale, usedByteCount: 1, nowSeconds: 1)
+          try await index.writer.touchPush(stale, nowSeconds: 1)
         },
         await refusal { () async throws(PosternError) in try await index.writer.closePush(stale) },
       ]
@@ -65,8 +65,8 @@ import Testing
     #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) } != nil)
     let idle = try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: 20) }
     #expect(idle.map(\.token) == [mine])
-    try await index.writer.touchPush(mine, usedByteCount: 7, nowSeconds: 30)
-    #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) }?.usedByteCount == 7)
+    try await index.writer.touchPush(mine, nowSeconds: 30)
+    #expect(try index.ask { (s) throws(PosternError) in try s.push(mine) }?.touchedSeconds == 30)
     #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: 30) }.map(\.token) == [other])
     #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: nil) }.map(\.token) == [other, mine])
     #expect(try index.ask { (s) throws(PosternError) in try s.pushes(idleSince: nil, limit: 1) }.count == 1)

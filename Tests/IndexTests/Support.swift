@@ -230,7 +230,7 @@ extension ArchiveIndex {
     try await writer.note(
       EntryBatch(
         pack: pack, entries: entries(names), packByteCount: byteCount ?? 64 + 10 * UInt64(names.count),
-        pushUsedByteCount: 10 * UInt64(names.count), nowSeconds: 60))
+        nowSeconds: 60))
     return pack
   }
 
