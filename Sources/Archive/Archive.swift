@@ -169,7 +169,7 @@ public final class Archive: Sendable {
       return try receipt(admission.index)
     } catch let error where error.code != .archiveStopped {
       // Where that fails too, the client is told that objects are missing, and sends them again.
-      try await unlessFatal { () async throws(PosternError) in try await session.reopen() }
+      try await unlessFatal { () async throws(PosternError) in try await session.noteFinished() }
       throw error
     }
   }

@@ -15,7 +15,7 @@ actor PushSession {
   nonisolated let token: PushToken
   /// Appending, sealing, handing over and ending, one after the other.
   ///
-  /// Who calls ``seal(_:bodies:)``, ``reopen()`` or ``end()`` has the turn.
+  /// Who calls ``seal(_:bodies:)``, ``noteFinished()`` or ``end()`` has the turn.
   nonisolated let turns = Turns()
 
   /// How the application's states are cut: chunks have one of its lengths.
@@ -201,7 +201,7 @@ actor PushSession {
   /// crash finds it.
   ///
   /// - Throws: `storage.*`, `index.*`; what was not noted has to be sent again then.
-  func reopen() async throws(PosternError) { try await packs.noteFinished() }
+  func noteFinished() async throws(PosternError) { try await packs.noteFinished() }
 
   // MARK: The end
 
