@@ -28,6 +28,8 @@ public struct ArchiveLimits: Sendable {
   public static let requestedIds = ProtocolLimits.requestedIdCount
   /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.
   public static let batchByteCount = ProtocolLimits.batchByteCount
+  /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
+  public static let notedByteCount: UInt64 = 64 << 20
   /// The most bytes of one body: a veil of 1,025 holders is the largest but for a charter.
   public static let bodyByteCount = 2 << 20
   /// Rows on one page of a list.

@@ -55,8 +55,6 @@ final class PushPacks {
     }
   }
 
-  /// Bytes after which what came is made durable and noted, so that a crash loses no more of a long push.
-  private static let noteByteCount: UInt64 = 64 << 20
   /// Entries of finished packs in memory, 16 bytes each; of more, runs are made before the commit.
   private static let looseEntryLimit = PackFormat.objectLimit
 
@@ -166,7 +164,7 @@ final class PushPacks {
 
   /// Notes what was written when it is so much that a crash may not lose more.
   func noteIfDue(isolation: isolated (any Actor)? = #isolation) async throws(PosternError) {
-    guard let byteCount = writer?.byteCount, byteCount - notedByteCount >= PushPacks.noteByteCount else { return }
+    guard let byteCount = writer?.byteCount, byteCount - notedByteCount >= ArchiveLimits.notedByteCount else { return }
     try await note()
   }
 

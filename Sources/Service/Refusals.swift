@@ -1,3 +1,4 @@
+import Archive
 package import Core
 package import Logging
 
@@ -17,7 +18,8 @@ extension PosternError {
     }
     return PosternError(
       code, "The archive's disk is full. What it has acknowledged is kept; what this request brought is not.",
-      advice: "Tell the archive's operator and try again later: a push sends the last 64 MiB again, and what it lacks.",
+      advice: "Tell the archive's operator and try again later: a push sends the last "
+        + "\(ArchiveLimits.notedByteCount >> 20) MiB again, and what it lacks.",
       index: index)
   }
 }
