@@ -73,7 +73,7 @@ extension Archive {
     do throws(PosternError) {
       return try objects.body(digest, in: Space(app: app, generation: generation))
     } catch let error where error.code == .archiveNotFound {
-      throw try collected(digest, app: app, generation: generation) ?? error
+      throw try collected(app: app, generation: generation) ?? error
     }
   }
 
@@ -89,14 +89,12 @@ extension Archive {
     do throws(PosternError) {
       return try ObjectReader(ids, in: Space(app: app, generation: generation), objects)
     } catch let error where error.code == .archiveNotFound {
-      throw try collected(ids[0], app: app, generation: generation) ?? error
+      throw try collected(app: app, generation: generation) ?? error
     }
   }
 
   /// Why an object is not here that may have been collected; nil where nothing of the generation may have been.
-  private func collected(
-    _ id: Digest, app: Digest, generation: UInt64
-  ) throws(PosternError) -> PosternError? {
+  private func collected(app: Digest, generation: UInt64) throws(PosternError) -> PosternError? {
     guard generation > 0, let retention = try charters.retention(of: app, in: objects),
       let expired = retention.expiredEpoch
     else { return nil }

@@ -98,11 +98,6 @@ struct LiveObjects {
 
   // MARK: Trees
 
-  private struct FoundNode {
-    let location: ObjectLocation
-    let level: Int
-  }
-
   /// Reaches everything below a root that was not reached before, down before on, so that few nodes wait.
   private mutating func walk(from root: Digest) throws(PosternError) {
     let location = try locate([root])[0]
