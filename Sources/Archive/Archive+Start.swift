@@ -164,7 +164,8 @@ extension Archive {
     }
     // Of many, all but the first page when the archive serves already.
     try forEachPage(of: .abandoned) { page in
-      // Those that others took the place of lie under their names.
+      // Those that others took the place of may lie under their names; those that a push finished and gave up never did.
+      // Which is which no row says: each is looked for at both places.
       publishing.add([], newest, retired: page.filter { $0.finished != nil })
       sweeper.remove(page.filter { $0.finished == nil })
     }

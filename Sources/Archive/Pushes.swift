@@ -86,10 +86,10 @@ actor Pushes {
     if older == nil { try requirePlace(for: begin) }
     // Also when it takes an older push's place, which may have come from elsewhere.
     try requirePlace(for: owner, from: address)
-    addresses[owner] = address
     let adoptableByteCount = try adoptableByteCount(begin)
     // A begin that is refused changes nothing; and while it waited, another epoch may have been admitted.
     try judge()
+    addresses[owner] = address
     if let older {
       defer { sessions[older.token] = nil }
       if try await older.handOver() { noteFenced(older.token) }

@@ -119,8 +119,9 @@ actor Sequencer {
     isCommitting = false
   }
 
-  /// Commits one group: how a push becomes durable, steps 4 to 7. (1 to 3 are ``Archive/begin(_:from:)``,
-  /// ``Archive/upload(_:to:)`` and ``PushSession/seal(_:bodies:)``.)
+  /// Commits one group: how a push becomes durable, steps 4 to 6, and the beginning of 7, which is
+  /// ``PublishingQueue/publish(checking:)``. (1 to 3 are ``Archive/begin(_:from:)``, ``Archive/upload(_:to:)`` and
+  /// ``PushSession/seal(_:bodies:)``.)
   private func commit(_ waiting: [Waiting]) async {
     do throws(PosternError) {
       try await requireRoom()
@@ -151,7 +152,7 @@ actor Sequencer {
     }
     // 6. Answer: what was committed is durable.
     answer(waiting, verdicts)
-    // 7. Packs under their names, then tiles, bundles, and the checkpoint last. A start does all of it that a stop left.
+    // 7, from another task: packs under their names, then tiles, bundles, and the checkpoint last. A start does all of it that a stop left.
     let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     publishing.add(placements, newest)
     show()

@@ -18,7 +18,7 @@ public struct Bitmap: Hashable, Sendable {
   /// How many bytes so many bits take.
   public static func byteCount(_ count: Int) -> Int { (count + 7) / 8 }
 
-  /// Whether no place has a bit.
+  /// Whether there are no places; where there are some, it is false, though all bits be clear.
   public var isEmpty: Bool { bytes.isEmpty }
 
   /// The bit of a place; beyond the end it is clear, and cannot be set.

@@ -8,7 +8,8 @@ public enum PackState: UInt8, Sendable {
   case sealed = 1
   /// Its file lies under its name in `packs/`.
   case placed = 2
-  /// Its push ended without it: its file and rows wait to be removed.
+  /// Nothing needs it: its push ended without it or gave it up, it was written anew, or another pack has its name. Its
+  /// file and rows wait to be removed.
   case abandoned = 3
 
   /// The condition that a pack is the archive's, whether its file has its name yet or not.
@@ -32,8 +33,9 @@ public struct PackRow: Hashable, Sendable {
   public let byteCount: UInt64
   /// How far the pack has come.
   public let state: PackState
-  /// SHA-256 of the footer of an open pack that is finished, and waits for its commit; of an abandoned pack, of one that
-  /// it may have been sealed or finished under.
+  /// SHA-256 of the footer of a pack that has no ``name``: of an open one that is finished, the name that its commit gives
+  /// it; of an abandoned one, the name that it had, under which its file may lie, or that it was to have, and then its
+  /// file is in `incoming/`.
   public let finished: Digest?
   /// Whether the runs list its objects.
   public let isIndexed: Bool
