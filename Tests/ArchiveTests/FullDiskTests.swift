@@ -85,7 +85,7 @@ import Testing
   /// Objects leave the index its room, so that whoever fills the disk with them is in nobody's way for long.
   @Test func objectsLeaveAReserve() async throws {
     let files = FaultyFiles()
-    let archive = try await open(files)
+    let archive = try await openArchive(at: path, files: files)
     let first = try application.epoch(1)
     let token = try await application.begin(first, in: archive)
     _ = try await archive.send(first.state.objects, in: token)
