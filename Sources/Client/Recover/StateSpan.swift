@@ -28,8 +28,7 @@ struct StateSpan: Sendable {
   static let bufferByteCount = byteCount + DirectFile.alignment
   /// Fetches the chunks and opens them into a buffer's ``bufferRange`` as they come, each checked against its id.
   ///
-  /// They are asked for by rising id, as packs have them where they were pushed together, so that a disk is read in one
-  /// direction.
+  /// They are asked for by rising id, as an archive's runs and footers have them, so that it finds them in one direction.
   ///
   /// - Returns: how many sealed bytes came.
   /// - Throws: `source.*`, `dump.*`; what the source throws.
