@@ -134,7 +134,7 @@ public enum Pusher {
   ) async throws -> ObjectReference {
     guard try sending.input.rewind() else { throw PosternError.unrepeatablePush }
     sending.meter.rewind()
-    sending.cache.restart()
+    folder.restart(sending.cache)
     let root = try await send(sending, of: generation, in: folder, known: nil)
     sending.meter.enter(.sealing)
     return root

@@ -11,8 +11,8 @@ import Synchronization
 /// synced: a file that a power failure tore does not open.
 package final class FingerprintCacheWriter: Sendable {
   private let path: String
+  private let subject: FingerprintCache.Subject
   private let blocks: Mutex<CacheBlocks>
-  private let leftover: Leftover
 
   /// A cache beside its place.
   ///
@@ -23,13 +23,8 @@ package final class FingerprintCacheWriter: Sendable {
   ///   - key: seals this file and no other.
   package init(at path: String, subject: FingerprintCache.Subject, salt: [UInt8], key: consuming SecretBytes) {
     self.path = path
-    let header = FingerprintCache.magic + salt + subject.bytes
-    var file: OpenFile?
-    (_, leftover) = Leftovers.ofProcess.making({ file = FingerprintCacheWriter.open(path) }) {
-      try? StateFiles.remove(FingerprintCacheWriter.temporary(path))
-    }
-    blocks = Mutex(CacheBlocks(file: file.take(), key: key, header: header))
-    blocks.withLock { $0.write(header[...]) }
+    self.subject = subject
+    blocks = Mutex(FingerprintCacheWriter.begin(at: path, subject, salt: salt, key: key))
   }
 
   deinit { try? StateFiles.remove(FingerprintCacheWriter.temporary(path)) }
@@ -42,6 +37,17 @@ package final class FingerprintCacheWriter: Sendable {
     return try? OpenFile(temporary(path), .create, permissions: 0o600)
   }
 
+  private static func begin(
+    at path: String, _ subject: FingerprintCache.Subject, salt: [UInt8], key: consuming SecretBytes
+  ) -> CacheBlocks {
+    var file: OpenFile?
+    let (_, leftover) = Leftovers.ofProcess.making({ file = open(path) }) { try? StateFiles.remove(temporary(path)) }
+    let header = FingerprintCache.magic + salt + subject.bytes
+    var blocks = CacheBlocks(file: file.take(), leftover: leftover, key: key, header: header)
+    blocks.write(header[...])
+    return blocks
+  }
+
   /// Appends the state's next chunks.
   package func append(_ entries: some Sequence<FingerprintCache.Entry>) {
     blocks.withLock { blocks in
@@ -49,9 +55,16 @@ package final class FingerprintCacheWriter: Sendable {
     }
   }
 
-  /// Forgets what was appended: the state is read once more, from its first byte.
-  package func restart() {
-    blocks.withLock { $0.restart() }
+  /// Begins anew, in a new file: the state is read once more, from its first byte.
+  ///
+  /// - Parameters:
+  ///   - salt: what `key` was derived with.
+  ///   - key: another one than before, since no block may be sealed twice under one.
+  package func restart(salt: [UInt8], key: consuming SecretBytes) {
+    var anew = Optional(FingerprintCacheWriter.begin(at: path, subject, salt: salt, key: key))
+    blocks.withLock { blocks in
+      if let anew = anew.take() { blocks = anew }
+    }
   }
 
   /// Puts the cache in the place of the one before.
@@ -69,6 +82,7 @@ package final class FingerprintCacheWriter: Sendable {
 private struct CacheBlocks: ~Copyable {
   /// Nil once something failed.
   private var file: OpenFile?
+  private let leftover: Leftover
   private let key: SecretBytes
   private let header: [UInt8]
   private var cipher = AES256GCM()
@@ -78,8 +92,9 @@ private struct CacheBlocks: ~Copyable {
   private var entryCount = 0
   private var offset: UInt64 = 0
 
-  init(file: consuming OpenFile?, key: consuming SecretBytes, header: [UInt8]) {
+  init(file: consuming OpenFile?, leftover: Leftover, key: consuming SecretBytes, header: [UInt8]) {
     self.file = file
+    self.leftover = leftover
     self.key = key
     self.header = header
   }
@@ -93,12 +108,6 @@ private struct CacheBlocks: ~Copyable {
     if entryCount.isMultiple(of: FingerprintCache.blockEntryCount) {
       seal(number: entryCount / FingerprintCache.blockEntryCount - 1, byteCount: FingerprintCache.blockByteCount)
     }
-  }
-
-  mutating func restart() {
-    // No block may be sealed twice under one key: what was written is not written over, and there is no cache this time.
-    guard entryCount >= FingerprintCache.blockEntryCount else { return entryCount = 0 }
-    file = nil
   }
 
   /// Writes the last block and the end; false where that failed, or something did before.

@@ -21,6 +21,12 @@ extension StateFolder {
       key: StateFolder.cacheKey(seal, salt))
   }
 
+  /// Begins a cache anew, under another key, for a state that is read once more.
+  borrowing func restart(_ cache: FingerprintCacheWriter) {
+    let salt = randomBytes(FingerprintCache.saltByteCount)
+    cache.restart(salt: salt, key: StateFolder.cacheKey(seal, salt))
+  }
+
   /// The chunks that need not be sealed again; nil where no cache names an epoch that this push may rest on.
   ///
   /// - Parameters:

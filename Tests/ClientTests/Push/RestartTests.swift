@@ -61,7 +61,12 @@ extension ArchiveFixture {
     isBack.isSet.store(true, ordering: .relaxed)
     let result = await push.result
     if case .success = result {
-      try await ArchiveConnection.open(address) { archive in try await self.expect(state, from: archive) }
+      try await ArchiveConnection.open(address) { archive in
+        try await self.expect(state, from: archive)
+        // Whatever the restart cost, the next push knows every chunk.
+        let next = try await Pusher.push(self.options(.file(path: path)), key: self.uploader(), over: archive)
+        #expect(next.traffic.unchangedByteCount == state.count)
+      }
     }
     try await second.stop()
     let report = try result.get()

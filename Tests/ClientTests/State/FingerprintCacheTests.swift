@@ -154,27 +154,31 @@ import Testing
     #expect(FingerprintCacheReader(at: path, subject: try subject(), derive: { _ in other.secret() }) == nil)
   }
 
-  /// One that was begun anew, or not brought to an end, is none; and none stays behind.
-  @Test func anUnfinishedOneLeavesNothing() throws {
+  /// One that was begun anew, after some chunks or some blocks of them, has what came since, sealed under another key.
+  @Test func oneThatIsBegunAnewIsWhole() throws {
     let path = folder.path("fingerprints")
     for count in [100, 5_000] {
+      let before = FingerprintKeyBytes()
       let writer = FingerprintCacheWriter(
-        at: path, subject: try subject(), salt: [UInt8](repeating: 3, count: 32), key: key.secret())
+        at: path, subject: try subject(), salt: [UInt8](repeating: 3, count: 32), key: before.secret())
       writer.append((0..<UInt64(count)).lazy.map(Self.entry))
-      writer.restart()
-      writer.append((0..<UInt64(50)).lazy.map(Self.entry))
-      if count < FingerprintCache.blockEntryCount {
-        writer.finish(Self.epoch)
-        #expect(found([0, 49, 50], in: try #require(open(path, subject()))) == 2)
-        try FileManager.default.removeItem(atPath: path)
-      } else {
-        writer.finish(Self.epoch)
-        #expect(open(path, try subject()) == nil)
-      }
+      writer.restart(salt: [UInt8](repeating: 4, count: 32), key: key.secret())
+      writer.append((7_000..<UInt64(12_000)).lazy.map(Self.entry))
+      writer.finish(Self.epoch)
+      #expect(found([0, 50, 7_000, 7_001, 11_999, 12_000], in: try #require(open(path, subject()))) == 3)
+      #expect(FingerprintCacheReader(at: path, subject: try subject(), derive: { _ in before.secret() }) == nil)
+      try FileManager.default.removeItem(atPath: path)
     }
+  }
+
+  /// One that is not brought to an end leaves nothing, nor does one that was begun anew.
+  @Test func anUnfinishedOneLeavesNothing() throws {
+    let path = folder.path("fingerprints")
     do {
       let writer = FingerprintCacheWriter(
         at: path, subject: try subject(), salt: [UInt8](repeating: 3, count: 32), key: key.secret())
+      writer.append((0..<UInt64(9_000)).lazy.map(Self.entry))
+      writer.restart(salt: [UInt8](repeating: 4, count: 32), key: key.secret())
       writer.append((0..<UInt64(9_000)).lazy.map(Self.entry))
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("")) == [])
