@@ -6,6 +6,8 @@ import Pax
 extension PosternError.Code {
   /// The state changed while it was read.
   public static let pushChanged: Self = "push.changed"
+  /// A file that is to be pushed is a database, and a part of it lies beside it.
+  public static let pushDatabase: Self = "push.database"
   /// A directory that is to be pushed holds something that its archive cannot.
   public static let pushEntry: Self = "push.entry"
   /// What is to be pushed cannot be read.
@@ -23,6 +25,21 @@ extension PosternError {
     PosternError(
       .pushChanged, "“\(path)” changed while it was read, so what was read is no state that it ever had.",
       advice: "Push a copy or a snapshot of it that nobody writes to; nothing was published.")
+  }
+
+  /// An SQLite database that changed while it was read as a mere file.
+  static func databaseChanged(_ path: String) -> PosternError {
+    PosternError(
+      .pushChanged, PosternError.stateChanged(path).message,
+      advice: "It is an SQLite database: push a snapshot of it with --sqlite; nothing was published.")
+  }
+
+  static func databaseInTwoFiles(_ path: String) -> PosternError {
+    PosternError(
+      .pushDatabase,
+      "“\(path)” is an SQLite database with a write-ahead log beside it, “\(path)-wal”, and transactions that stand in "
+        + "the log alone would be missing.",
+      advice: "Push it with --sqlite, which takes both; nothing was sent.")
   }
 
   static func stateTooLarge(_ path: String, _ byteCount: Int) -> PosternError {

@@ -29,6 +29,7 @@ public final class StateInput: Sendable {
   /// What the state's bytes are.
   let contentKind: Capsule.ContentKind
   private let name: String
+  private let isDatabaseFile: Bool
   private let reader: any StateReader
   private let expectedByteCount: Int?
   private let readByteCount = Atomic(0)
@@ -40,8 +41,8 @@ public final class StateInput: Sendable {
   ///   - origin: where it is read.
   ///   - expectedByteCount: how many bytes it has to have; nil where any number will do.
   /// - Throws: `push.input` for what cannot be read; `push.entry` for a directory with something in it that no archive
-  ///   of it can hold; `push.length` for a state of another length than is expected; `dump.too-large` for one that no
-  ///   dump can hold; `snapshot.*`.
+  ///   of it can hold; `push.database` for the file of a database of which a part lies in another; `push.length` for a
+  ///   state of another length than is expected; `dump.too-large` for one that no dump can hold; `snapshot.*`.
   public static func open(_ origin: Origin, expectedByteCount: Int? = nil) async throws -> StateInput {
     try await StateInput.run(on: threads) { try StateInput(origin, expectedByteCount) }
   }
@@ -49,6 +50,7 @@ public final class StateInput: Sendable {
   private init(_ origin: Origin, _ expectedByteCount: Int?) throws(PosternError) {
     self.expectedByteCount = expectedByteCount
     var contentKind = Capsule.ContentKind.bytes
+    var isDatabaseFile = false
     switch origin {
     case .standardInput:
       name = "standard input"
@@ -59,9 +61,10 @@ public final class StateInput: Sendable {
       reader = try FileReader(DatabaseSnapshot.take(of: path), name: name)
     case .file(let path):
       name = path
-      (reader, contentKind) = try StateInput.reader(of: path)
+      (reader, contentKind, isDatabaseFile) = try StateInput.reader(of: path)
     }
     self.contentKind = contentKind
+    self.isDatabaseFile = isDatabaseFile
     guard let byteCount = reader.byteCount else { return }
     guard byteCount <= DumpLimits.stateByteCount else { throw .stateTooLarge(name, byteCount) }
     if let expectedByteCount, byteCount != expectedByteCount {
@@ -72,17 +75,20 @@ public final class StateInput: Sendable {
   /// What reads the thing that a path leads to.
   private static func reader(
     of path: String
-  ) throws(PosternError) -> (any StateReader, Capsule.ContentKind) {
+  ) throws(PosternError) -> (any StateReader, Capsule.ContentKind, isDatabaseFile: Bool) {
     let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { throw .unreadableState(path, errno) }
     let file = Descriptor(number)
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .unreadableState(path, errno) }
     switch status.st_mode & S_IFMT {
-    case S_IFREG, S_IFBLK: return (try FileReader(file, name: path), .bytes)
-    case S_IFDIR: return (try DirectoryReader(path), .directory)
+    case S_IFREG, S_IFBLK:
+      let isDatabase = status.st_mode & S_IFMT == S_IFREG && DatabaseFile.isDatabase(file)
+      if isDatabase, DatabaseFile.hasWriteAheadLog(path) { throw .databaseInTwoFiles(path) }
+      return (try FileReader(file, name: path), .bytes, isDatabase)
+    case S_IFDIR: return (try DirectoryReader(path), .directory, false)
     case S_IFCHR: throw .endlessState(path)
-    default: return (PipeReader(file, name: path), .bytes)
+    default: return (PipeReader(file, name: path), .bytes, false)
     }
   }
 
@@ -115,7 +121,7 @@ public final class StateInput: Sendable {
   }
 
   /// Says that what was read is no state that there ever was.
-  var changed: PosternError { .stateChanged(name) }
+  var changed: PosternError { isDatabaseFile ? .databaseChanged(name) : .stateChanged(name) }
 
   /// Says that what was read is the whole state: of the length that is expected, and as it was when it was opened.
   ///
@@ -128,7 +134,11 @@ public final class StateInput: Sendable {
       } else if let expected = self.expectedByteCount, byteCount != expected {
         throw PosternError.unexpectedLength(self.name, "\(byteCount)", expected: expected)
       }
-      try self.reader.requireUnchanged()
+      do {
+        try self.reader.requireUnchanged()
+      } catch let error as PosternError where error.code == .pushChanged && self.isDatabaseFile {
+        throw self.changed
+      }
     }
   }
 

@@ -50,6 +50,43 @@ import Testing
     #expect(try openFiles().allSatisfy { !$0.hasPrefix(folder.path) })
   }
 
+  /// The file of a database alone lacks what its write-ahead log holds, so it goes in through a snapshot.
+  @Test func aDatabaseIsNotPushedWithoutItsLog() async throws {
+    let folder = try TemporaryFolder()
+    let (database, link) = (folder.path("ledger.db"), folder.path("link.db"))
+    let sqlite = try Writer("/usr/bin/sqlite3", database)
+    try sqlite.run("PRAGMA journal_mode = WAL; CREATE TABLE entry (n); INSERT INTO entry VALUES (1);")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "ledger.db")
+    for path in [database, link] {
+      let error = await refusal { try await StateInput.open(.file(path: path)) }
+      #expect(error?.code == .pushDatabase && error?.advice.contains("--sqlite") == true, "\(path)")
+    }
+    #expect(try await StateInput.open(.database(path: database)).byteCount != nil)
+    #expect(try await StateInput.open(.file(path: folder.path)).byteCount != nil)
+    // Once its last user is gone, so is the log; and what only has such a neighbour is no database.
+    try sqlite.end()
+    #expect(try await StateInput.open(.file(path: database)).byteCount != nil)
+    for name in ["text", "text-wal"] { try Data([1, 2, 3]).write(to: URL(filePath: folder.path(name))) }
+    #expect(try await StateInput.open(.file(path: folder.path("text"))).byteCount == 3)
+  }
+
+  /// Who writes to a database that is pushed as a file is told of the flag that is made for that.
+  @Test func aDatabaseThatChangesIsToldOfSnapshots() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      for (start, isDatabase) in [("SQLite format 3\0", true), ("SQLite format 4\0", false)] {
+        let path = fixture.file("state")
+        try (Data(start.utf8) + Data(count: 1 << 20)).write(to: URL(filePath: path))
+        let error = await refusal {
+          try await Pusher.push(fixture.options(.file(path: path)), key: fixture.uploader(), over: archive) { _ in
+            _ = utimes(path, nil)
+          }
+        }
+        #expect(error?.code == .pushChanged && error?.message.contains(path) == true)
+        #expect(error?.advice.contains("--sqlite") == isDatabase)
+      }
+    }
+  }
+
   /// A snapshot of a volume is a block device; here it is a file that looks like one.
   @Test(.enabled(if: geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0))
   func aBlockDeviceIsPushed() async throws {
@@ -76,6 +113,40 @@ import Testing
     return try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
       try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
     }
+  }
+}
+
+/// SQLite's own program, which has a database open.
+private struct Writer {
+  private let process = Process()
+  private let input = Pipe()
+  private let output = Pipe()
+
+  init(_ program: String, _ database: String) throws {
+    process.executableURL = URL(filePath: program)
+    process.arguments = ["-bail", database]
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+  }
+
+  /// Runs statements, and waits until they are done.
+  func run(_ statements: String) throws {
+    try input.fileHandleForWriting.write(contentsOf: Data((statements + " SELECT 'done';\n").utf8))
+    var said = Data()
+    while !said.suffix(5).elementsEqual(Data("done\n".utf8)) {
+      let more = output.fileHandleForReading.availableData
+      try #require(!more.isEmpty)
+      said += more
+    }
+  }
+
+  /// Lets it close the database.
+  func end() throws {
+    try input.fileHandleForWriting.close()
+    _ = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
   }
 }
 
