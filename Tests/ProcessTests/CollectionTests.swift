@@ -85,6 +85,12 @@ extension ProcessTests {
         #expect(shown.isRetained == (number > 8))
         #expect(text.contains("not kept any more: the charter keeps the newest 2 epochs") == (number <= 8))
       }
+      // A copy says what it holds; that archives need not have it is another matter.
+      _ = try await machine.must("pull", "--app", app, "--out", "held")
+      for (number, words) in [(10, "in this folder"), (8, "not in this folder, and archives need not keep it")] {
+        let text = try await machine.must("show", "--app", app, "--epoch", "\(number)", "--from", "held")
+        #expect(text.contains("  dump           \(words)"), "\(text)")
+      }
       let latest: Listed = try await machine.json("latest", "--app", app)
       #expect(latest.epoch == 10 && latest.isRetained == true)
     }

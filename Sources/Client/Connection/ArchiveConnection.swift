@@ -62,7 +62,7 @@ public struct ArchiveDescription: Hashable, Sendable {
   public let pushByteCountLimit: UInt64
 }
 
-/// An epoch, as an archive's index lists it: a convenience that proves nothing; ask for the epoch itself.
+/// An epoch, as an archive's index or a folder's log lists it: a convenience that proves nothing; ask for the epoch itself.
 public struct EpochSummary: Hashable, Sendable {
   /// The application.
   public let app: Digest
@@ -80,8 +80,8 @@ public struct EpochSummary: Hashable, Sendable {
   public let leafIndex: UInt64
   /// The root's id.
   public let root: Digest
-  /// Bytes that the epoch added to the archive.
-  public let addedByteCount: UInt64
+  /// Bytes that the epoch added to the archive; nil of a folder, which does not say.
+  public let addedByteCount: UInt64?
 }
 
 /// A page of a list.

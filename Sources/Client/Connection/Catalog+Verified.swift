@@ -73,7 +73,7 @@ extension Catalog {
         capsule: try await capsule)
     } catch let error as PosternError where error.code == .sourceAbsent && isCopy {
       throw PosternError(
-        .sourceAbsent, "Its log shows epoch \(fields.number), and what was pushed for it is not all there.",
+        .sourceAbsent, "Its log shows epoch \(fields.number), and the dump of that epoch is not in it.",
         advice: error.advice)
     }
   }

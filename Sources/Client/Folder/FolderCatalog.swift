@@ -1,5 +1,6 @@
 public import Core
 import Dump
+import Glibc
 public import Merkle
 public import Packs
 import Records
@@ -24,7 +25,9 @@ public struct FolderCatalog: Catalog {
     do {
       _ = try await folder.checkpoint()
     } catch let error as PosternError where error.code == .sourceAbsent {
-      throw PosternError.noCopy(path)
+      // The log is what a pull writes last.
+      let isBegun = access("\(path)/incoming", F_OK) == 0 && access("\(path)/keys", F_OK) != 0
+      throw isBegun ? PosternError.unfinishedCopy(path) : PosternError.noCopy(path)
     }
     return FolderCatalog(folder: folder)
   }
@@ -50,7 +53,8 @@ public struct FolderCatalog: Catalog {
     }
   }
 
-  private var isDataFolder: Bool { (try? folder.isDataFolder()) ?? false }
+  /// Whether the folder is an archive's own, or a copy of one, as far as its names say.
+  public var isDataFolder: Bool { (try? folder.isDataFolder()) ?? false }
 
   /// The records of an application, by looking through the log.
   ///
@@ -100,7 +104,7 @@ public struct FolderCatalog: Catalog {
   }
 
   /// The entries of a bundle; nil where the folder does not have it.
-  private func bundle(_ index: UInt64, _ size: UInt64) async throws -> [[UInt8]]? {
+  func bundle(_ index: UInt64, _ size: UInt64) async throws -> [[UInt8]]? {
     guard let coordinate = BundleCoordinate(index: index, treeSize: size) else { return nil }
     do {
       return try EntryBundle(parsing: try await folder.entries(coordinate), width: coordinate.width).entries
@@ -139,7 +143,7 @@ extension FolderCatalog {
 }
 
 /// The first fields of a leaf, by which most entries of a log are passed over.
-private struct RecordHead {
+struct RecordHead {
   let app: Digest
 
   init?(_ leaf: [UInt8]) {

@@ -22,6 +22,13 @@ extension PosternError {
       advice: "Name a folder that “postern pull” wrote, or a copy of an archive's data folder.")
   }
 
+  /// A folder that a pull began to fill.
+  static func unfinishedCopy(_ path: String) -> PosternError {
+    PosternError(
+      .folderNone, "“\(path)” holds no whole copy yet: a pull into it was not finished.",
+      advice: "Run “postern pull” into it again: what it has is not fetched again.")
+  }
+
   /// What a folder lacks, in words that say how to go on.
   ///
   /// - Parameters:
@@ -34,9 +41,9 @@ extension PosternError {
     let broken = unusable.first.map { " “\($0)”\(more) cannot be used as a pack." } ?? ""
     guard isDataFolder else {
       return PosternError(
-        .folderIncomplete, "The copy in “\(path)” is not whole. \(reason)\(broken)",
-        advice: "Run “postern pull” into it again while an archive has the epoch, use another copy, or name an epoch "
-          + "that it holds with --epoch.")
+        .folderIncomplete, "The copy in “\(path)” does not hold all that is asked of it. \(reason)\(broken)",
+        advice: "“postern list --from \(path)” says which epochs it holds: name one of them with --epoch. Or run "
+          + "“postern pull” into it while an archive has this one, or use another copy.")
     }
     return PosternError(
       .folderIncomplete, "The archive's data folder “\(path)” does not hold all of it. \(reason)\(broken)",
@@ -50,7 +57,7 @@ extension PosternError {
       .folderDamaged, "The copy in “\(path)” is damaged: the bytes of an object in it are not those that its id names.",
       advice: isDataFolder
         ? "It is an archive's data folder, into which nothing is pulled: use a copy that was pulled, or another archive."
-        : "Run “postern pull --check” into it while an archive has the epoch: that fetches anew what is damaged. Or use "
-          + "another copy.")
+        : "Run “postern pull --check” into it while an archive has the epoch, with --epoch where it is not the newest: "
+          + "that fetches anew what is damaged. Or use another copy.")
   }
 }

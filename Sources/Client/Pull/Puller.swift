@@ -107,18 +107,6 @@ public enum Puller {
   }
 }
 
-extension FolderSource {
-  /// Whether the folder has a body whose bytes are those of its digest.
-  fileprivate func holdsSound(body: Digest, app: Digest, generation: UInt64) async throws -> Bool {
-    do {
-      _ = try await checkedBody(app: app, generation: generation, digest: body)
-      return true
-    } catch let error as PosternError where error.code == .sourceAbsent || error.code == .sourceMismatch {
-      return false
-    }
-  }
-}
-
 extension VerifiedApplication {
   /// The digest of the members' signatures, as the charter's record names it.
   fileprivate var signaturesDigest: Digest { SHA256.hash(signaturesBody) }

@@ -21,13 +21,16 @@ struct EpochView: Encodable {
   let leafHash: String
   /// Whether the charter keeps the epoch's dump; an archive may have collected one that it does not.
   let isRetained: Bool
+  /// Whether the folder that was read holds the dump; absent where an archive was asked.
+  let isHeld: Bool?
   /// What the answer rests on.
   let rests: String
   private let retentionEpochs: UInt64
+  private let isDataFolder: Bool
 
   private enum CodingKeys: CodingKey {
     case app, name, epoch, generation, stateVersion, commitment, root, uploader, policy, origin, leafIndex
-    case checkpointSize, leafHash, isRetained, rests
+    case checkpointSize, leafHash, isRetained, isHeld, rests
   }
 
   /// The view of a proven epoch.
@@ -36,8 +39,11 @@ struct EpochView: Encodable {
   ///   - application: the application.
   ///   - epoch: the epoch.
   ///   - newest: the number of the newest epoch that is shown.
+  ///   - holding: what the folder that was read has of the dump; nil where an archive was asked.
   ///   - rests: what the answer rests on, in a sentence.
-  init(_ application: VerifiedApplication, _ epoch: VerifiedEpoch, newest: UInt64, rests: String) {
+  init(
+    _ application: VerifiedApplication, _ epoch: VerifiedEpoch, newest: UInt64, holding: Holding?, rests: String
+  ) {
     let charter = application.charter
     let fields = epoch.fields
     app = application.app.hex
@@ -56,13 +62,32 @@ struct EpochView: Encodable {
     isRetained = Retention(under: charter, newestEpoch: newest).keeps(fields.number)
     retentionEpochs = charter.retentionEpochs
     self.rests = rests
+    isHeld = holding?.isHeld
+    isDataFolder = holding?.isDataFolder ?? false
   }
 
-  /// What has become of the dump, where it may be gone.
+  /// What a folder has of an epoch's dump.
+  struct Holding: Sendable {
+    let isHeld: Bool
+    /// Whether it is an archive's own, which collects what its charter does not keep.
+    let isDataFolder: Bool
+  }
+
+  /// What has become of the dump, where a folder was read, or where it may be gone.
   private var keeping: [(label: String, value: String)] {
-    guard !isRetained else { return [] }
     let kept = retentionEpochs == 1 ? "newest epoch" : "newest \(retentionEpochs) epochs"
-    return [("dump", "not kept any more: the charter keeps the \(kept)")]
+    let words =
+      switch (isHeld, isRetained) {
+      case (nil, true): ""
+      case (nil, false): "not kept any more: the charter keeps the \(kept)"
+      case (true?, true): "in this folder, as its capsule shows"
+      case (true?, false) where isDataFolder: "perhaps not whole: the charter keeps the \(kept)"
+      case (true?, false):
+        "in this folder, as its capsule shows; archives need not keep it: the charter keeps the \(kept)"
+      case (false?, true): "not in this folder"
+      case (false?, false): "not in this folder, and archives need not keep it: the charter keeps the \(kept)"
+      }
+    return words.isEmpty ? [] : [("dump", words)]
   }
 
   /// The view for a terminal.
@@ -95,15 +120,26 @@ extension ShowsEpoch {
   ///   - absence: what is thrown where no such epoch is shown.
   func show(epoch number: UInt64?, rests: String?, orElse absence: PosternError) async throws {
     let (app, memory) = (app, try state.memory(app))
-    let (application, newest) = try await source.open { catalog in
+    let (application, newest, holding) = try await source.open { catalog in
       let application = try await catalog.verified(app: app, epoch: number, memory: memory)
-      guard number != nil, application.charter.retentionEpochs > 0 else { return (application, application.epoch) }
-      return (application, try await catalog.verified(app: app, memory: nil).epoch)
+      let holding = try await EpochView.Holding(of: application.epoch, in: catalog)
+      guard number != nil, application.charter.retentionEpochs > 0 else {
+        return (application, application.epoch, holding)
+      }
+      return (application, try await catalog.verified(app: app, memory: nil).epoch, holding)
     }
     guard let epoch = application.epoch else { throw absence }
     let view = EpochView(
-      application, epoch, newest: newest?.fields.number ?? epoch.fields.number,
+      application, epoch, newest: newest?.fields.number ?? epoch.fields.number, holding: holding,
       rests: rests ?? source.rests(on: application))
     try Console.say(json ? try view.json : view.text)
+  }
+}
+
+extension EpochView.Holding {
+  /// What a folder has of an epoch; nil of an archive, and where there is no epoch.
+  fileprivate init?(of epoch: VerifiedEpoch?, in catalog: any Catalog) async throws {
+    guard let epoch, let folder = catalog as? FolderCatalog else { return nil }
+    self.init(isHeld: try await folder.holdsDump(of: epoch), isDataFolder: folder.isDataFolder)
   }
 }

@@ -46,11 +46,36 @@ import Trust
       #expect(try await fixture.recover(1, from: path) == before)
 
       let folder = try await FolderCatalog.open(path)
+      let held = try await fixture.held(in: folder)
+      #expect(held.epochs == [2, 1] && held.absentCount == 0)
       let sealed = try await folder.sealedEpoch(of: folder.verified(app: fixture.app, memory: nil))
       let asked = try await EpochEvidence(sealed).request(by: fixture.key(.requester, "ops"), app: fixture.app)
       #expect(asked.recovery.statement.epoch.number == 2)
       // The archive's own folder does as well, whatever becomes of its index.
       #expect(try await fixture.recover(from: fixture.dataPath) == state)
+      #expect(try await fixture.held(in: .open(fixture.dataPath)).epochs == [2, 1])
+    }
+  }
+
+  /// A folder whose log shows an epoch says whether it has the dump.
+  @Test func aCopySaysWhatItHolds() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      for byte in 1...3 { try await fixture.push([UInt8(byte)], over: archive) }
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, epoch: 2, path: path), from: archive)
+      let folder = try await FolderCatalog.open(path)
+      let held = try await fixture.held(in: folder)
+      #expect(held.epochs == [2] && held.absentCount == 2)
+      for number in 1...UInt64(3) {
+        let epoch = try await folder.verified(app: fixture.app, epoch: number, memory: nil).epoch
+        #expect(try await folder.holdsDump(of: #require(epoch)) == (number == 2))
+      }
+      // One with a rotten capsule opens no more.
+      let epoch = try #require(try await folder.verified(app: fixture.app, epoch: 2, memory: nil).epoch)
+      try fixture.damage(.body, epoch.fields.capsule, in: path)
+      let damaged = try await FolderCatalog.open(path)
+      #expect(try await fixture.held(in: damaged).epochs == [])
+      #expect(try await !damaged.holdsDump(of: epoch))
     }
   }
 
@@ -65,7 +90,8 @@ import Trust
         let options = PullOptions(app: fixture.app, path: path)
         let limited = Interrupted(archive, after: count)
         #expect(await refusal { try await Puller.pull(options, from: limited) }?.code == "test.interrupted")
-        #expect(await refusal { try await FolderCatalog.open(path) }?.code == .folderNone)
+        let unfinished = await refusal { try await FolderCatalog.open(path) }
+        #expect(unfinished?.code == .folderNone && unfinished?.message.contains("not finished") == true)
         let held = try fixture.heldObjects(in: path)
         // A question that was cut off is asked again; what came for those before it is there.
         #expect(held <= count)
@@ -416,6 +442,17 @@ extension ArchiveFixture {
     return Array(try Data(contentsOf: URL(filePath: out)))
   }
 
+  /// The numbers of the epochs that a folder holds, and how many more it shows.
+  fileprivate func held(in folder: FolderCatalog) async throws -> (epochs: [UInt64], absentCount: Int) {
+    var epochs: [UInt64] = []
+    let absentCount = try await folder.heldEpochs(of: app, under: charter.policyDigest) { epoch in
+      #expect(epoch.app == app && epoch.policy == charter.policyDigest && epoch.addedByteCount == nil)
+      epochs.append(epoch.epoch)
+      return true
+    }
+    return (epochs, absentCount)
+  }
+
   /// The packs of all generations but that of the charter's own bodies.
   fileprivate func packs(in path: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: "\(path)/packs").filter { $0.hasSuffix(".pack") }
@@ -439,10 +476,11 @@ extension ArchiveFixture {
   }
 
   /// Changes a byte of an object.
-  fileprivate func damage(_ kind: ObjectKind, in path: String) throws {
+  fileprivate func damage(_ kind: ObjectKind, _ id: Digest? = nil, in path: String) throws {
     var victim: (path: String, entry: PackEntry)?
     try readers(in: path) { pack, reader in
       for position in 0..<reader.footer.count where reader.footer[position].kind == kind {
+        guard id == nil || reader.footer[position].id == id else { continue }
         victim = (pack, reader.footer[position])
       }
     }

@@ -66,6 +66,7 @@ import Testing
     server = try Server(program, data: "archive")
     program.environment["POSTERN_ARCHIVE"] = server.address
     #expect(try must(program, "latest", "--app", app).contains("newest epoch that this archive shows"))
+    try expectCopy(program, app)
     try recoverThroughCouncil(program, app, state)
     try recoverThroughKMS(program, app, state)
     #expect(server.stop() == 0)
@@ -123,6 +124,40 @@ import Testing
     let policy = try must(program, "list", "--app", app, "--json").firstMatch(of: /"policy":"([0-9a-f]{64})"/)?.1
     #expect(try must(program, "list", "--policy", String(policy ?? "")).contains(app))
     #expect(try program.run("show", "--app", app, "--epoch", "3").status == 1)
+    let cut = try program.run("list", "--app", app, "--limit", "1")
+    #expect(cut.output.hasPrefix("epoch 2, ") && cut.errors.contains("There are older ones: --limit"), "\(cut)")
+    #expect(try program.run("list", "--app", app, "--limit", "2").errors.isEmpty)
+    let negative = try program.run("list", "--app", app, "--limit", "-1")
+    #expect(negative.status == 64 && negative.errors.contains("--limit is at least 1"), "\(negative.errors)")
+  }
+
+  /// What a copy holds can be asked of it: its log shows more.
+  private func expectCopy(_ program: Program, _ app: String) throws {
+    _ = try must(program, "pull", "--app", app, "--epoch", "1", "--out", "copy")
+    for filter in [[], ["--app", app]] {
+      let listed = try program.run(["list", "--from", "copy", "--json"] + filter)
+      #expect(listed.status == 0 && listed.output.split(separator: "\n").count == 1, "\(listed)")
+      #expect(listed.output.contains("\"app\":\"\(app)\"") && listed.output.contains("\"epoch\":1,"))
+      #expect(listed.errors.contains("one more epoch") == !filter.isEmpty, "\(listed.errors)")
+    }
+    let other = String(repeating: "0", count: 64)
+    #expect(try program.run("list", "--from", "copy", "--app", other).errors.contains("(epoch.unknown-app)"))
+    #expect(try program.run("list", "--from", "copy", "--policy", other).output.isEmpty)
+    for (epoch, isHeld) in [("1", true), ("2", false)] {
+      let shown = try must(program, "show", "--app", app, "--epoch", epoch, "--from", "copy")
+      #expect(shown.contains("  dump           \(isHeld ? "in this folder" : "not in this folder")"), "\(shown)")
+      let json = try must(program, "show", "--app", app, "--epoch", epoch, "--from", "copy", "--json")
+      #expect(json.contains("\"isHeld\":\(isHeld)"))
+    }
+    #expect(try !must(program, "show", "--app", app, "--epoch", "1").contains("  dump "))
+    let absent = try program.run(
+      "recover", "--app", app, "--epoch", "2", "--from", "copy", "--kms-key", "kms.key", "--out", "none")
+    #expect(absent.status == 1 && absent.errors.contains("“postern list --from copy” says which"), "\(absent.errors)")
+    #expect(!program.exists("none"))
+    _ = try must(program, "pull", "--app", app, "--out", "copy")
+    let both = try program.run("list", "--from", "copy", "--app", app)
+    #expect(both.output.split(separator: "\n").count == 2 && both.errors.isEmpty, "\(both)")
+    #expect(try program.run("list", "--from", "copy", "--limit", "1").errors.contains("There are older ones"))
   }
 
   private func recoverThroughCouncil(_ program: Program, _ app: String, _ state: [UInt8]) throws {
