@@ -131,6 +131,6 @@ extension PosternError {
       .archiveNotFound,
       "The archive does not hold this any more: the charter keeps the application's \(kept), and what the epochs before "
         + "\(retention.newestEpoch - retention.epochCount + 1) alone needed was collected.",
-      advice: "Recover one of the epochs that are kept, or this one from a folder that it was pulled into.")
+      advice: "Take one of the epochs that are kept, or recover this one from a folder that it was pulled into.")
   }
 }

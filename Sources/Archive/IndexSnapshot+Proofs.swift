@@ -60,6 +60,6 @@ extension PosternError {
   fileprivate static func noSuchEpoch(_ number: UInt64) -> PosternError {
     PosternError(
       .archiveNotFound, "The application has no epoch \(number) here.",
-      advice: "Ask for the list of its epochs, or leave the number out for the newest.")
+      advice: "“postern list” names its epochs, and “postern latest” shows the newest.")
   }
 }

@@ -35,8 +35,9 @@ public struct OpenFile: ~Copyable, Sendable {
   /// - Parameters:
   ///   - folder: where it can get a name later.
   ///   - permissions: the file's.
+  ///   - intended: the name that it is to get, for error messages.
   /// - Returns: nil where the file system has no such files.
-  public init?(unnamedIn folder: String, permissions: UInt32) {
+  public init?(unnamedIn folder: String, permissions: UInt32, for intended: String) {
     let descriptor = clinux_open_unnamed(folder, permissions)
     guard descriptor >= 0 else { return nil }
     // A name is given through /proc, which a container may lack.
@@ -45,7 +46,7 @@ public struct OpenFile: ~Copyable, Sendable {
       return nil
     }
     self.descriptor = descriptor
-    path = folder
+    path = intended
     files = SystemFiles()
   }
 

@@ -39,7 +39,7 @@ struct Postern: AsyncParsableCommand {
       clinux_limit_memory_stores(command is Serve ? CInt(clamping: sysconf(Int32(_SC_NPROCESSORS_ONLN))) : 1)
       if !(command is Serve) {
         // A server ends by itself, after the calls that are under way.
-        Interruption.watch()
+        Interruption.watch(saying: (type(of: command) as? any Interruptible.Type)?.interrupted)
       }
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()

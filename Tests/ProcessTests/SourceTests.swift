@@ -208,7 +208,7 @@ extension ProcessTests {
       for signal in [SIGINT, SIGTERM, SIGHUP] {
         for (command, leftover) in cases {
           let child = try machine.start(
-            command, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output("/dev/null"))
+            command, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output(machine.path("said")))
           while try leftover() == nil {
             try #require(child.poll() == nil, "it was done before it was broken off")
             usleep(200)
@@ -218,6 +218,8 @@ extension ProcessTests {
           #expect(try await child.wait() == -signal)
           #expect(try leftover() == nil, "\(command[0]), signal \(signal)")
           #expect(!machine.exists("out"))
+          let said = try String(contentsOfFile: machine.path("said"), encoding: .utf8)
+          #expect(said.contains("Interrupted. Run the push again") == (command == push), "\(said)")
         }
       }
       // Whoever has the hanging up of a terminal ignored goes on.

@@ -149,9 +149,11 @@ public struct RecoveryTally: ~Copyable, Sendable {
       ? "Every member has answered; the epoch cannot be opened through this door."
       : "Ask for a release from more of: \(names.joined(separator: ", "))."
     let count =
-      good == 0
-      ? "No good release is there" : good == 1 ? "One good release is there" : "\(good) good releases are there"
-    return PosternError(
-      .recoveryMissing, "\(count), which does not satisfy the recovery policy yet.", advice: advice)
+      switch good {
+      case 0: "No good release is there yet."
+      case 1: "One good release is there, which does not satisfy the recovery policy yet."
+      default: "\(good) good releases are there, which do not satisfy the recovery policy yet."
+      }
+    return PosternError(.recoveryMissing, count, advice: advice)
   }
 }

@@ -32,16 +32,18 @@ final class FileOutput: Sendable {
     guard path.utf8.last != .slash else { throw .noOutputName(path) }
     place = try OutputPlace(path)
     try place.requireRoom(for: byteCount)
-    if let unnamed = OpenFile(unnamedIn: place.folder, permissions: FileOutput.permissions) {
+    if let unnamed = OpenFile(unnamedIn: place.folder, permissions: FileOutput.permissions, for: path) {
       (temporaryPath, leftover) = (nil, nil)
       file = try DirectFile(unnamed, byteCount: byteCount)
       return
     }
     let temporaryPath = "\(place.folder)/\(place.temporaryName)"
     let make = { () throws(PosternError) -> DirectFile in
-      let named = try OpenFile(temporaryPath, .create, permissions: FileOutput.permissions)
       do throws(PosternError) {
+        let named = try OpenFile(temporaryPath, .create, permissions: FileOutput.permissions)
         return try DirectFile(named, byteCount: byteCount)
+      } catch let error where error.code == .storageDenied {
+        throw .deniedOutput(path)
       } catch {
         unlink(temporaryPath)
         throw error

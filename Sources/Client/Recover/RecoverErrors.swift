@@ -48,6 +48,12 @@ extension PosternError {
       advice: "Check its folder; nothing is left there.")
   }
 
+  static func deniedOutput(_ path: String) -> PosternError {
+    PosternError(
+      .storageDenied, "“\(path)” cannot be made: there is no access to its folder.",
+      advice: "Check the folder's owner and permissions, and whether its file system may be written to.")
+  }
+
   static func noOutputName(_ path: String) -> PosternError {
     PosternError(
       .recoverOutput, "“\(path)” names nothing that could be made.",

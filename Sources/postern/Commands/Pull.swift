@@ -5,15 +5,17 @@ import Merkle
 import Records
 
 /// `postern pull`: copies an epoch's sealed objects into a folder.
-struct Pull: AsyncParsableCommand {
+struct Pull: AsyncParsableCommand, Interruptible {
   static let configuration = CommandConfiguration(
     commandName: "pull", abstract: "Copy an epoch, sealed as it is, into a folder, without a key.",
     discussion: """
       Every object is checked against its id, the record against the log and both doors against each other. With the \
       folder, --from FOLDER in the place of --archive, an epoch is recovered through either door when no archive is \
       left. A pull that was cut off is simply run again; it fetches what the folder lacks, and so does one of a later \
-      epoch, or of another application of the same log. A damaged folder is mended by --check.
+      epoch, or of another application of the same log. What is damaged of the epoch is mended by --check.
       """)
+
+  static let interrupted = "Interrupted. Run the pull again: what the folder has is not fetched again."
 
   @Option(help: ArgumentHelp("The application: 64 hex digits.", valueName: "id"))
   var app: Digest
@@ -24,7 +26,7 @@ struct Pull: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The folder that the copy goes to; it is made where there is none.", valueName: "folder"))
   var out: String
 
-  @Flag(help: "Read what the folder has already, too, and fetch anew what is damaged.")
+  @Flag(help: "Read what the folder has of the epoch already, too, and fetch anew what is damaged.")
   var check = false
 
   @Flag(help: "Print JSON.")

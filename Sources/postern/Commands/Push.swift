@@ -1,9 +1,11 @@
 import ArgumentParser
 import Client
 import Core
+import Synchronization
+import Wire
 
 /// `postern push`: publishes a state as an application's next epoch.
-struct Push: AsyncParsableCommand {
+struct Push: AsyncParsableCommand, Interruptible {
   static let configuration = CommandConfiguration(
     commandName: "push", abstract: "Seal a state and publish it as the next epoch.",
     discussion: """
@@ -18,6 +20,8 @@ struct Push: AsyncParsableCommand {
       a consistent snapshot of a database is pushed that goes on being written to; it lies beside the database for as \
       long as the push runs, and takes as much room.
       """)
+
+  static let interrupted = "Interrupted. Run the push again: what the archive has is not sent again."
 
   @Argument(help: ArgumentHelp("The state: a file or a directory; - is standard input.", valueName: "file-or-folder"))
   var input: String?
@@ -56,7 +60,10 @@ struct Push: AsyncParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard (input == nil) != (sqlite == nil) else {
+    guard input != nil || sqlite != nil else {
+      throw ValidationError("Give the state: a file, a directory, - for a pipe, or a database with --sqlite.")
+    }
+    guard input == nil || sqlite == nil else {
       throw ValidationError("Give the state, or a database with --sqlite, and not both.")
     }
     guard input != InputFile.standardInput || key != InputFile.standardInput else {
@@ -123,8 +130,18 @@ struct Push: AsyncParsableCommand {
   ) async throws -> PushReport {
     let key = SharedKey(key)
     let address = try archive.address()
-    return try await ArchiveConnection.open(address, whenBroken: line.tellBroken(address)) { connection in
-      try await Pusher.push(options, key: key.file, over: connection) { progress in line.draw { progress.line } }
+    let hasSent = Atomic(false)
+    do {
+      return try await ArchiveConnection.open(address, whenBroken: line.tellBroken(address)) { connection in
+        try await Pusher.push(options, key: key.file, over: connection) { progress in
+          if progress.sentByteCount > 0 { hasSent.store(true, ordering: .relaxed) }
+          line.draw { progress.line }
+        }
+      }
+    } catch let error as PosternError where error.code == .wireUnavailable && hasSent.load(ordering: .relaxed) {
+      throw PosternError(
+        error.code, error.message,
+        advice: "Run the push again when the archive is back: what it has recorded of this one is not sent again.")
     }
   }
 

@@ -2,11 +2,18 @@ import Client
 import Glibc
 import Synchronization
 
+/// A command that says how to go on where it was interrupted.
+protocol Interruptible {
+  /// The remark.
+  static var interrupted: String { get }
+}
+
 /// Ctrl-C, SIGTERM and SIGHUP: what has no name yet is removed before they end the process, as they would have.
 enum Interruption {
   /// Whether a line of progress was drawn, behind which the shell's prompt shall not stand.
   static let endsLine = Atomic(false)
 
+  private static let remark = Mutex<String?>(nil)
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
   /// The ends of a pipe: what interrupts any other code may write a byte, and little else.
   private static let reading = Atomic<CInt>(-1)
@@ -16,7 +23,10 @@ enum Interruption {
   ///
   /// Whoever started this process with some of them ignored, as `nohup` does, goes on having them ignored. Without a
   /// descriptor or a thread to spare, they end the process as they always do.
-  static func watch() {
+  ///
+  /// - Parameter remark: said before the process ends; nil for nothing.
+  static func watch(saying remark: String?) {
+    self.remark.withLock { $0 = remark }
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { return }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -44,6 +54,12 @@ enum Interruption {
     return true
   }
 
+  /// Whether a line can be written without waiting for whoever reads: that must not hold up the end.
+  private static var canSpeak: Bool {
+    var errors = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    return poll(&errors, 1, 0) == 1 && errors.revents & Int16(POLLOUT) != 0
+  }
+
   private static func wait() {
     var byte: UInt8 = 0
     while read(reading.load(ordering: .relaxed), &byte, 1) != 1 { guard errno == EINTR else { return } }
@@ -51,6 +67,7 @@ enum Interruption {
     // A second one ends the process at once, should removing take long. What was ignored is no longer of interest.
     for number in signals { _ = signal(number, SIG_DFL) }
     if endsLine.load(ordering: .relaxed) { _ = write(STDERR_FILENO, "\n", 1) }
+    if canSpeak, let remark = remark.withLock({ $0 }) { Console.note(remark) }
     Leftovers.ofProcess.discardAll {
       var set = sigset_t()
       sigemptyset(&set)
