@@ -1,14 +1,14 @@
 import Bulk
-import Core
+package import Core
 import Dump
-import Packs
-import Trust
+package import Packs
+package import Trust
 
-/// Copies the chunks and nodes of a dump that a folder lacks, with memory that does not grow with the dump.
+/// Copies the chunks and nodes of a dump that a folder lacks, with memory that grows with the dump by 32 bytes a node.
 ///
-/// The tree is walked by what nodes say without a key. It goes down before it goes on, so that few nodes wait; some tasks
+/// The tree is walked by what nodes say without a key, below each node once. It goes down before it goes on, so that few nodes wait; some tasks
 /// fetch, hash and hand over, and this value alone decides what comes next and writes.
-struct DumpCopier<Origin: Source>: ~Copyable {
+package struct DumpCopier<Origin: Source>: ~Copyable {
   /// Bytes of chunks of one question.
   private static var spanByteCount: Int { 2 << 20 }
   /// Chunks of one question.
@@ -40,9 +40,10 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   private let meter: PullMeter
 
   private var writer: CopyWriter
-  private var recent = RecentIds()
+  private var recentChunks = RecentIds()
+  private var walked = WalkedNodes()
   private var root: Named?
-  /// Nodes to look at.
+  /// Nodes to look at; one that is named twice may wait here twice.
   private var nodes = LevelStack<Named>()
   private var chunks: [Named] = []
   private var isFetchingNodes = false
@@ -50,7 +51,19 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   /// Objects of the folder whose bytes are not those of their ids.
   private(set) var damaged: [Digest] = []
 
-  init(
+  /// A copier of one dump.
+  ///
+  /// - Parameters:
+  ///   - root: the root node's id.
+  ///   - rootByteCount: the root node's sealed length, by the epoch's record.
+  ///   - app: the application.
+  ///   - generation: the generation whose packs hold the dump.
+  ///   - source: where objects come from.
+  ///   - folder: what is there already.
+  ///   - writer: where objects go.
+  ///   - checksHeld: whether chunks that are there are read and hashed.
+  ///   - meter: what counts them.
+  package init(
     root: Digest, rootByteCount: Int, app: Digest, generation: UInt64, from source: Origin, to folder: FolderSource,
     through writer: consuming CopyWriter, checksHeld: Bool, meter: PullMeter
   ) {
@@ -68,7 +81,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   ///
   /// - Throws: `source.*`, `dump.*`, `storage.*`, `pack.*`, `wire.*`; what was fetched before can be kept by
   ///   ``keep()``.
-  mutating func run() async throws {
+  package mutating func run() async throws {
     try await withThrowingTaskGroup(of: Event.self) { tasks in
       while true {
         startNodes(&tasks)
@@ -89,7 +102,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   /// Places what was appended, for the next run if not for this one.
   ///
   /// - Throws: `storage.*`.
-  mutating func keep() async throws {
+  package mutating func keep() async throws {
     try writer.finish()
     try await noticePlaced()
   }
@@ -105,7 +118,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
   private mutating func nextNodes() -> (level: Int?, [Named])? {
     if let root = root.take() { return (nil, [root]) }
     while let (level, group) = nodes.next(Self.nodeLimit) {
-      let fresh = group.filter { recent.insert($0.id) }
+      let fresh = group.filter { walked.insert($0.id, level: level) }
       if !fresh.isEmpty { return (level, fresh) }
     }
     return nil
@@ -125,7 +138,7 @@ struct DumpCopier<Origin: Source>: ~Copyable {
     var span: [Named] = []
     var byteCount = 0
     while byteCount < Self.spanByteCount, span.count < Self.spanChunkLimit, let chunk = chunks.popLast() {
-      guard recent.insert(chunk.id), !writer.holds(chunk.id) else { continue }
+      guard recentChunks.insert(chunk.id), !writer.holds(chunk.id) else { continue }
       span.append(chunk)
       byteCount += chunk.byteCount
     }

@@ -2,17 +2,20 @@ import Synchronization
 import Trust
 
 /// Counts what a pull fetches and finds, and tells whoever watches.
-final class PullMeter: Sendable {
+package final class PullMeter: Sendable {
   private let state = Mutex(PullProgress())
   private let start = ContinuousClock.now
   private let report: @Sendable (PullProgress) -> Void
 
-  init(report: @escaping @Sendable (PullProgress) -> Void) {
+  /// Counts from now on.
+  ///
+  /// - Parameter report: told after every piece.
+  package init(report: @escaping @Sendable (PullProgress) -> Void) {
     self.report = report
   }
 
   /// The counts so far.
-  var progress: PullProgress {
+  package var progress: PullProgress {
     state.withLock { progress in
       progress.elapsed = start.duration(to: .now)
       return progress
