@@ -61,8 +61,11 @@ public final class ArchiveIndex: Sendable {
         try WriteAheadLog(of: path).makeDurable()
       }
       let next = try Query(connection.database, "SELECT max(seq) + 1 FROM sqlite_sequence WHERE name = ?1")
-      let pack = try next.first("pack") { $0.isNull(0) ? 1 : $0.number(0) }
-      return (pack: pack ?? 1, run: try next.first("run") { $0.isNull(0) ? 1 : $0.number(0) } ?? 1)
+      let pack = try next.first("pack") { (query) throws(PosternError) in
+        query.isNull(0) ? 1 : try query.number(0, in: 1...PackRow.numberLimit - 1)
+      }
+      let run = try next.first("run") { (query) throws(PosternError) in query.isNull(0) ? 1 : try query.ordinal(0) }
+      return (pack: pack ?? 1, run: run ?? 1)
     }
     return ArchiveIndex(pool: pool, nextPack: next.pack, nextRun: next.run)
   }

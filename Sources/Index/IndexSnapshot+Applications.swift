@@ -98,12 +98,12 @@ extension ApplicationRow {
   init(row query: borrowing Query) throws(PosternError) {
     var epoch: NewestEpoch?
     if !query.isNull(7) {
-      epoch = NewestEpoch(number: query.number(7), index: query.number(8), leafHash: try query.digest(9))
+      epoch = NewestEpoch(number: try query.ordinal(7), index: query.number(8), leafHash: try query.digest(9))
     }
     self.init(
       app: try query.digest(0), charterVersion: query.number(1), charterIndex: query.number(2),
       charterDigest: try query.digest(3), charterLeafHash: try query.digest(4), epoch: epoch,
-      generation: query.number(5), stateVersion: query.number(6))
+      generation: try query.number(5, in: 0...UInt64(Int64.max - 1)), stateVersion: query.number(6))
   }
 }
 
@@ -117,18 +117,18 @@ extension CharterRow {
 extension GenerationRow {
   init(row query: borrowing Query) throws(PosternError) {
     self.init(
-      app: try query.digest(0), number: query.number(1), veilCommitment: try query.digest(2),
-      charterDigest: try query.digest(3), firstEpoch: query.number(4))
+      app: try query.digest(0), number: try query.ordinal(1), veilCommitment: try query.digest(2),
+      charterDigest: try query.digest(3), firstEpoch: try query.ordinal(4))
   }
 }
 
 extension EpochRow {
   init(row query: borrowing Query) throws(PosternError) {
     let claim = EpochClaim(
-      app: try query.digest(0), uploader: try query.digest(1), number: query.number(2),
+      app: try query.digest(0), uploader: try query.digest(1), number: try query.ordinal(2),
       previous: try query.digest(3), root: try query.digest(4), stateVersion: query.number(5))
     self.init(
-      claim: claim, index: query.number(6), leafHash: try query.digest(7), generation: query.number(8),
+      claim: claim, index: query.number(6), leafHash: try query.digest(7), generation: try query.ordinal(8),
       policy: try query.digest(9), commitment: try query.optionalDigest(10), addedByteCount: query.number(11))
   }
 }

@@ -39,9 +39,11 @@ extension IndexSnapshot {
       FROM generation JOIN space ON space.app = ?1 AND space.generation = generation.number
       WHERE generation.app = ?1 AND number > ?2 AND first_epoch <= ?3 ORDER BY number LIMIT ?4
       """
-    ).all(app, generation, Int64(clamping: number), Int64(limit)) { query in
-      GenerationUse(
-        generation: query.number(0), firstEpoch: query.number(1), lastEpoch: query.number(2),
+    ).all(app, generation, Int64(clamping: number), Int64(limit)) { (query) throws(PosternError) in
+      let (firstEpoch, lastEpoch) = (try query.ordinal(1), try query.ordinal(2))
+      guard firstEpoch <= lastEpoch else { throw .damagedIndex("a generation begins behind its last epoch") }
+      return GenerationUse(
+        generation: try query.ordinal(0), firstEpoch: firstEpoch, lastEpoch: lastEpoch,
         byteCount: query.number(3), collectedByteCount: query.isNull(4) ? nil : query.number(4),
         collectedEpoch: query.isNull(5) ? nil : query.number(5))
     }

@@ -138,8 +138,8 @@ extension PackRow {
       throw .damagedIndex("a pack has no such state")
     }
     self.init(
-      number: query.number(0), app: try query.digest(1), generation: query.number(2),
-      name: try query.optionalDigest(3), byteCount: query.number(4), state: state,
+      number: try query.number(0, in: 1...PackRow.numberLimit - 1), app: try query.digest(1),
+      generation: query.number(2), name: try query.optionalDigest(3), byteCount: query.number(4), state: state,
       finished: try query.optionalDigest(6), isIndexed: query.number(7) == 1,
       deadByteCount: query.number(8))
   }

@@ -104,6 +104,20 @@ extension Query {
     return value
   }
 
+  /// A number that has to be within some bounds.
+  ///
+  /// - Throws: `index.damaged`: SQLite has no checksums, so that any number can stand in a row.
+  borrowing func number(_ column: CInt, in range: ClosedRange<UInt64>) throws(PosternError) -> UInt64 {
+    let value = number(column)
+    guard range.contains(value) else { throw .damagedIndex("a number is out of its range") }
+    return value
+  }
+
+  /// A number that grows by one at a time from 1, such as an epoch's: no next one overflows.
+  borrowing func ordinal(_ column: CInt) throws(PosternError) -> UInt64 {
+    try number(column, in: 1...UInt64(Int64.max - 1))
+  }
+
   /// Whether the column is NULL.
   borrowing func isNull(_ column: CInt) -> Bool {
     sqlite3_column_type(statement, column) == SQLITE_NULL

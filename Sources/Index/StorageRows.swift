@@ -21,6 +21,9 @@ public enum PackState: UInt8, Sendable {
 
 /// A pack, as the index knows it.
 public struct PackRow: Hashable, Sendable {
+  /// One more than the largest number of a pack: a run's entry has 46 bits for it.
+  public static let numberLimit: UInt64 = 1 << 46
+
   /// The pack's number in this archive, which names its file in `incoming/`; never used twice.
   public let number: UInt64
   /// The application whose objects it holds.

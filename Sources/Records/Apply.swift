@@ -103,16 +103,17 @@ public func judge(
 private func judge(
   epoch number: UInt64, previous: Digest, after newest: ApplicationState.EpochLine?
 ) throws(PosternError) {
-  let next = (newest?.number ?? 0) + 1
-  guard number >= next else {
+  // The newest may have any number in a log that somebody made up: nothing is added to it before it is compared.
+  let current = newest?.number ?? 0
+  guard number > current else {
     throw PosternError(
-      .epochTaken, "Epoch \(number) is taken: the newest is \(next - 1).",
-      advice: "Another uploader was faster, or this one is behind: push again, as epoch \(next).")
+      .epochTaken, "Epoch \(number) is taken: the newest is \(current).",
+      advice: "Another uploader was faster, or this one is behind: push again, as the epoch after that one.")
   }
-  guard number == next else {
+  guard number - current == 1 else {
     throw PosternError(
-      .epochSkipped, "Epoch \(number) would skip: the newest is \(next - 1).",
-      advice: "Push epoch \(next); if this node has pushed it already, this archive's log may have lost it.")
+      .epochSkipped, "Epoch \(number) would skip: the newest is \(current).",
+      advice: "Push epoch \(current + 1); if this node has pushed it already, this archive's log may have lost it.")
   }
   guard previous == newest?.leafHash ?? .zero else {
     throw PosternError(
@@ -138,7 +139,7 @@ private func openedGeneration(
 
 private func judge(generation number: UInt64, after newest: UInt64?) throws(PosternError) {
   let current = newest ?? 0
-  guard number == current + 1 || number == current && current > 0 else {
+  guard number > current ? number - current == 1 : number == current && current > 0 else {
     throw PosternError(
       .epochGeneration, "Generation \(number) is neither the current one, \(current), nor the next.",
       advice: "Recover the newest epoch to go on in its generation, or open the next one.")

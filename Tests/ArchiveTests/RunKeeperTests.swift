@@ -6,6 +6,9 @@ import Testing
 
 /// Which runs are merged, as runs come that are small and large.
 @Suite struct RunKeeperTests {
+  /// What the index takes for a pack's number, a run has room for.
+  @Test func everyPackHasRoomInARun() { #expect(PackRow.numberLimit == RunEntry.packLimit) }
+
   /// Runs after another one came and all is merged that is due; and how many entries were written for that.
   private func adding(_ entryCount: Int, to runs: [RunRow], _ written: inout Int) -> [RunRow] {
     func sorted(_ runs: [RunRow]) -> [RunRow] { runs.sorted { $0.entryCount > $1.entryCount } }

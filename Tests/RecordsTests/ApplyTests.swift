@@ -87,6 +87,24 @@ import Testing
     #expect(effects.openedGeneration?.number == 1 && effects.openedGeneration?.veilCommit == generation.veil.commit)
   }
 
+  /// Numbers of a log that somebody made up, or of a damaged index, are compared and not reckoned with.
+  @Test func noNumberOverflows() async throws {
+    let one = try #require(generations[1])
+    for number: UInt64 in [1, .max] {
+      let checked = try await epoch(number, after: .zero, in: one, stateVersion: 5)
+      #expect(refusalOf(checked, facts(try application(epoch: .max))) == .epochTaken)
+      guard case .epoch(let passed) = checked else { return }
+      let before = ApplicationState.EpochLine(number: number - 1, leafHash: .zero, stateVersion: 5)
+      for claimed: UInt64 in [0, 1] {
+        let fields = passed.fields.changing(generation: claimed)
+        let error = refusal { try judge(fields, after: before, in: (number: .max, veil: fields.veil)) }
+        #expect(error?.code == .epochGeneration)
+      }
+      let fields = passed.fields.changing(generation: .max)
+      try judge(fields, after: before, in: (number: .max, veil: fields.veil))
+    }
+  }
+
   /// The rules in the order of the table: with everything wrong, the first one left is named.
   @Test func theRulesComeInTheirOrder() async throws {
     let newest = try setting.council.registration(of: setting.charter).record.checkedBodies[0]
