@@ -1,5 +1,6 @@
 import Core
 import Dump
+import Packs
 
 /// What an operator lets others take of an archive; every count is a bound on memory or disk.
 public struct ArchiveLimits: Sendable {
@@ -30,8 +31,8 @@ public struct ArchiveLimits: Sendable {
   public static let batchByteCount = ProtocolLimits.batchByteCount
   /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
   public static let notedByteCount: UInt64 = 64 << 20
-  /// The most bytes of one body: a veil of 1,025 holders is the largest but for a charter.
-  public static let bodyByteCount = 2 << 20
+  /// The most bytes of one body.
+  public static let bodyByteCount = PackFormat.bodyByteLimit
   /// Rows on one page of a list.
   public static let pageRows = ProtocolLimits.pageRowCount
 

@@ -43,6 +43,11 @@ void clinux_start_writeback(int descriptor, long long offset, long long byte_cou
   (void)sync_file_range(descriptor, offset, byte_count, SYNC_FILE_RANGE_WRITE);
 }
 
+long long clinux_first_hole(int descriptor) {
+  off_t hole = lseek(descriptor, 0, SEEK_HOLE);
+  return hole >= 0 ? hole : -errno;
+}
+
 int clinux_sync_file_system(int descriptor) {
   return syncfs(descriptor) == 0 ? 0 : errno;
 }

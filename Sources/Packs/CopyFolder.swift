@@ -127,7 +127,9 @@ public final class CopyFolder: Sendable {
 
   /// The objects at a pack's beginning that are what their ids say, as far as its list goes.
   ///
-  /// Nobody synced file or list before the stop, so that neither is believed: the hashes decide.
+  /// Nobody synced file or list before the stop, so that neither is believed: the hashes decide. Nor need it be a pull that
+  /// left them: what no pull writes (a longer object, a longer pack, a hole) ends what is kept, before it is hashed, and a file
+  /// that has another name beside this one is not taken up, since it would be changed under that name, too.
   private func sound(
     _ number: UInt64
   ) throws(PosternError) -> (app: Digest, generation: UInt64, entries: [PackEntry])? {
@@ -137,17 +139,20 @@ public final class CopyFolder: Sendable {
     } catch let error where error.code == .storageKind {
       return nil
     }
-    guard let header = try file.read(at: 0, count: PackFormat.headerByteCount),
+    guard file.hasOneName, let header = try file.read(at: 0, count: PackFormat.headerByteCount),
       let (app, generation) = PackFormat.space(inHeader: header)
     else { return nil }
     var entries: [PackEntry] = []
     var seen: Set<Digest> = []
     var offset = UInt64(PackFormat.headerByteCount)
+    let storedByteCount = try file.storedByteCount()
     for listed in try ObjectList.read(folder.layout.incomingList(number), files: folder.files) {
-      guard let bytes = try file.read(at: offset, count: Int(listed.length)), SHA256.hash(bytes) == listed.id,
+      let entry = PackEntry(id: listed.id, kind: listed.kind, offset: offset, length: listed.length)
+      guard entry.end <= storedByteCount,
+        entry.end + UInt64(PackFormat.endByteCount(objects: entries.count + 1)) <= PackFormat.fileByteLimit,
+        let bytes = try file.read(at: offset, count: Int(listed.length)), SHA256.hash(bytes) == listed.id,
         seen.insert(listed.id).inserted
       else { break }
-      let entry = PackEntry(id: listed.id, kind: listed.kind, offset: offset, length: listed.length)
       entries.append(entry)
       offset = entry.end
     }
@@ -300,7 +305,7 @@ struct ObjectList: ~Copyable, Sendable {
     var lines: [Line] = []
     while let id = try? reader.readDigest(), let number = try? reader.read(UInt8.self),
       let kind = ObjectKind(rawValue: number), let length = try? reader.read(UInt32.self),
-      (1...PackFormat.objectByteLimit).contains(Int(length))
+      (1...kind.byteLimit).contains(Int(length))
     {
       lines.append(Line(id: id, kind: kind, length: length))
     }

@@ -88,6 +88,20 @@ public struct OpenFile: ~Copyable, Sendable {
     try naming { () throws(FileFailure) in try files.length(descriptor) }
   }
 
+  /// How many bytes at its beginning the file has on the disk: what lies in a hole is zeros that cost nobody anything.
+  ///
+  /// Where the file system cannot tell, all of the file.
+  borrowing func storedByteCount() throws(PosternError) -> UInt64 {
+    let hole = clinux_first_hole(descriptor)
+    return hole >= 0 ? UInt64(hole) : try length()
+  }
+
+  /// Whether the file has one name: under a second one it is somebody else's, too, and not to be changed in place.
+  var hasOneName: Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_nlink == 1
+  }
+
   /// Fills the buffer with the bytes at `offset`.
   ///
   /// - Returns: false when the file ends before the buffer is full.

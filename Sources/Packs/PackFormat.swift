@@ -9,6 +9,8 @@ public enum PackFormat {
   public static let objectLimit = 1 << 18
   /// The most bytes of one object: 16 MiB, above every chunk, node and body.
   public static let objectByteLimit = 1 << 24
+  /// The most bytes of one body that an archive admits: a veil of 1,025 holders is the largest but for a charter.
+  public static let bodyByteLimit = 2 << 20
 
   static let headerByteCount = 64
   static let trailerByteCount = 16
@@ -103,7 +105,7 @@ extension ObjectKind {
     switch self {
     case .chunk: DumpLimits.sealedChunkByteCount
     case .node: DumpLimits.nodeByteCount
-    case .body: PackFormat.objectByteLimit
+    case .body: PackFormat.bodyByteLimit
     }
   }
 }

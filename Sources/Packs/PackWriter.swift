@@ -46,13 +46,14 @@ public struct PackWriter: ~Copyable, Sendable {
   ///   - entries: every object of the file that the index knows, in any order.
   ///   - byteCount: how much of the file was synced, by the index: at least those entries.
   ///   - files: the file system.
-  /// - Throws: `pack.damaged` when the file is shorter or the entries do not lie back to back;
+  /// - Throws: `pack.damaged` when the file is shorter, has a second name (a hard link), or the entries do not lie back to back;
   ///   `pack.wrong-space`; `storage.missing`, `storage.denied`, `storage.failed`.
   public init(
     adopting path: String, app: Digest, generation: UInt64, entries: [PackEntry], byteCount: UInt64,
     files: any FileLayer = SystemFiles()
   ) throws(PosternError) {
     let file = try OpenFile(path, .update, files: files)
+    guard file.hasOneName else { throw PackFormat.damaged(path, "it is another file's hard link") }
     try PackHeader.check(file, app: app, generation: generation)
     var table = EntryTable()
     for entry in entries.sorted(by: { $0.offset < $1.offset }) {

@@ -85,6 +85,65 @@ import Trust
     }
   }
 
+  /// What a pull left can have been changed, or made up: what none writes ends what is kept.
+  @Test func whatNoPullWritesIsNotTakenUp() async throws {
+    let (first, last) = (Self.objects[0], Self.objects[1])
+    let zeros = [UInt8](repeating: 0, count: 65_000)
+    var generator = SeededGenerator(seed: 5)
+    let long = generator.bytes(PackFormat.bodyByteLimit + 1)
+    for (bytes, kind, isHole, isKept) in [
+      (long, ObjectKind.body, false, false), (Array(long.dropLast()), .body, false, true),
+      (zeros, .chunk, true, false), (zeros, .chunk, false, true),
+    ] {
+      let folder = TemporaryFolder()
+      let pack = "\(folder.path)/incoming/1.pack"
+      do {
+        var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
+        for (bytes, kind) in [(first, .chunk), (bytes, kind), (last, .chunk)] {
+          try writer.append(bytes[...], id: SHA256.hash(bytes), kind: kind)
+        }
+        try writer.noteList()
+      }
+      // All of it, as if the writer had got so far.
+      let head = Array("postern/pack/v1\n".utf8) + app.bytes + [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+      let whole = head + first + bytes + last
+      unlink(pack)
+      if isHole { try Self.writeSparse(whole, to: pack) } else { try DurableFile.write(whole, to: pack) }
+      _ = try CopyFolder.open(at: folder.path)
+      #expect(try await Self.held(in: folder.path) == (isKept ? [0, 1] : [0]), "\(kind) \(isHole)")
+      #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
+    }
+  }
+
+  /// A backup can be made of hard links: what is changed in place would be changed in it, too.
+  @Test func aFileWithAnotherNameIsLeftAsItIs() async throws {
+    let folder = TemporaryFolder()
+    let (path, backup) = ("\(folder.path)/copy", "\(folder.path)/backup")
+    do {
+      var writer = CopyWriter(into: try .open(at: path), app: app, generation: 1)
+      try Self.write(Array(Self.objects.prefix(60)), &writer)
+      try writer.noteList()
+    }
+    #expect(link("\(path)/incoming/1.pack", backup) == 0)
+    let before = try DurableFile.read(backup, byteLimit: 8 << 20)
+    _ = try CopyFolder.open(at: path)
+    #expect(try DurableFile.read(backup, byteLimit: 8 << 20) == before)
+    #expect(try await Self.held(in: path).isEmpty)
+    #expect(try SystemFiles().names("\(path)/incoming").isEmpty)
+  }
+
+  /// Writes a file in which blocks of zeros are holes.
+  private static func writeSparse(_ bytes: [UInt8], to path: String) throws {
+    let block = 4_096
+    let file = creat(path, 0o644)
+    for start in stride(from: 0, to: bytes.count, by: block) {
+      let piece = Array(bytes[start..<min(bytes.count, start + block)])
+      if piece.contains(where: { $0 != 0 }) { #expect(pwrite(file, piece, piece.count, off_t(start)) == piece.count) }
+    }
+    #expect(ftruncate(file, off_t(bytes.count)) == 0)
+    close(file)
+  }
+
   /// Whichever call of the file system fails, nothing is placed that is not whole, and the next copy goes on.
   @Test func everyFailingCallLeavesASoundFolder() async throws {
     let objects = Array(Self.objects.prefix(8))

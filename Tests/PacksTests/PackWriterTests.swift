@@ -243,6 +243,11 @@ import Testing
     #expect(adopting([second], 71) == .packDamaged)
     #expect(adopting([first, first], 71) == .packDamaged)
     #expect(adopting([first, second], 71, generation: 8) == .packWrongSpace)
+    // It would be changed under its other name, too.
+    #expect(link(path, "\(folder.path)/backup") == 0)
+    #expect(adopting([first, second], 71) == .packDamaged)
+    #expect(try SystemFiles().size(path) == length)
+    unlink("\(folder.path)/backup")
     #expect(adopting([first, second], 71) == nil)
     #expect(adopting([first], 71) == nil)
     #expect(try SystemFiles().size(path) == 67)

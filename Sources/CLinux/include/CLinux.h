@@ -39,6 +39,12 @@ int clinux_reopen_direct(int descriptor);
 /// little left to do. It promises nothing: an error is told by that sync.
 void clinux_start_writeback(int descriptor, long long offset, long long byte_count);
 
+/// Where the first byte of an open file is that the file system stores nothing for (SEEK_HOLE); the file's length where it
+/// has no hole, or the file system knows of none.
+///
+/// Returns the offset, or the error number with its sign turned: ENXIO for an empty file.
+long long clinux_first_hole(int descriptor);
+
 /// Makes everything durable that the file system of an open file was given (syncfs).
 ///
 /// Returns 0, or the error number, which is also that of a write that failed since the file was opened.
