@@ -87,11 +87,14 @@ public final class CopyFolder: Sendable {
 
   /// Writes the objects of a placed pack that are what their ids say into a new one, and removes it.
   ///
-  /// - Returns: the new pack's name, which is the old one's where all of it is good; nil where nothing was.
+  /// A pack with holes stays as it is: written anew, what somebody made up of nothing would take room.
+  ///
+  /// - Returns: the new pack's name, or the old one's where that stays or all of it is good; nil where nothing was.
   /// - Throws: `storage.*`, `pack.*`; the old pack is there then.
   public func mend(_ name: Digest, app: Digest, generation: UInt64) throws(PosternError) -> Digest? {
     let path = folder.layout.pack(app: app, generation: generation, name: name)
     let reader = try PackReader(path, name: name, files: folder.files)
+    guard try !reader.hasHoles() else { return name }
     var writer = CopyWriter(into: self, app: app, generation: generation)
     for entry in reader.footer.entriesAsTheyLie {
       do throws(PosternError) {

@@ -161,6 +161,11 @@ public struct PackReader: ~Copyable, Sendable {
     self.file = file
   }
 
+  /// Whether the file has holes before its footer: an archive's packs have none, and what lies in one was never written.
+  ///
+  /// - Throws: `storage.failed`.
+  borrowing func hasHoles() throws(PosternError) -> Bool { try file.storedByteCount() < footer.dataByteCount }
+
   /// The bytes of an object, checked against its id; nil when the pack does not hold it.
   ///
   /// - Throws: `pack.object-damaged`, `storage.failed`.

@@ -216,6 +216,29 @@ import Trust
     #expect(try SystemFiles().names("\(folder.path)/incoming").isEmpty)
   }
 
+  /// A hole costs nothing, and what lies in it would cost its length when it is written.
+  @Test func aPackWithHolesIsNotWrittenAnew() async throws {
+    let folder = TemporaryFolder()
+    let copy = try CopyFolder.open(at: folder.path)
+    var writer = CopyWriter(into: copy, app: app, generation: 1)
+    let zeros = [UInt8](repeating: 0, count: 1 << 20)
+    try Self.write([Self.objects[0], zeros, Self.objects[1]], &writer)
+    let name = try #require(try writer.finish())
+    let path = FolderLayout(root: folder.path).pack(app: app, generation: 1, name: name)
+    var bytes = try DurableFile.read(path, byteLimit: 2 << 20)
+    bytes[64] ^= 1
+    unlink(path)
+    try Self.writeSparse(bytes, to: path)
+    #expect(try copy.mend(name, app: app, generation: 1) == name)
+    #expect(try DurableFile.read(path, byteLimit: 2 << 20) == bytes)
+    let packs = FolderLayout(root: folder.path).packs(app: app, generation: 1)
+    #expect(try SystemFiles().names(packs) == ["\(name.hex).pack"])
+    // The same bytes, of which all are on the disk, are worth their room.
+    unlink(path)
+    try DurableFile.write(bytes, to: path)
+    #expect(try copy.mend(name, app: app, generation: 1) != name)
+  }
+
   @Test func takesNoFolderThatIsSomethingElse() throws {
     let folder = TemporaryFolder()
     let path = "\(folder.path)/x"
