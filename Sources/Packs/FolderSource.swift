@@ -132,7 +132,7 @@ public final class FolderSource: Source {
 
   /// A body.
   ///
-  /// Of several copies the first is given that is what the digest says; where none is, one that is not.
+  /// Of several copies the first is given that is what the digest says; where none of 16 is, one that is not.
   ///
   /// - Throws: `source.absent`, `pack.damaged`, `storage.*`.
   public func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
@@ -151,7 +151,7 @@ public final class FolderSource: Source {
 
   /// Chunks and nodes, in the order in which they lie in the packs, neighbours read together.
   ///
-  /// Of several copies one is given that is what the id says; where none is, one that is not. A batch has a mebibyte
+  /// Of several copies one is given that is what the id says; where none of 16 is, one that is not. A batch has a mebibyte
   /// at the most: no pack is opened that gives an object more bytes than its kind has.
   ///
   /// - Throws: `pack.damaged`, `storage.*`; what `receive` throws.
@@ -180,7 +180,7 @@ public final class FolderSource: Source {
     }
   }
 
-  /// The names of the packs that hold an object.
+  /// The names of the packs that hold an object, 16 at the most.
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   public func packs(holding id: Digest, app: Digest, generation: UInt64) async throws -> [Digest] {

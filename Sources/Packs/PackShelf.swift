@@ -12,6 +12,10 @@ final class PackShelf: Sendable {
     let entry: PackEntry
   }
 
+  /// The most copies of one object that are looked at: whoever makes a folder up could name one in any number of packs, and
+  /// have each read and hashed.
+  private static let copyLimit = 16
+
   private let app: Digest
   private let generation: UInt64
   private let layout: FolderLayout
@@ -97,12 +101,13 @@ final class PackShelf: Sendable {
     return places
   }
 
-  /// Every pack that holds an object.
+  /// The packs that hold an object, but no more than 16: those that gave something last come first.
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   func packs(holding id: Digest) throws(PosternError) -> [Place] {
     var places: [Place] = []
     for pack in state.withLock({ $0.packs }) where pack.mayHold(id) {
+      guard places.count < PackShelf.copyLimit else { break }
       if let entry = try open.find(id, in: pack) { places.append(Place(pack: pack, entry: entry)) }
     }
     return places

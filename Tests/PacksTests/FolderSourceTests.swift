@@ -22,7 +22,7 @@ import Trust
   /// Places a pack in a folder, as an archive leaves it.
   @discardableResult
   private static func place(
-    _ objects: [(id: Digest, bytes: [UInt8])], in root: String, generation: UInt64 = 1
+    _ objects: [(id: Digest, bytes: [UInt8])], in root: String, kind: ObjectKind = .chunk, generation: UInt64 = 1
   ) throws -> String {
     let folder = FolderLayout(root: root).packs(app: app, generation: generation)
     var path = ""
@@ -34,7 +34,7 @@ import Trust
     var writer = try PackWriter(creating: open, app: app, generation: generation)
     for (id, bytes) in objects {
       _ = try bytes.withRawBytes { (bytes) throws(PosternError) in
-        try writer.append(id: id, kind: .chunk, bytes: bytes)
+        try writer.append(id: id, kind: kind, bytes: bytes)
       }
     }
     let done = try writer.finish()
@@ -251,6 +251,47 @@ import Trust
       let given = try await Self.read(ids, from: source).flatMap(\.self).map(\.id)
       #expect(given == (isTaken ? Array(ids.prefix(3)) : []), "\(what)")
       if isTaken { #expect(try await source.body(app: app, generation: 1, digest: ids[3]) == Array(bytes[124_000...])) }
+    }
+  }
+
+  /// Any number of packs can name an object: reading it costs no more for that.
+  @Test func ofManyCopiesFewAreLookedAt() async throws {
+    let folder = TemporaryFolder()
+    var generator = SeededGenerator(seed: 4)
+    let (body, chunk) = (generator.digest(), generator.digest())
+    for kind in [ObjectKind.body, .chunk] {
+      for _ in 0..<60 {
+        let other = generator.bytes(100)
+        let id = kind == .body ? body : chunk
+        try Self.place([(id, generator.bytes(2_000)), (SHA256.hash(other), other)], in: folder.path, kind: kind)
+      }
+    }
+    let files = FaultyFiles(failing: 0)
+    let source = FolderSource(folder.path, files: files)
+    _ = try await source.absent([chunk], app: app, generation: 1)
+    let readCount = files.calls.count { $0 == .read }
+    let bytes = try await source.body(app: app, generation: 1, digest: body)
+    #expect(SHA256.hash(bytes) != body)
+    let bodyCount = files.calls.count { $0 == .read } - readCount
+    let given = try await Self.read([chunk], from: source).flatMap(\.self)
+    #expect(given.map(\.id) == [chunk])
+    let chunkCount = files.calls.count { $0 == .read } - readCount - bodyCount
+    // A line of the footer and the bytes, of 16 packs; a chunk's once before.
+    #expect(bodyCount <= 2 * 16 && chunkCount <= 2 * 17, "\(bodyCount) \(chunkCount)")
+    #expect(try await source.packs(holding: chunk, app: app, generation: 1).count == 16)
+  }
+
+  /// No archive admits a longer body.
+  @Test func aBodyHasTwoMebibytes() async throws {
+    for (byteCount, isTaken) in [(2 << 20, true), ((2 << 20) + 1, false)] {
+      let folder = TemporaryFolder()
+      var generator = SeededGenerator(seed: 9)
+      let body = generator.bytes(byteCount)
+      let path = try Self.place([(SHA256.hash(body), body)], in: folder.path, kind: .body, generation: 0)
+      let source = FolderSource(folder.path)
+      let code = await refusal { try await source.body(app: app, generation: 0, digest: SHA256.hash(body)) }
+      #expect(code == (isTaken ? nil : .sourceAbsent))
+      #expect(source.unusablePacks == (isTaken ? [] : [path]))
     }
   }
 
