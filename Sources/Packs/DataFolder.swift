@@ -7,7 +7,7 @@ public final class DataFolder: Sendable {
   public let layout: FolderLayout
   let files: any FileLayer
   private let lock: OpenFile
-  /// Folders whose names this process has made durable: each costs its syncs once.
+  /// Folders whose names this process has made durable: each costs its syncs once, or again when it was forgotten.
   private let durableFolders = Mutex<Set<String>>([])
 
   init(layout: FolderLayout, files: any FileLayer, lock: consuming OpenFile) {
@@ -129,15 +129,21 @@ public final class DataFolder: Sendable {
     }
   }
 
-  /// Makes a folder below the root, with those between, and their names durable; once a process.
+  private static let durableFolderLimit = 1_024
+
+  /// Makes a folder below the root, with those between, and their names durable; once, as long as it is remembered.
   ///
   /// - Throws: `storage.kind` where one of them is a link to another place; `storage.*`.
-  func makeFolder(_ path: String) throws(PosternError) {
+  package func makeFolder(_ path: String) throws(PosternError) {
     guard path != layout.root, !durableFolders.withLock({ $0.contains(path) }) else { return }
     try makeFolder(DurableFile.split(path).folder)
     try DurableFile.makeFolder(path, files: files)
     try requireOwn(path)
-    durableFolders.withLock { _ = $0.insert(path) }
+    durableFolders.withLock { folders in
+      // Anyone who pushes may open one generation after the other.
+      if folders.count >= DataFolder.durableFolderLimit { folders.removeAll(keepingCapacity: true) }
+      folders.insert(path)
+    }
   }
 
   /// Refuses a link, or a file, in the place of a folder: what is written or removed through it would be somebody

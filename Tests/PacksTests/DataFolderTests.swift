@@ -203,6 +203,23 @@ import Testing
     }
   }
 
+  /// Generations are opened by anyone who pushes: that a folder is durable is forgotten after a thousand others.
+  @Test func foldersAreForgotten() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 0)
+    let folder = try DataFolder.create(at: "\(temporary.path)/data", files: files)
+    func cost(_ generation: UInt64) throws -> Int {
+      let before = files.calls.count
+      try folder.makeFolder(folder.layout.packs(app: app, generation: generation))
+      return files.calls.count - before
+    }
+    #expect(try cost(1) > 0)
+    #expect(try cost(1) == 0)
+    for generation in 2...1_030 { #expect(try cost(UInt64(generation)) > 0) }
+    #expect(try cost(1_030) == 0)
+    #expect(try cost(1) > 0)
+  }
+
   @Test func finishingAndPlacingSurvivesAFailureOfEveryCall() throws {
     let healthy = FaultyFiles(failing: 0)
     try run(healthy)
