@@ -88,6 +88,7 @@ public struct EpochFields: Hashable, Sendable {
 
   init(reading reader: inout ByteReader) throws {
     number = try reader.read()
+    guard number > 0 else { throw PosternError.malformedRecord }
     previous = try reader.readDigest()
     charter = try reader.readDigest()
     generation = try reader.read()

@@ -74,7 +74,7 @@ import Testing
       return try await register(&application, &generator)
     }
     let model = application.model
-    let number = max(0, model.epochs.count + 1 + [0, 0, 0, 0, -1, 1].randomElement(using: &generator, or: 0))
+    let number = max(1, model.epochs.count + 1 + [0, 0, 0, 0, -1, 1].randomElement(using: &generator, or: 0))
     let isLinked = Int.random(in: 0..<8, using: &generator) > 0
     let previous = isLinked ? model.epochs.last?.leafHash ?? .zero : generator.digest()
     let last = model.epochs.last?.stateVersion ?? 0

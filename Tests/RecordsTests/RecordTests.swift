@@ -45,6 +45,17 @@ import Testing
     }
   }
 
+  /// Numbers of epochs begin at 1: nothing could be said of one before the first.
+  @Test func noEpochHasTheNumberZero() throws {
+    guard case .epoch(let fields) = records[1].record.fields else { return }
+    for (number, code) in [(UInt64(0), PosternError.Code.recordMalformed), (1, nil), (.max, nil)] {
+      let record = Record(
+        app: setting.app, role: .uploader, fields: .epoch(fields.changing(number: number)),
+        signedBy: try setting.council.uploader())
+      #expect(refusal { try Record(parsing: record.leaf) }?.code == code)
+    }
+  }
+
   /// A motion and a ballot have the same length: with a motion's body chosen well, its bytes also read as a ballot.
   @Test func aMotionsSignatureIsNoBallots() throws {
     var body = [UInt8](repeating: 7, count: 32)
