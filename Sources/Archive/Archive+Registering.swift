@@ -19,8 +19,8 @@ extension Archive {
     // Before anything that costs: a thousand members are a quarter of a second.
     let app = try Record(parsing: leaf).app
     if let first = try registered(app, leafHash: TreeHash.leaf(leaf)) { return try receipt(first) }
-    try await registrar.requireRoom(for: address, nowSeconds: Clock.nowSeconds)
-    try await sequencer.requireRoom()
+    try await registrar.requireQuota(of: address, nowSeconds: Clock.nowSeconds)
+    try await sequencer.requireAllShown()
     let bodies = Bodies([charter, signatures])
     let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
     guard case .charter = checked else { throw .notARegistration }

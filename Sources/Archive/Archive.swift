@@ -65,7 +65,7 @@ public final class Archive: Sendable {
     // Before a charter is read for a stranger.
     try nonces.requireIssued(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     let charter = try judge(begin)
-    try await sequencer.requireRoom()
+    try await sequencer.requireAllShown()
     try nonces.spend(begin.nonce, app: begin.app, nowSeconds: Clock.nowSeconds)
     return try await stopping { () async throws(PosternError) in
       try await pushes.open(begin, from: address, chunker: charter.chunker) { () throws(PosternError) in
@@ -97,8 +97,9 @@ public final class Archive: Sendable {
   ///
   /// Every object is hashed here, on the caller's task, before the push's own queue sees it.
   ///
-  /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.application-full`, `push.unknown`: nothing of
-  ///   the batch is stored then. `storage.*`: the push goes on with what was recorded before, once it is begun again.
+  /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.application-full`, `push.unknown`, and
+  ///   `storage.full` for the reserve's sake: nothing of the batch is stored then. `storage.*` of a write that failed: the
+  ///   push goes on with what was recorded before, once it is begun again.
   public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
     let session = try await pushes.session(token)
     try verifyShapes(of: batch, session.chunker)

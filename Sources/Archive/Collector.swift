@@ -332,6 +332,9 @@ actor Collector {
       }
       do throws(PosternError) {
         report.freedByteCount += try await rewrite(group, in: space)
+      } catch let error where error.code == .storageFull {
+        // Another group may keep less, or nothing.
+        report.error = error
       } catch let error where error.isOfOnePack {
         // One of them cannot be read, or together they are too many, which is no error: each for itself.
         for pack in group {
@@ -443,5 +446,7 @@ extension PosternError {
   }
 
   /// Whether a mark finds the same again as long as nobody mends the archive.
-  fileprivate var isOfDamage: Bool { isOfOnePack || [.archiveNotFound, .indexDamaged].contains(code) }
+  fileprivate var isOfDamage: Bool {
+    isOfOnePack || [.archiveNotFound, .indexDamaged, .storageRunDamaged].contains(code)
+  }
 }

@@ -65,7 +65,9 @@ package func verifyHolding(
   waiting.add(children, level: part.level - 1)
   while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
     var below: [NamedObject] = []
-    for (node, bytes) in zip(nodes, try read(nodes)) {
+    let all = try read(nodes)
+    guard all.count == nodes.count else { throw .incomplete(nodes[0].id) }
+    for (node, bytes) in zip(nodes, all) {
       let part = try NodePublicPart(parsing: bytes)
       guard part.level == level else { throw .wrongTree(node.id) }
       below += part.children.map(NamedObject.init)

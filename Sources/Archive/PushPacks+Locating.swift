@@ -92,6 +92,8 @@ extension PushPacks {
         all.append(bytes)
       } else if let pack = packs[node.place.pack] {
         all.append(try pack.file.read(offset: node.place.offset, length: node.byteCount))
+      } else {
+        throw .lacking(node.id)
       }
     }
     return all

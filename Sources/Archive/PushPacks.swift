@@ -83,10 +83,12 @@ final class PushPacks {
     OwnPacks(numbers: Set(finished.map(\.number)), loose: finished.compactMap(\.loose))
   }
 
-  /// Says that objects of so many bytes find room on the disk.
+  /// Says that so many bytes find room on the disk, and leave a reserve.
   ///
   /// - Throws: `storage.full`.
-  func requireRoom(for byteCount: Int) throws(PosternError) { try folder.requireRoom(for: byteCount) }
+  func requireReserve(_ reserve: Reserve, besides byteCount: Int) throws(PosternError) {
+    try folder.requireReserve(reserve, besides: byteCount)
+  }
 
   /// Finishes the pack when what comes does not fit into it whole.
   func makeRoom(

@@ -70,7 +70,7 @@ actor PushSession {
     try requireOpen()
     // From here to the last byte nothing else touches the packs, so that what is charged is what is written.
     let byteCount = batch.objects.reduce(0) { $0 + $1.byteCount }
-    try packs.requireRoom(for: byteCount)
+    try packs.requireReserve(.whole, besides: byteCount)
     try await packs.makeRoom(objectCount: batch.objects.count, byteCount: byteCount)
     let charged = try charge(for: batch.objects)
     let written = batch.withUnsafeBytes { bytes in
@@ -184,7 +184,9 @@ actor PushSession {
   private func append(_ bodies: Bodies) async throws(PosternError) {
     let digests = bodies.digests
     let fresh = zip(digests, try packs.locate(digests)).filter { $0.1 == nil }.map(\.0)
-    try await packs.makeRoom(objectCount: fresh.count, byteCount: fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) })
+    let byteCount = fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) }
+    try packs.requireReserve(.half, besides: byteCount)
+    try await packs.makeRoom(objectCount: fresh.count, byteCount: byteCount)
     for digest in fresh {
       let body = bodies[digest] ?? []
       let cost = PushSession.cost(body.count)

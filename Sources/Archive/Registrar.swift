@@ -37,14 +37,14 @@ actor Registrar {
   ///   - nowSeconds: the time.
   /// - Throws: `charter.too-many`; nothing is counted then.
   func count(_ address: String, nowSeconds: UInt64) throws(PosternError) {
-    try requireRoom(for: address, nowSeconds: nowSeconds)
+    try requireQuota(of: address, nowSeconds: nowSeconds)
     counts[name(of: address), default: 0] += 1
   }
 
   /// Says that an address may register one application more today.
   ///
   /// - Throws: `charter.too-many`.
-  func requireRoom(for address: String, nowSeconds: UInt64) throws(PosternError) {
+  func requireQuota(of address: String, nowSeconds: UInt64) throws(PosternError) {
     let today = nowSeconds / Registrar.daySeconds
     if today != day { (day, counts) = (today, [:]) }
     guard counts[name(of: address), default: 0] < limit else {
@@ -62,6 +62,7 @@ actor Registrar {
   ///
   /// - Throws: `storage.*`; then nothing is left.
   func store(_ bodies: Bodies, app: Digest) throws(PosternError) -> PackSealing {
+    try folder.requireReserve(.whole, besides: bodies.digests.reduce(0) { $0 + (bodies[$1]?.count ?? 0) })
     let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
     do throws(PosternError) {
       var writer = try folder.createPack(number: pack.number, app: app, generation: 0)

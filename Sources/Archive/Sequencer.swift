@@ -124,7 +124,7 @@ actor Sequencer {
   /// ``PushSession/seal(_:bodies:)``.)
   private func commit(_ waiting: [Waiting]) async {
     do throws(PosternError) {
-      try await requireRoom()
+      try await requireAllShown()
     } catch {
       return answer(waiting, waiting.map { _ in .failure(error) })
     }
@@ -183,7 +183,7 @@ actor Sequencer {
   /// Says that what was admitted is on show, or can be now.
   ///
   /// - Throws: `storage.full` otherwise; `archive.stopped`.
-  func requireRoom() async throws(PosternError) {
+  func requireAllShown() async throws(PosternError) {
     if isFull {
       show()
       await showing?.value

@@ -5,8 +5,8 @@ import Synchronization
 ///
 /// Objects come one by one and have 16 KiB or so: a system call an object would cost more than the copy into a block. A
 /// block ends on a multiple of its size in the file, so that all of it can go past the page cache; two blocks take turns,
-/// and whoever appends waits for the disk only when it is slower than he. A write that fails is told by the next call, and
-/// nobody knows what the file holds then behind the last sync.
+/// and whoever appends waits for the disk only when it is slower than he. A write that fails is told by the next call that
+/// needs the disk, and nobody knows what the file holds then behind the last sync.
 struct BlockWriter: ~Copyable, Sendable {
   private let file: BlockFile
   private let queue = SerialQueue(label: "postern.blocks")
@@ -19,13 +19,21 @@ struct BlockWriter: ~Copyable, Sendable {
   private var filledByteCount: Int
   private var writtenByteCount: Int
   /// How many bytes from its beginning the file has for certain, of those that were appended.
-  private(set) var settledByteCount: UInt64
+  private(set) var drainedByteCount: UInt64
+
+  /// Where the bytes are counted that wait in memory, and how many of this file are counted there.
+  private let waiting: WaitingBytes
+  private var countedByteCount = 0
 
   /// Goes on at the end of a file.
   ///
-  /// - Parameter byteCount: how many bytes it has.
-  init(_ file: consuming OpenFile, byteCount: UInt64) {
-    settledByteCount = byteCount
+  /// - Parameters:
+  ///   - file: the file.
+  ///   - byteCount: how many bytes it has.
+  ///   - waiting: counts what waits in memory.
+  init(_ file: consuming OpenFile, byteCount: UInt64, waiting: WaitingBytes) {
+    self.waiting = waiting
+    drainedByteCount = byteCount
     filledByteCount = Int(byteCount) % Block.byteCount
     writtenByteCount = filledByteCount
     blockOffset = Int(byteCount) - filledByteCount
@@ -33,14 +41,18 @@ struct BlockWriter: ~Copyable, Sendable {
   }
 
   /// Starts a new file with its first bytes, fewer than a block has.
-  init(_ file: consuming OpenFile, beginning header: [UInt8]) {
-    self.init(file, byteCount: 0)
+  init(_ file: consuming OpenFile, beginning header: [UInt8], waiting: WaitingBytes) {
+    self.init(file, byteCount: 0, waiting: waiting)
     header.withRawBytes { filling.put($0, at: 0) }
     filledByteCount = header.count
+    countWaiting()
   }
 
   /// Nothing writes to the file any more when the value is gone: whoever opens it next finds it as it stays.
-  deinit { queue.wait() }
+  deinit {
+    queue.wait()
+    waiting.add(-countedByteCount)
+  }
 
   /// Where the file was opened; error messages name it.
   var path: String { file.direct.path }
@@ -60,11 +72,18 @@ struct BlockWriter: ~Copyable, Sendable {
       rest = rest.dropFirst(piece.count)
       if filledByteCount == Block.byteCount { try handOver() }
     }
+    countWaiting()
+  }
+
+  private mutating func countWaiting() {
+    let byteCount = Int(self.byteCount - drainedByteCount)
+    waiting.add(byteCount - countedByteCount)
+    countedByteCount = byteCount
   }
 
   /// Gives a full block to the queue, and goes on in the other.
   private mutating func handOver() throws(PosternError) {
-    try settle()
+    try drain()
     let (block, offset, start, file) = (filling, blockOffset, writtenByteCount, file)
     queue.run { _ in file.write(block, from: start, at: offset) }
     filling = other ?? Block()
@@ -74,10 +93,10 @@ struct BlockWriter: ~Copyable, Sendable {
   }
 
   /// Waits until the full blocks are in the file.
-  private mutating func settle() throws(PosternError) {
+  private mutating func drain() throws(PosternError) {
     queue.wait()
     if let failure = file.failure.withLock({ $0 }) { throw failure }
-    settledByteCount = UInt64(blockOffset + writtenByteCount)
+    drainedByteCount = UInt64(blockOffset + writtenByteCount)
   }
 
   /// Writes all bytes into the file.
@@ -86,21 +105,22 @@ struct BlockWriter: ~Copyable, Sendable {
   ///
   /// - Throws: `storage.full`, `storage.failed`.
   mutating func flush() throws(PosternError) {
-    try settle()
+    try drain()
     let bytes = filling.bytes(writtenByteCount..<filledByteCount)
     try file.direct.writeCached(bytes, at: blockOffset + writtenByteCount)
     writtenByteCount = filledByteCount
-    settledByteCount = byteCount
+    drainedByteCount = byteCount
+    countWaiting()
   }
 
-  /// The bytes of a range that is settled; nil when it is not, and the file ends before it does.
+  /// The bytes of a range that is drained; nil when it is not, and the file ends before it does.
   ///
   /// - Throws: `storage.failed`.
   borrowing func read(at offset: UInt64, count: Int) throws(PosternError) -> [UInt8]? {
     try file.direct.read(at: offset, count: count)
   }
 
-  /// Starts reading a range that is settled, without waiting.
+  /// Starts reading a range that is drained, without waiting.
   borrowing func prefetch(at offset: UInt64, count: Int) { file.direct.prefetch(at: offset, count: count) }
 
   /// Makes durable what was appended: fdatasync.
@@ -133,7 +153,7 @@ private final class BlockFile: Sendable {
 /// Memory of one block, which begins on a page as its place in the file does.
 ///
 /// `@unchecked Sendable`: a block belongs to whoever fills it until it is full, then to the queue until that has written it,
-/// and ``BlockWriter/settle()`` stands between the queue's last look and the next byte.
+/// and ``BlockWriter/drain()`` stands between the queue's last look and the next byte.
 private final class Block: @unchecked Sendable {
   static let byteCount = 1 << 20
 

@@ -43,26 +43,6 @@ public struct PackSource: Sendable {
 }
 
 extension DataFolder {
-  /// What objects leave of a file system of some size, in bytes: a sixteenth, and 64 MiB at most.
-  static func reserveByteCount(of byteCount: UInt64) -> UInt64 { min(64 << 20, byteCount / 16) }
-
-  /// Says that bytes of objects find room, and leave a reserve.
-  ///
-  /// On a disk that is full to its last byte the index has no room for the row that a push is given up with, and so none
-  /// would ever be made; with the reserve, pushes begin and end, and what is here is admitted and shown.
-  ///
-  /// - Throws: `storage.full`.
-  public func requireRoom(for byteCount: Int) throws(PosternError) {
-    guard let room = files.room(of: layout.root) else { return }
-    let reserve = DataFolder.reserveByteCount(of: room.byteCount)
-    guard room.freeByteCount < reserve + UInt64(byteCount) else { return }
-    throw PosternError(
-      .storageFull,
-      "The file system of \(layout.root) has \(room.freeByteCount) bytes left, of which \(reserve) are kept for the "
-        + "index: objects of \(byteCount) bytes find no room.",
-      advice: "Free space on it and try again; pushes that nobody uses are given up after a while.")
-  }
-
   /// Starts a pack in `incoming/`; the file's name is durable when it returns.
   ///
   /// - Throws: `storage.exists`, `storage.denied`, `storage.full`, `storage.failed`, `storage.sync-failed`.
@@ -70,20 +50,20 @@ extension DataFolder {
     number: UInt64, app: Digest, generation: UInt64
   ) throws(PosternError) -> PackWriter {
     let writer = try PackWriter(
-      creating: layout.incomingPack(number), app: app, generation: generation, files: files)
+      creating: layout.incomingPack(number), app: app, generation: generation, waiting: waiting, files: files)
     try DurableFile.syncFolder(layout.incoming, files: files)
     return writer
   }
 
   /// Takes up an unfinished pack in `incoming/`, cut to what the index knows of it.
   ///
-  /// - Throws: as ``PackWriter/init(adopting:app:generation:entries:byteCount:files:)``.
+  /// - Throws: as ``PackWriter/init(adopting:app:generation:entries:byteCount:waiting:files:)``.
   public func adoptPack(
     number: UInt64, app: Digest, generation: UInt64, entries: [PackEntry], byteCount: UInt64
   ) throws(PosternError) -> PackWriter {
     try PackWriter(
       adopting: layout.incomingPack(number), app: app, generation: generation, entries: entries,
-      byteCount: byteCount, files: files)
+      byteCount: byteCount, waiting: waiting, files: files)
   }
 
   /// Opens a finished pack to read from, wherever it lies now: under its name, or still in `incoming/`.
@@ -127,7 +107,7 @@ extension DataFolder {
   ///   - name: its name.
   ///   - newNumber: the new pack's number.
   ///   - isKept: whether an object goes into the new pack, by its first byte's place in the old one.
-  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireRoom(for:)``; `storage.exists`,
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``; `storage.exists`,
   ///   `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
   public func copyPack(
     number: UInt64, name: Digest, to newNumber: UInt64, keeping isKept: (_ offset: UInt64) -> Bool
@@ -135,7 +115,7 @@ extension DataFolder {
     let reader = try PackReader(layout.incomingPack(number), name: name, files: files)
     let footer = reader.footer
     let kept = footer.entriesAsTheyLie.filter { isKept($0.offset) }
-    try requireRoom(for: kept.reduce(0) { $0 + Int($1.length) })
+    try requireReserve(.half, besides: kept.reduce(0) { $0 + Int($1.length) })
     do throws(PosternError) {
       var writer = try createPack(number: newNumber, app: footer.app, generation: footer.generation)
       try writer.append(kept, of: reader)
@@ -155,7 +135,7 @@ extension DataFolder {
   ///   - sources: packs of one application and generation, of which together no more is kept than one pack takes.
   ///   - number: the new pack's number.
   /// - Returns: nil where nothing is kept, and no pack was made.
-  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireRoom(for:)``; `pack.full`,
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``; `pack.full`,
   ///   `storage.exists`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
   public func mergePacks(_ sources: [PackSource], to number: UInt64) throws(PosternError) -> FinishedPack? {
     var writer: PackWriter?
@@ -164,7 +144,7 @@ extension DataFolder {
         let reader = try openSealed(source.placement)
         let footer = reader.footer
         let kept = source.kept(of: footer)
-        try requireRoom(for: kept.reduce(0) { $0 + Int($1.length) })
+        try requireReserve(.half, besides: kept.reduce(0) { $0 + Int($1.length) })
         if writer == nil, !kept.isEmpty {
           writer = try createPack(number: number, app: footer.app, generation: footer.generation)
         }

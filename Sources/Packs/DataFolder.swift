@@ -6,6 +6,8 @@ public final class DataFolder: Sendable {
   /// Where everything lies.
   public let layout: FolderLayout
   let files: any FileLayer
+  /// What the packs that are being written have yet to write.
+  let waiting = WaitingBytes()
   private let lock: OpenFile
   /// Folders whose names this process has made durable: each costs its syncs once, or again when it was forgotten.
   private let durableFolders = Mutex<Set<String>>([])

@@ -4,7 +4,7 @@ public import Core
 ///
 /// Once a write or a sync has failed, nobody knows what the file holds behind the last sync: every later call throws that
 /// error again, and the file is taken up from what the index knows of it, or removed. A write may fail behind the
-/// caller's back, which the next call tells.
+/// caller's back, which the next call tells that needs the disk.
 public struct PackWriter: ~Copyable, Sendable {
   /// The application whose objects the pack holds.
   public let app: Digest
@@ -28,12 +28,20 @@ public struct PackWriter: ~Copyable, Sendable {
 
   /// Starts a pack in a new file, whose name is not durable before its folder is synced.
   ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - app: the application whose objects it holds.
+  ///   - generation: the generation.
+  ///   - waiting: counts what waits in memory.
+  ///   - files: the file system.
   /// - Throws: `storage.exists`, `storage.missing`, `storage.denied`, `storage.full`, `storage.failed`.
-  public init(
-    creating path: String, app: Digest, generation: UInt64, files: any FileLayer = SystemFiles()
+  package init(
+    creating path: String, app: Digest, generation: UInt64, waiting: WaitingBytes = WaitingBytes(),
+    files: any FileLayer = SystemFiles()
   ) throws(PosternError) {
     let file = try OpenFile(path, .create, files: files)
-    let blocks = BlockWriter(file, beginning: PackFormat.header(app: app, generation: generation))
+    let header = PackFormat.header(app: app, generation: generation)
+    let blocks = BlockWriter(file, beginning: header, waiting: waiting)
     self.init(blocks, app: app, generation: generation, table: EntryTable())
   }
 
@@ -45,12 +53,13 @@ public struct PackWriter: ~Copyable, Sendable {
   ///   - generation: the generation that its header has to name.
   ///   - entries: every object of the file that the index knows, in any order.
   ///   - byteCount: how much of the file was synced, by the index: at least those entries.
+  ///   - waiting: counts what waits in memory.
   ///   - files: the file system.
   /// - Throws: `pack.damaged` when the file is shorter, has a second name (a hard link), or the entries do not lie back to back;
   ///   `pack.wrong-space`; `storage.missing`, `storage.denied`, `storage.failed`.
-  public init(
+  package init(
     adopting path: String, app: Digest, generation: UInt64, entries: [PackEntry], byteCount: UInt64,
-    files: any FileLayer = SystemFiles()
+    waiting: WaitingBytes = WaitingBytes(), files: any FileLayer = SystemFiles()
   ) throws(PosternError) {
     let file = try OpenFile(path, .update, files: files)
     guard file.hasOneName else { throw PackFormat.damaged(path, "it is another file's hard link") }
@@ -69,7 +78,7 @@ public struct PackWriter: ~Copyable, Sendable {
       throw PackFormat.damaged(path, "its end is missing")
     }
     try file.truncate(to: end)
-    self.init(BlockWriter(file, byteCount: end), app: app, generation: generation, table: table)
+    self.init(BlockWriter(file, byteCount: end, waiting: waiting), app: app, generation: generation, table: table)
   }
 
   /// How many bytes the file has so far, those that still wait in memory included.
@@ -126,7 +135,7 @@ public struct PackWriter: ~Copyable, Sendable {
   ///
   /// - Throws: `storage.full`, `storage.failed`; `pack.damaged` for an entry that is not of this pack.
   public mutating func read(_ entry: PackEntry) throws(PosternError) -> [UInt8] {
-    if entry.end > blocks.settledByteCount { try orFail { (writer) throws(PosternError) in try writer.blocks.flush() } }
+    if entry.end > blocks.drainedByteCount { try orFail { (writer) throws(PosternError) in try writer.blocks.flush() } }
     guard let bytes = try blocks.read(at: entry.offset, count: Int(entry.length)) else {
       throw PackFormat.damaged(blocks.path, "an object lies beyond its end")
     }
@@ -135,7 +144,7 @@ public struct PackWriter: ~Copyable, Sendable {
 
   /// Starts reading an object without waiting, so that ``read(_:)`` finds it in memory.
   public borrowing func prefetch(_ entry: PackEntry) {
-    if entry.end <= blocks.settledByteCount { blocks.prefetch(at: entry.offset, count: Int(entry.length)) }
+    if entry.end <= blocks.drainedByteCount { blocks.prefetch(at: entry.offset, count: Int(entry.length)) }
   }
 
   /// Makes durable what was appended: fdatasync, after which a crash loses none of it.

@@ -18,7 +18,7 @@ extension PosternError {
     }
     return PosternError(
       code, "The archive's disk is full. What it has acknowledged is kept; what this request brought is not.",
-      advice: "Tell the archive's operator and try again later: a push sends the last "
+      advice: "Tell the archive's operator and try again later: a push sends at most the last "
         + "\(ArchiveLimits.notedByteCount >> 20) MiB again, and what it lacks.",
       index: index)
   }

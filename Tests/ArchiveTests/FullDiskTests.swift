@@ -96,6 +96,8 @@ import Testing
     // Of 160 MiB, 10 are the index's.
     files.say(FileSystemRoom(byteCount: 160 << 20, freeByteCount: 10 << 20))
     let begun = try await other.begin(theirs, in: archive)
+    let third = try Application(home: archive.home, seed: 3)
+    try await expectFull(archive) { try await third.register(in: archive) }
     try await expectFull(archive) { try await archive.send(theirs.state.objects, in: begun) }
     let receipt = try await archive.sealAndShow(leaf: first.leaf, bodies: first.epochBodies, token: token)
     try archive.expectGood(receipt, of: first.leaf)

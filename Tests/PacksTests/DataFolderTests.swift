@@ -291,7 +291,7 @@ import Testing
     }
   }
 
-  /// A sixteenth of the file system, and 64 MiB at most, is not for objects; nor for those of a pack that is written anew.
+  /// A sixteenth of the file system, and 64 MiB at most, is not for objects; half of it is not for what is written anew.
   @Test func objectsLeaveAReserve() throws {
     let temporary = TemporaryFolder()
     let files = FaultyFiles(failing: 0)
@@ -300,20 +300,56 @@ import Testing
     let bytes = [UInt8](repeating: 1, count: 100_000)
     try writer.append(bytes)
     let pack = try writer.finish()
+    let placement = PackPlacement(number: 1, app: app, generation: 1, name: pack.name)
+    var all = Bitmap(count: 1)
+    all[0] = true
     for (byteCount, reserve) in [(160, 10), (1_024, 64), (1 << 20, 64)] as [(UInt64, UInt64)] {
-      let most = (reserve << 20) + UInt64(bytes.count)
-      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: most))
-      try folder.requireRoom(for: bytes.count)
-      expect(.storageFull) { () throws(PosternError) in try folder.requireRoom(for: bytes.count + 1) }
-      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: most - 1))
+      for (kind, least) in [(Reserve.whole, reserve << 20), (.half, reserve << 19)] {
+        files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: least + 10))
+        try folder.requireReserve(kind, besides: 10)
+        expect(.storageFull) { () throws(PosternError) in try folder.requireReserve(kind, besides: 11) }
+      }
+      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: reserve << 19 | UInt64(bytes.count - 1)))
       expect(.storageFull) { () throws(PosternError) in
         try folder.copyPack(number: 1, name: pack.name, to: 2) { _ in true }.byteCount
       }
-      let source = PackSource(
-        PackPlacement(number: 1, app: app, generation: 1, name: pack.name), deadPositions: Bitmap(count: 0))
+      let source = PackSource(placement, deadPositions: Bitmap(count: 0))
       expect(.storageFull) { () throws(PosternError) in try folder.mergePacks([source], to: 2)?.byteCount }
+      // What keeps nothing needs no room.
+      files.say(FileSystemRoom(byteCount: byteCount << 20, freeByteCount: 0))
+      #expect(try folder.mergePacks([PackSource(placement, deadPositions: all)], to: 2) == nil)
       #expect(try SystemFiles().names(folder.layout.incoming) == ["1.pack"])
     }
+  }
+
+  /// What waits in memory takes its room as soon as it is taken.
+  @Test func theReserveCountsWhatWaits() throws {
+    let temporary = TemporaryFolder()
+    let files = FaultyFiles(failing: 0)
+    let folder = try DataFolder.create(at: "\(temporary.path)/data", files: files)
+    let free: UInt64 = 10 << 20 | 100
+    files.say(FileSystemRoom(byteCount: 160 << 20, freeByteCount: free))
+    var first = try folder.createPack(number: 1, app: app, generation: 1)
+    var second: PackWriter? = try folder.createPack(number: 2, app: app, generation: 1)
+    func refusal() -> PosternError.Code? {
+      code { () throws(PosternError) in try folder.requireReserve(.whole, besides: 10) }
+    }
+    // Two headers wait already, of 64 bytes each.
+    #expect(refusal() == .storageFull)
+    _ = try first.sync()
+    #expect(refusal() == nil)
+    try first.append([UInt8](repeating: 1, count: 50))
+    #expect(refusal() == .storageFull)
+    second = nil
+    #expect(second == nil && refusal() == nil)
+    try first.append([UInt8](repeating: 2, count: 3 << 20))
+    #expect(refusal() == .storageFull)
+    _ = try first.sync()
+    #expect(refusal() == nil)
+    try first.append([UInt8](repeating: 3, count: 100))
+    #expect(refusal() == .storageFull)
+    _ = try first.finish()
+    #expect(refusal() == nil)
   }
 
   @Test func aWriterIsUselessAfterAFailure() throws {

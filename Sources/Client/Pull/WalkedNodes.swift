@@ -4,7 +4,7 @@ import Core
 ///
 /// A tree may name a node in as many places as it likes, and so may that node's children their own: whoever looks twice
 /// looks twice as often with each level. So nothing is forgotten here. A node takes 16 bytes, about 32 with the table's
-/// room: for 1 TiB in chunks of 16 KiB, in nodes of 16 children, that is 140 MB, a thousandth of what the nodes
+/// room: for 1 TiB in chunks of 16 KiB, in nodes of 16 children, that is 140 MB, a fortieth of what the nodes
 /// themselves have.
 struct WalkedNodes: Sendable {
   /// A node at a level: eight bytes of its id, and eight that nobody can aim at, since the process draws the key.
