@@ -53,7 +53,7 @@ final class FileReader: StateReader {
     var status = stat()
     // A device keeps its length for as long as it is open.
     guard fstat(file.number, &status) == 0,
-      status.st_mode & S_IFMT == S_IFBLK || FileCondition(status) == condition
+      status.st_mode & S_IFMT == S_IFBLK || FileCondition(status).hasSameContent(as: condition)
     else { throw .stateChanged(name) }
   }
 

@@ -128,6 +128,13 @@ import Trust
             futimens($0, [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)])
           }
         ),
+        (
+          "of the same length, with other permissions",
+          {
+            pwrite($0, [1], 1, 0)
+            fchmod($0, 0o600)
+          }
+        ),
       ]
       for (what, change) in changes {
         try Data(state).write(to: URL(filePath: path))
@@ -150,6 +157,44 @@ import Trust
       // At rest it is a state, and what was refused before does not stand in its way.
       try Data(state).write(to: URL(filePath: path))
       #expect(try await Pusher.push(options, key: fixture.uploader(), over: archive).epoch == 1)
+    }
+  }
+
+  /// Who writes a state beside the old one and renames it over that does not write to the one that is being read.
+  @Test func aFileThatIsReplacedOrLinkedDidNotChange() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let (path, other) = (fixture.file("state"), fixture.file("other"))
+      let options = fixture.options(.file(path: path))
+      let changes: [(String, @Sendable () -> Int32)] = [
+        ("replaced", { rename(other, path) }), ("removed", { unlink(path) }),
+        ("linked", { link(path, fixture.file("link")) }), ("of other permissions", { chmod(path, 0o600) }),
+      ]
+      for (index, (what, change)) in changes.enumerated() {
+        let state = sampleState(byteCount: 6 << 20, seed: UInt64(index))
+        try Data(state).write(to: URL(filePath: path))
+        try Data([1]).write(to: URL(filePath: other))
+        #expect(chmod(path, 0o644) == 0)
+        var times = (before: stat(), after: stat())
+        let descriptor = Descriptor(open(path, O_RDONLY | O_CLOEXEC))
+        #expect(fstat(descriptor.number, &times.before) == 0)
+        let result = Mutex<Int32?>(nil)
+        let report = try await Pusher.push(options, key: fixture.uploader(), over: archive) { _ in
+          result.withLock { result in
+            guard result == nil else { return }
+            // Longer than the clock's steps: the time of change differs.
+            usleep(50_000)
+            result = change()
+          }
+        }
+        #expect(fstat(descriptor.number, &times.after) == 0)
+        #expect(result.withLock { $0 } == 0 && report.epoch == UInt64(index) + 1, "\(what)")
+        #expect(times.before.st_ctim.tv_nsec != times.after.st_ctim.tv_nsec, "\(what)")
+        let (sealed, door) = try await fixture.open(over: archive)
+        let output = fixture.file("out-\(index)")
+        _ = try await Recoverer.recover(
+          RecoverOptions(output: .file(path: output)), opening: door.opening, capsule: sealed.capsule, from: archive)
+        #expect(try Array(Data(contentsOf: URL(filePath: output))) == state, "\(what)")
+      }
     }
   }
 
