@@ -2,6 +2,7 @@ public import Core
 import Dump
 import Glibc
 import Pax
+import Snapshot
 
 extension PosternError.Code {
   /// The state changed while it was read.
@@ -34,12 +35,22 @@ extension PosternError {
       advice: "It is an SQLite database: push a snapshot of it with --sqlite; nothing was published.")
   }
 
-  static func databaseInTwoFiles(_ path: String) -> PosternError {
-    PosternError(
-      .pushDatabase,
-      "“\(path)” is an SQLite database with a write-ahead log beside it, “\(path)-wal”, and transactions that stand in "
-        + "the log alone would be missing.",
-      advice: "Push it with --sqlite, which takes both; nothing was sent.")
+  static func databaseInTwoFiles(_ path: String, _ part: DatabaseFile.OtherPart) -> PosternError {
+    switch part {
+    case .writeAheadLog(let log):
+      PosternError(
+        .pushDatabase,
+        "“\(path)” is an SQLite database with a write-ahead log beside it, “\(log)”, and transactions that stand in the "
+          + "log alone would be missing.",
+        advice: "Push it with --sqlite, which takes both; nothing was sent.")
+    case .rollbackJournal(let journal):
+      PosternError(
+        .pushDatabase,
+        "“\(path)” is an SQLite database with a rollback journal beside it, “\(journal)”, and half of a transaction, "
+          + "which the journal alone can undo, may be in it.",
+        advice: "Push it with --sqlite, which waits for the transaction's end; where its application died in it, let "
+          + "that open the database first. Nothing was sent.")
+    }
   }
 
   static func stateTooLarge(_ path: String, _ byteCount: Int) -> PosternError {

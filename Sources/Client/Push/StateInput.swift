@@ -84,8 +84,10 @@ public final class StateInput: Sendable {
     switch status.st_mode & S_IFMT {
     case S_IFREG, S_IFBLK:
       let isDatabase = status.st_mode & S_IFMT == S_IFREG && DatabaseFile.isDatabase(file)
-      if isDatabase, DatabaseFile.hasWriteAheadLog(path) { throw .databaseInTwoFiles(path) }
-      return (try FileReader(file, name: path), .bytes, isDatabase)
+      // Looked at before its neighbours are, so that a transaction that begins between the two is noticed as a change.
+      let reader = try FileReader(file, name: path)
+      if isDatabase, let part = DatabaseFile.otherPart(of: path) { throw .databaseInTwoFiles(path, part) }
+      return (reader, .bytes, isDatabase)
     case S_IFDIR: return (try DirectoryReader(path), .directory, false)
     case S_IFCHR: throw .endlessState(path)
     default: return (PipeReader(file, name: path), .bytes, false)

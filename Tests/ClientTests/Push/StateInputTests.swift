@@ -60,6 +60,8 @@ import Testing
     for path in [database, link] {
       let error = await refusal { try await StateInput.open(.file(path: path)) }
       #expect(error?.code == .pushDatabase && error?.advice.contains("--sqlite") == true, "\(path)")
+      // The log lies beside the database, and not beside a link to it.
+      #expect(error?.message.contains("/ledger.db-wal”") == true, "\(path)")
     }
     #expect(try await StateInput.open(.database(path: database)).byteCount != nil)
     #expect(try await StateInput.open(.file(path: folder.path)).byteCount != nil)
@@ -68,6 +70,39 @@ import Testing
     #expect(try await StateInput.open(.file(path: database)).byteCount != nil)
     for name in ["text", "text-wal"] { try Data([1, 2, 3]).write(to: URL(filePath: folder.path(name))) }
     #expect(try await StateInput.open(.file(path: folder.path("text"))).byteCount == 3)
+  }
+
+  /// What a transaction left half done in a database's file is undone by its journal, and by nothing else.
+  @Test func aDatabaseIsNotPushedWithoutItsJournal() async throws {
+    let folder = try TemporaryFolder()
+    let (database, link, crashed) = (folder.path("ledger.db"), folder.path("link.db"), folder.path("crashed.db"))
+    let sqlite = try Writer("/usr/bin/sqlite3", database)
+    try sqlite.run(
+      """
+      PRAGMA cache_size = 5; CREATE TABLE entry (n INTEGER PRIMARY KEY, bytes);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+        INSERT INTO entry SELECT i, randomblob(1000) FROM n;
+      """)
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "ledger.db")
+    func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+    // Of a transaction that still fits into memory nothing is in the file.
+    let before = try bytes(database)
+    try sqlite.run("BEGIN; UPDATE entry SET bytes = 1 WHERE n = 250;")
+    #expect(try bytes(database) == before && !bytes(database + "-journal").isEmpty)
+    #expect(try await StateInput.open(.file(path: database)).byteCount == before.count)
+    try sqlite.run("UPDATE entry SET bytes = randomblob(1000);")
+    #expect(try bytes(database) != before)
+    for suffix in ["", "-journal"] { try bytes(database + suffix).write(to: URL(filePath: crashed + suffix)) }
+    for (path, journal) in [(database, "ledger"), (link, "ledger"), (crashed, "crashed")] {
+      let error = await refusal { try await StateInput.open(.file(path: path)) }
+      #expect(error?.code == .pushDatabase && error?.message.contains("/\(journal).db-journal”") == true, "\(path)")
+    }
+    // A snapshot cannot mend what it may only read, so the application is to.
+    #expect(await refusal { try await StateInput.open(.database(path: crashed)) }?.code == "snapshot.unreadable")
+    try sqlite.run("ROLLBACK; PRAGMA journal_mode = PERSIST; UPDATE entry SET bytes = 1 WHERE n = 250;")
+    #expect(try !bytes(database + "-journal").isEmpty)
+    #expect(try await StateInput.open(.file(path: link)).byteCount == bytes(database).count)
+    try sqlite.end()
   }
 
   /// Who writes to a database that is pushed as a file is told of the flag that is made for that.
