@@ -76,8 +76,7 @@ struct List: AsyncParsableCommand {
         left -= answer.epochs.count
         page = answer.next
       } while page != nil && left > 0
-      // Whether a page follows does not say whether anything stands on it.
-      if let page, try await !fetch(connection, page, 1).epochs.isEmpty { tellOfMore() }
+      if page != nil { tellOfMore() }
     }
   }
 
