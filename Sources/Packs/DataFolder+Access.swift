@@ -2,7 +2,10 @@ public import Core
 import Glibc
 
 extension DataFolder {
-  /// Says that this process may read and write every folder that a push needs, before anybody relies on it.
+  /// Says that this process may read and write the root and the folders that every archive has and a copy too, before
+  /// anybody relies on it.
+  ///
+  /// `runs`, which is made later, is not among them.
   ///
   /// - Throws: `storage.denied`, naming the first that it may not.
   public func requireAccess() throws(PosternError) {
