@@ -47,7 +47,10 @@ import Testing
 
   /// Numbers of epochs begin at 1: nothing could be said of one before the first.
   @Test func noEpochHasTheNumberZero() throws {
-    guard case .epoch(let fields) = records[1].record.fields else { return }
+    guard case .epoch(let fields) = records[1].record.fields else {
+      Issue.record("the second record is an epoch")
+      return
+    }
     for (number, code) in [(UInt64(0), PosternError.Code.recordMalformed), (1, nil), (.max, nil)] {
       let record = Record(
         app: setting.app, role: .uploader, fields: .epoch(fields.changing(number: number)),
