@@ -146,13 +146,7 @@ public struct OpenFile: ~Copyable, Sendable {
   ///
   /// - Throws: `storage.full`, `storage.failed`.
   public borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(PosternError) {
-    var done = 0
-    while done < bytes.count {
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      done += try naming { () throws(FileFailure) in
-        try files.write(descriptor, rest, at: offset + UInt64(done))
-      }
-    }
+    try naming { () throws(FileFailure) in try writeAll(bytes, at: offset) }
   }
 
   /// Writes all bytes at `offset` to a file that ``reopenedDirect()`` gave.
@@ -160,16 +154,20 @@ public struct OpenFile: ~Copyable, Sendable {
   /// - Returns: false where the file system refuses such a write; some of the bytes may be written then.
   /// - Throws: `storage.full`, `storage.failed`.
   borrowing func writeDirect(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(PosternError) -> Bool {
-    var done = 0
     do throws(FileFailure) {
-      while done < bytes.count {
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-        done += try files.write(descriptor, rest, at: offset + UInt64(done))
-      }
+      try writeAll(bytes, at: offset)
       return true
     } catch {
       guard error.number == EINVAL else { throw error.error(path) }
       return false
+    }
+  }
+
+  private borrowing func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileFailure) {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try files.write(descriptor, rest, at: offset + UInt64(done))
     }
   }
 
