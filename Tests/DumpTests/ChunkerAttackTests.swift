@@ -55,10 +55,13 @@ import Testing
   }
 
   /// The attack is a real one: it has the table of a bare gear hash from one known file.
+  ///
+  /// Of 2,900 cuts, each of the 128 odd words stands before the last byte of 11: that one never does, so that its highest
+  /// bit stays unknown and one cut in 500 is missed, happens once in 700 runs, and three of them in 10^9.
   @Test func aBareGearHashGivesItsTableAway() {
     var random = SeededGenerator.printing()
     let secret = bare((0..<256).map { _ in UInt32(truncatingIfNeeded: random.next()) })
-    let known = random.bytes(24 << 20)
+    let known = random.bytes(48 << 20)
     let guess = attack(known, secret.ends(known))
     let result = predict(guess, &random, trials: 20) { secret.ends($0) }
     print("bare gear hash: \(result)")
