@@ -77,7 +77,7 @@ extension Archive {
     }
   }
 
-  /// A reader of objects of admitted epochs, in the order asked.
+  /// A reader of objects of admitted epochs, in the order in which they lie in the packs.
   ///
   /// - Parameters:
   ///   - ids: at most ``ArchiveLimits/requestedIds``.
@@ -112,8 +112,7 @@ extension ObjectFinder {
   func body(_ digest: Digest, in space: Space) throws(PosternError) -> [UInt8] {
     var reader = try ObjectReader([digest], in: space, self)
     guard let batch = reader.nextBatch() else { throw .lacking(digest) }
-    var bytes = [UInt8](repeating: 0, count: batch.byteCount)
-    try bytes.withMutableRawBytes { (memory) throws(PosternError) in try reader.read(batch, into: memory) }
+    let bytes = try reader.bytes(of: batch)
     guard SHA256.hash(bytes) == digest else {
       throw PosternError(
         .packObjectDamaged, "The body \(digest) has rotted: its bytes are not those of its digest.",

@@ -23,6 +23,12 @@ public struct TreeWalk: ~Copyable, Sendable {
     /// Where in the state its bytes begin.
     public let plainOffset: Int
 
+    /// A chunk that begins at this byte of the state.
+    package init(reference: ObjectReference, plainOffset: Int) {
+      self.reference = reference
+      self.plainOffset = plainOffset
+    }
+
     /// Which bytes of the state it holds.
     public var plainRange: Range<Int> { plainOffset..<plainOffset + reference.plainByteCount }
   }

@@ -98,7 +98,7 @@ public final class CopyFolder: Sendable {
     var writer = CopyWriter(into: self, app: app, generation: generation)
     for entry in reader.footer.entriesAsTheyLie {
       do throws(PosternError) {
-        try writer.append(try reader.read(entry)[...], id: entry.id, kind: entry.kind)
+        try writer.append(try reader.read(entry), id: entry.id, kind: entry.kind)
       } catch let error where error.code == .packObjectDamaged {}
     }
     let new = try writer.finish()
@@ -203,15 +203,22 @@ public struct CopyWriter: ~Copyable, Sendable {
   /// - Returns: whether it was appended.
   /// - Throws: `storage.full` and other `storage.*`, after which what was appended before is settled at the next start.
   @discardableResult
-  public mutating func append(_ bytes: ArraySlice<UInt8>, id: Digest, kind: ObjectKind) throws(PosternError) -> Bool {
+  public mutating func append(
+    _ bytes: UnsafeRawBufferPointer, id: Digest, kind: ObjectKind
+  ) throws(PosternError) -> Bool {
     if let fits = pack?.fits(objectCount: 1, byteCount: bytes.count), !fits { try place() }
     if pack == nil { try begin() }
-    let entry = try bytes.withRawBytes { (bytes) throws(PosternError) in
-      try pack?.append(id: id, kind: kind, bytes: bytes)
-    }
-    guard let entry else { return false }
+    guard let entry = try pack?.append(id: id, kind: kind, bytes: bytes) else { return false }
     list?.append(entry)
     return true
+  }
+
+  /// Appends an object that lies in an array.
+  ///
+  /// - Throws: `storage.*`.
+  @discardableResult
+  public mutating func append(_ bytes: [UInt8], id: Digest, kind: ObjectKind) throws(PosternError) -> Bool {
+    try bytes.withRawBytes { (bytes) throws(PosternError) in try append(bytes, id: id, kind: kind) }
   }
 
   /// Hands the open pack's list to the system, so that a process that is killed leaves it.

@@ -70,15 +70,55 @@ public struct ObjectQuery: Hashable, Sendable {
 }
 
 /// A sealed object as it came from a source.
-public struct SourceObject: Hashable, Sendable {
+public struct SourceObject: Sendable {
   /// The id under which the source gave it.
   public let id: Digest
   /// The stored bytes; objects of one batch share their memory.
-  public let bytes: ArraySlice<UInt8>
+  public let bytes: SharedBytes
 
   /// An object, unchecked.
-  public init(id: Digest, bytes: ArraySlice<UInt8>) {
+  public init(id: Digest, bytes: SharedBytes) {
     self.id = id
     self.bytes = bytes
   }
+
+  /// An object of an array's bytes, unchecked.
+  public init(id: Digest, bytes: ArraySlice<UInt8>) {
+    self.init(id: id, bytes: SharedBytes(bytes, 0..<bytes.count))
+  }
 }
+
+/// A part of memory that others hold as well: what came from a connection is opened and hashed where it came to lie.
+public struct SharedBytes: Sendable {
+  private let memory: any SharedMemory
+  private let range: Range<Int>
+
+  /// A part of some memory.
+  ///
+  /// - Parameters:
+  ///   - memory: has at least the range's bytes.
+  ///   - range: from the memory's first byte on, which is 0.
+  public init(_ memory: some SharedMemory, _ range: Range<Int>) {
+    self.memory = memory
+    self.range = range
+  }
+
+  /// How many bytes there are.
+  public var count: Int { range.count }
+
+  /// The bytes, copied.
+  public var array: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  /// Lends the bytes.
+  public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try memory.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+  }
+}
+
+/// Memory that does not change as long as somebody holds it.
+public protocol SharedMemory: Sendable {
+  /// Lends all of its bytes.
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
+}
+
+extension ArraySlice: SharedMemory where Element == UInt8 {}

@@ -13,7 +13,7 @@ import Trust
   }()
 
   private static func write(_ objects: [[UInt8]], _ writer: inout CopyWriter) throws {
-    for bytes in objects { try writer.append(bytes[...], id: SHA256.hash(bytes), kind: .chunk) }
+    for bytes in objects { try writer.append(bytes, id: SHA256.hash(bytes), kind: .chunk) }
   }
 
   /// Which of the objects a folder has, in their order; all that it has are what their ids say.
@@ -100,7 +100,7 @@ import Trust
       do {
         var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
         for (bytes, kind) in [(first, .chunk), (bytes, kind), (last, .chunk)] {
-          try writer.append(bytes[...], id: SHA256.hash(bytes), kind: kind)
+          try writer.append(bytes, id: SHA256.hash(bytes), kind: kind)
         }
         try writer.noteList()
       }
@@ -176,7 +176,7 @@ import Trust
     var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
     func bytes(_ number: Int) -> [UInt8] { withUnsafeBytes(of: UInt32(number)) { Array($0) } }
     for number in 0...PackFormat.objectLimit {
-      try writer.append(bytes(number)[...], id: SHA256.hash(bytes(number)), kind: .chunk)
+      try writer.append(bytes(number), id: SHA256.hash(bytes(number)), kind: .chunk)
     }
     #expect(writer.takePlaced().count == 1)
     try writer.finish()

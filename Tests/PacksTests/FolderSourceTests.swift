@@ -66,7 +66,7 @@ import Trust
       let wanted = Array(ids[start..<min(start + 1_000, ids.count)])
       let found = try await Self.read(wanted + strangers, from: source).flatMap(\.self)
       #expect(Set(found.map(\.id)) == Set(wanted) && found.count == wanted.count)
-      for object in found { #expect(Array(object.bytes) == all[object.id]) }
+      for object in found { #expect(object.bytes.array == all[object.id]) }
     }
     #expect(try await source.absent(strangers + [ids[0]], app: app, generation: 1) == strangers)
     #expect(try await source.absent([ids[0]], app: app, generation: 2) == [ids[0]])
@@ -88,7 +88,7 @@ import Trust
     let source = FolderSource(folder.path)
     let found = try await Self.read(objects.map(\.id), from: source).flatMap(\.self)
     #expect(
-      Dictionary(uniqueKeysWithValues: found.map { ($0.id, Array($0.bytes)) })
+      Dictionary(uniqueKeysWithValues: found.map { ($0.id, $0.bytes.array) })
         == Dictionary(objects.map { ($0.id, $0.bytes) }, uniquingKeysWith: { first, _ in first }))
     let absent = try (0..<300).map { number in
       try #require(Digest([UInt8](repeating: [0, 7, 255][number % 3], count: 16) + generator.bytes(16)))
@@ -133,7 +133,7 @@ import Trust
     #expect(try await both.checkedBody(app: app, generation: 1, digest: victim.id) == victim.bytes)
     // The pack that gave something last is asked first: here it is the one with the rotten copy.
     let again = try await Self.read([objects[3].id, victim.id], from: both).flatMap(\.self)
-    #expect(again.first { $0.id == victim.id }.map { Array($0.bytes) } == victim.bytes)
+    #expect(again.first { $0.id == victim.id }.map(\.bytes.array) == victim.bytes)
   }
 
   /// A file that is no whole pack is passed over, and hides nothing that another pack holds.

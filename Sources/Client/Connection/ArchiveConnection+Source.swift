@@ -49,7 +49,7 @@ extension ArchiveConnection: Source {
     return Array(try await ask { [request] in try await client.getBody(request) }.body)
   }
 
-  /// Objects, unverified, in the order in which they were asked for.
+  /// Objects, unverified, in the order in which they lie in the archive's packs.
   ///
   /// Where the connection breaks, those that have not come yet are asked for again.
   ///
@@ -85,14 +85,23 @@ extension PosternError {
 }
 
 extension ObjectBatch {
-  /// The objects, as slices of one copy of the batch's data.
+  /// The objects, which share the batch's data.
   fileprivate var sourceObjects: [SourceObject] {
-    let bytes = Array(data.readableBytesView)
+    let memory = BatchData(buffer: data)
     var offset = 0
     return objects.map { object in
       defer { offset += object.byteCount }
-      return SourceObject(id: object.id, bytes: bytes[offset..<offset + object.byteCount])
+      return SourceObject(id: object.id, bytes: SharedBytes(memory, offset..<offset + object.byteCount))
     }
+  }
+}
+
+/// A batch's data as it came.
+private struct BatchData: SharedMemory {
+  let buffer: ByteBuffer
+
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try buffer.withUnsafeReadableBytes(body)
   }
 }
 

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: a buffer has one user at a time. A ``BufferPool`` hands it to one caller, who passes it
 /// on with the value that owns it and touches it no more, until it comes back to the pool.
-final class PieceBuffer: @unchecked Sendable {
+package final class PieceBuffer: @unchecked Sendable {
   let memory: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) {

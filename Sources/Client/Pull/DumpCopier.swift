@@ -96,7 +96,7 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
   ///
   /// - Throws: `storage.*`.
   mutating func append(_ body: [UInt8], id: Digest) throws(PosternError) {
-    try writer.append(body[...], id: id, kind: .body)
+    try writer.append(body, id: id, kind: .body)
   }
 
   /// Places what was appended, for the next run if not for this one.
@@ -154,7 +154,7 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
     case .nodes(let level, let gathered):
       isFetchingNodes = false
       for node in gathered.held + gathered.fetched {
-        let part = try NodePublicPart(parsing: node.bytes)
+        let part = try NodePublicPart(parsing: node.bytes.array)
         guard level == nil || part.level == level else { throw PosternError.wrongLevel(node.id) }
         let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
         if part.level == 1 { chunks += children } else { nodes.add(children, level: part.level - 1) }
@@ -168,7 +168,9 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
 
   /// Writes what was fetched.
   private mutating func take(_ gathered: Gathered, kind: ObjectKind) async throws {
-    for object in gathered.fetched { try writer.append(object.bytes, id: object.id, kind: kind) }
+    for object in gathered.fetched {
+      _ = try object.bytes.withUnsafeBytes { try writer.append($0, id: object.id, kind: kind) }
+    }
     try writer.noteList()
     try await noticePlaced()
     damaged += gathered.damaged

@@ -56,7 +56,7 @@ public enum Puller {
     let bodies = [(app, application.charterBody), (application.signaturesDigest, application.signaturesBody)]
     for (id, body) in bodies {
       let isFetched = try await !folder.holdsSound(body: id, app: app, generation: 0)
-      if isFetched { try writer.append(body[...], id: id, kind: .body) }
+      if isFetched { try writer.append(body, id: id, kind: .body) }
       meter.add(body: body, isFetched: isFetched)
     }
     if let name = try writer.finish() { try await folder.notice(name, app: app, generation: 0, isPlaced: true) }

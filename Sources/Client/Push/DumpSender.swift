@@ -138,7 +138,7 @@ struct DumpSender: ~Copyable {
     guard sendingCount < DumpSender.windowLimit, window.isFull || isLast && !window.isEmpty else { return }
     var full = window
     let (uploader, number) = (uploader, windowNumber)
-    window = PushWindow()
+    window = window.next
     windowNumber += 1
     sendingCount += 1
     tasks.addTask {

@@ -1,5 +1,5 @@
 import Core
-import Dump
+package import Dump
 
 /// Seals the chunks of a piece of state, but for those that are known already.
 struct PieceSealer: Sendable {
@@ -73,21 +73,35 @@ struct PieceSealer: Sendable {
 }
 
 /// A piece's chunks, and the buffer that those lie in which were sealed now.
-struct SealedPiece: Sendable {
+package struct SealedPiece: Sendable {
   /// A chunk of the dump.
-  struct Chunk: Sendable {
+  package struct Chunk: Sendable {
     let fingerprint: Fingerprint
-    let reference: ObjectReference
+    package let reference: ObjectReference
     /// Where in the buffer it lies; nil where an earlier epoch brought it.
     let offset: Int?
+
+    /// A chunk that was sealed, or is known.
+    package init(fingerprint: Fingerprint, reference: ObjectReference, offset: Int?) {
+      self.fingerprint = fingerprint
+      self.reference = reference
+      self.offset = offset
+    }
   }
 
   /// Its place among the pieces, from 0.
   let number: Int
   /// All of its chunks, in the state's order.
-  let chunks: [Chunk]
+  package let chunks: [Chunk]
   /// Nil where every chunk was known.
   let buffer: PieceBuffer?
+
+  /// A piece of a state.
+  package init(number: Int, chunks: [Chunk], buffer: PieceBuffer?) {
+    self.number = number
+    self.chunks = chunks
+    self.buffer = buffer
+  }
 
   /// Bytes of state in known chunks.
   var unchangedByteCount: Int {

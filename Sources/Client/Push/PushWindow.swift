@@ -1,23 +1,24 @@
-import Core
-import Dump
+package import Core
+package import Dump
 import NIOCore
 import Wire
 
-/// Sealed objects of about 32 MiB of state, which go to the archive sorted by id.
+/// Sealed objects of about 32 MiB of state, which go to the archive sorted by id, chunks before nodes.
 ///
-/// The sorting is all the hiding of the state's order that a stream allows. A window ends after so many pieces of
-/// state, whatever they shrank to, so that its memory is bounded too.
-struct PushWindow: Sendable {
-  /// How many pieces of state fill a window.
-  static let pieceLimit = (32 << 20) / DumpSender.pieceByteCount
+/// The sorting is all the hiding of the state's order that a stream allows. Every window ends with the piece that reaches a
+/// multiple of 32 MiB of the state, whatever it shrank to: so its memory is bounded too, and who recovers the state finds
+/// the chunks of such a stretch side by side.
+package struct PushWindow: Sendable {
+  /// How much state a window is of.
+  package static let byteCount = 32 << 20
 
   /// One object and where its bytes lie.
-  struct Entry: Sendable {
-    let id: Digest
+  package struct Entry: Sendable {
+    package let id: Digest
     fileprivate let place: Place
     let byteCount: Int
 
-    var kind: ObjectKind {
+    package var kind: ObjectKind {
       switch place {
       case .piece: .chunk
       case .node: .node
@@ -31,13 +32,23 @@ struct PushWindow: Sendable {
     case node(UInt32)
   }
 
-  private(set) var entries: [Entry] = []
+  package private(set) var entries: [Entry] = []
   private var buffers: [PieceBuffer] = []
   private var nodes: [[UInt8]] = []
-  private var pieceCount = 0
+  /// How far into the state its pieces reach.
+  private var offset: Int
+  private let end: Int
 
-  var isFull: Bool { pieceCount >= PushWindow.pieceLimit }
-  var isEmpty: Bool { pieceCount == 0 && nodes.isEmpty }
+  /// The window whose first piece begins at this byte of the state.
+  package init(at offset: Int = 0) {
+    self.offset = offset
+    end = (offset / PushWindow.byteCount + 1) * PushWindow.byteCount
+  }
+
+  /// The window behind this one, empty still.
+  package var next: PushWindow { PushWindow(at: offset) }
+  package var isFull: Bool { offset >= end }
+  var isEmpty: Bool { sealedObjectCount == 0 }
   /// Bytes of all objects of the dump that came by, those of repeated and known ones each time.
   private(set) var sealedByteCount = 0
   /// How many objects came by, counted in the same way.
@@ -45,13 +56,13 @@ struct PushWindow: Sendable {
 
   /// Takes a piece: the chunks that were sealed with the buffer that they lie in; those that an earlier epoch brought
   /// are only counted.
-  mutating func append(_ piece: SealedPiece) {
-    pieceCount += 1
+  package mutating func append(_ piece: SealedPiece) {
     let number = UInt32(buffers.count)
     if let buffer = piece.buffer { buffers.append(buffer) }
     for chunk in piece.chunks {
       let reference = chunk.reference
       count(reference.sealedByteCount)
+      offset += reference.plainByteCount
       guard let offset = chunk.offset else { continue }
       entries.append(
         Entry(
@@ -60,7 +71,7 @@ struct PushWindow: Sendable {
   }
 
   /// Takes a node.
-  mutating func append(_ node: SealedNode) {
+  package mutating func append(_ node: SealedNode) {
     count(node.bytes.count)
     entries.append(Entry(id: node.reference.id, place: .node(UInt32(nodes.count)), byteCount: node.bytes.count))
     nodes.append(node.bytes)
@@ -71,9 +82,9 @@ struct PushWindow: Sendable {
     sealedObjectCount += 1
   }
 
-  /// Sorts the objects by id, each once.
-  mutating func sort() {
-    entries.sort { $0.id < $1.id }
+  /// Sorts the objects, each once.
+  package mutating func sort() {
+    entries.sort { ($0.kind.rawValue, $0.id) < ($1.kind.rawValue, $1.id) }
     var last: Digest?
     entries.removeAll { entry in
       defer { last = entry.id }

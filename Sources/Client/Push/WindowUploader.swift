@@ -19,7 +19,7 @@ struct WindowUploader: Sendable {
     self.meter = meter
   }
 
-  /// Sends what the archive lacks of a window, whose objects are sorted.
+  /// Sends what the archive lacks of a window that was sorted.
   ///
   /// - Parameters:
   ///   - window: the objects.

@@ -5,27 +5,45 @@ import Trust
 
 /// Fetches a dump, opens it on all cores and writes the state, with memory that does not grow with the state.
 ///
-/// Some tasks fetch nodes, some fetch and open spans of chunks; this value alone decides what comes next. A span
-/// is opened in the task that fetches it, so that fetching and opening overlap.
+/// One task fetches nodes, some fetch and open parts of windows, some write windows; this value alone decides what
+/// comes next. A part is opened in the task that fetches it, so that fetching and opening overlap.
 struct StateFetcher<Origin: Source>: ~Copyable {
-  /// Spans under way, out of turn ones included: each holds its state, and what comes for it.
-  private static var spanLimit: Int { 8 }
-  /// How far spans may be ahead of the first that is under way: what is kept in order has to wait for it.
-  private static var leadLimit: Int { 256 }
+  /// Windows under way, each with its buffer: one is written while the next comes.
+  private static var windowLimit: Int { 2 }
+  /// Parts under way.
+  private static var partLimit: Int { 8 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
 
   /// What a task came back with.
   private enum Event: Sendable {
     case nodes([SourceObject])
-    case span(StateSpan, PieceBuffer, sealedByteCount: Int)
+    case part(WindowPart, sealedByteCount: Int)
+    case written(window: Int)
+  }
+
+  /// A window that is fetched, opened or written.
+  private struct OpenWindow {
+    let window: StateWindow
+    let buffer: PieceBuffer
+    /// Parts that were not asked for.
+    var waiting: ArraySlice<WindowPart>
+    /// Chunks that have not been opened.
+    var missingCount: Int
+    var isWritten = false
+
+    init(_ window: StateWindow, _ buffer: PieceBuffer) {
+      self.window = window
+      self.buffer = buffer
+      waiting = window.parts[...]
+      missingCount = window.chunks.count
+    }
   }
 
   private let opening: (app: Digest, generation: UInt64)
   private let source: Origin
   private let openers: WorkerPool<ChunkOpener>
-  private let chunksPerSpan: Int
-  private let buffers = BufferPool(byteCount: StateSpan.bufferByteCount)
+  private let buffers = BufferPool(byteCount: StateWindow.bufferByteCount)
   private let successor: Successor?
   private let writers = QueuePool(label: "postern.state-file", width: 2)
   private let report: @Sendable (RecoverProgress) -> Void
@@ -35,13 +53,13 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private let output: StateOutput
   private var progress = RecoverProgress()
   private var isFetchingNodes = false
-  private var spanCount = 0
-  /// The spans that are fetched, opened or written now.
-  private var unfinished: Set<Int> = []
-  private var nextSpan = 0
-  private var nextWritten = 0
-  /// Spans whose turn has not come, where the output takes them in order.
-  private var early: [Int: (StateSpan, PieceBuffer)] = [:]
+  /// Chunks of the next window, as far as the walk has come.
+  private var gathered: [TreeWalk.PlacedChunk] = []
+  private var windowCount = 0
+  /// By number.
+  private var windows: [OpenWindow] = []
+  private var partCount = 0
+  private var writeCount = 0
 
   init(
     root: ObjectReference, chunker: ChunkerParameters, app: Digest, generation: UInt64, from source: Origin,
@@ -53,7 +71,6 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.successor = successor
     self.report = report
     openers = WorkerPool(chunker: chunker)
-    chunksPerSpan = StateSpan.byteCount / chunker.chunkByteCountMinimum
     walk = TreeWalk(root: root, chunker: chunker)
     self.output = output
     progress.totalByteCount = root.plainByteCount
@@ -68,13 +85,16 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     var fetcher = self
     try await withThrowingTaskGroup(of: Event.self) { tasks in
       while true {
+        fetcher.startParts(&tasks)
         fetcher.startNodes(&tasks)
-        fetcher.startSpans(&tasks)
+        fetcher.startWrites(&tasks)
         guard let event = try await tasks.next() else { break }
-        try await fetcher.handle(event)
+        try fetcher.handle(event)
       }
     }
-    guard fetcher.walk.isFinished else { throw PosternError.unfinishedWalk }
+    guard fetcher.walk.isFinished, fetcher.gathered.isEmpty, fetcher.windows.isEmpty else {
+      throw PosternError.unfinishedWalk
+    }
     try fetcher.output.commit()
     return fetcher.progress
   }
@@ -96,63 +116,96 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     }
   }
 
-  /// Takes what chunks the walk gives, as many spans as may be under way.
-  private mutating func startSpans(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
-    while spanCount < StateFetcher.spanLimit, nextSpan - (unfinished.min() ?? nextSpan) < StateFetcher.leadLimit {
-      let chunks = walk.nextChunks(limit: chunksPerSpan, plainByteCount: StateSpan.byteCount)
-      guard !chunks.isEmpty else { return }
-      let span = StateSpan(number: nextSpan, chunks: chunks)
-      nextSpan += 1
-      spanCount += 1
-      unfinished.insert(span.number)
-      let (source, opening, openers, buffer) = (source, opening, openers, buffers.take())
-      let (file, writers, successor) = (file, writers, successor)
+  /// Asks for parts of windows, as many as may be under way.
+  private mutating func startParts(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    while partCount < StateFetcher.partLimit {
+      guard let place = windows.firstIndex(where: { !$0.waiting.isEmpty }) else {
+        guard openWindow() else { return }
+        continue
+      }
+      guard let part = windows[place].waiting.popFirst() else { return }
+      partCount += 1
+      let (source, opening, openers, buffer) = (source, opening, openers, windows[place].buffer)
       tasks.addTask {
-        let sealedByteCount = try await span.fetch(
+        let sealedByteCount = try await part.fetch(
           app: opening.app, generation: opening.generation, from: source, with: openers, into: buffer)
-        successor?.learn(span, in: buffer)
-        if let file { try await span.write(buffer, to: file, on: writers) }
-        return .span(span, buffer, sealedByteCount: sealedByteCount)
+        return .part(part, sealedByteCount: sealedByteCount)
       }
     }
   }
 
-  private mutating func handle(_ event: Event) async throws {
+  /// Opens the next window once the walk has said all of it.
+  ///
+  /// - Returns: false where nodes are missing, as many windows are open as may be, or the state ends.
+  private mutating func openWindow() -> Bool {
+    guard windows.count < StateFetcher.windowLimit else { return false }
+    let end = StateWindow.end(ofWindowAt: gathered.first?.plainOffset ?? walk.plainByteCount)
+    while end - walk.plainByteCount >= DumpLimits.chunkByteCount {
+      let chunks = walk.nextChunks(limit: .max, plainByteCount: end - walk.plainByteCount)
+      if chunks.isEmpty { break }
+      gathered += chunks
+    }
+    guard !gathered.isEmpty, walk.isFinished || end - walk.plainByteCount < DumpLimits.chunkByteCount else {
+      return false
+    }
+    windows.append(OpenWindow(StateWindow(number: windowCount, chunks: gathered), buffers.take()))
+    windowCount += 1
+    gathered = []
+    return true
+  }
+
+  /// Writes windows that are whole: side by side into a file, one after the other where order counts.
+  private mutating func startWrites(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
+    for place in windows.indices where windows[place].missingCount == 0 && !windows[place].isWritten {
+      if isOrdered, place > 0 || writeCount > 0 { return }
+      windows[place].isWritten = true
+      writeCount += 1
+      let (window, buffer) = (windows[place].window, windows[place].buffer)
+      let (output, writers, successor) = (output, writers, successor)
+      tasks.addTask {
+        successor?.learn(window, in: buffer)
+        switch output {
+        case .file(let output): try await window.write(buffer, to: output.file, on: writers)
+        case .ordered(let output, _): try await output.writeNext(buffer, window.bufferRange)
+        }
+        return .written(window: window.number)
+      }
+    }
+  }
+
+  private var isOrdered: Bool {
+    switch output {
+    case .file: false
+    case .ordered: true
+    }
+  }
+
+  private mutating func handle(_ event: Event) throws {
     switch event {
     case .nodes(let nodes):
       isFetchingNodes = false
       for node in nodes {
-        try walk.supply(node.bytes, id: node.id)
+        try walk.supply(node.bytes.array, id: node.id)
         progress.fetchedByteCount += node.bytes.count
       }
-    case .span(let span, let buffer, let sealedByteCount):
-      unfinished.remove(span.number)
+    case .part(let part, let sealedByteCount):
+      partCount -= 1
+      if let place = place(of: part.window.number) { windows[place].missingCount -= part.chunks.count }
       progress.fetchedByteCount += sealedByteCount
-      switch output {
-      case .file: isWritten(span, buffer)
-      case .ordered(let output, _):
-        early[span.number] = (span, buffer)
-        while let (span, buffer) = early.removeValue(forKey: nextWritten) {
-          try await output.writeNext(buffer, span.bufferRange)
-          isWritten(span, buffer)
-        }
-      }
+      tell()
+    case .written(let number):
+      writeCount -= 1
+      guard let place = place(of: number) else { return }
+      let done = windows.remove(at: place)
+      buffers.give(done.buffer)
+      progress.writtenByteCount += done.window.plainByteCount
+      tell()
     }
   }
 
-  /// Where a span's task writes it; nil where spans have to wait for their turn.
-  private var file: DirectFile? {
-    switch output {
-    case .file(let output): output.file
-    case .ordered: nil
-    }
-  }
+  private func place(of number: Int) -> Int? { windows.firstIndex { $0.window.number == number } }
 
-  private mutating func isWritten(_ span: StateSpan, _ buffer: PieceBuffer) {
-    buffers.give(buffer)
-    nextWritten += 1
-    spanCount -= 1
-    progress.writtenByteCount += span.plainByteCount
+  private mutating func tell() {
     progress.elapsed = start.duration(to: .now)
     report(progress)
   }

@@ -17,7 +17,7 @@ public final class Successor: Sendable {
   private let fingerprinters: WorkerPool<Fingerprinter>
   private let order = Mutex(Order())
 
-  /// Spans come in any order, and the cache is in the state's.
+  /// Windows come in any order, and the cache is in the state's.
   private struct Order {
     var next = 0
     var early: [Int: [FingerprintCache.Entry]] = [:]
@@ -50,22 +50,20 @@ public final class Successor: Sendable {
     fingerprinters = WorkerPool(key: folder.fingerprintKey(of: generation))
   }
 
-  /// Takes down the chunks of a span that was recovered.
+  /// Takes down the chunks of a window that was recovered.
   ///
   /// - Parameters:
-  ///   - span: the chunks.
-  ///   - buffer: holds their state in the span's range.
-  func learn(_ span: StateSpan, in buffer: PieceBuffer) {
-    let start = span.offset - span.bufferRange.lowerBound
+  ///   - window: the chunks.
+  ///   - buffer: holds their state.
+  func learn(_ window: StateWindow, in buffer: PieceBuffer) {
     let entries = fingerprinters.withWorker { fingerprinter in
-      span.chunks.map { chunk in
-        let range = chunk.plainRange.lowerBound - start..<chunk.plainRange.upperBound - start
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[range])
+      window.chunks.map { chunk in
+        let bytes = UnsafeRawBufferPointer(window.memory(of: chunk, in: buffer))
         return FingerprintCache.Entry(fingerprint: fingerprinter.fingerprint(bytes), reference: chunk.reference)
       }
     }
     order.withLock { order in
-      order.early[span.number] = entries
+      order.early[window.number] = entries
       while let entries = order.early.removeValue(forKey: order.next) {
         cache.append(entries)
         order.next += 1

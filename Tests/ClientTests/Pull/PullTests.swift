@@ -405,7 +405,9 @@ private struct Liar: Catalog {
       if query.ids.count > 1, let last = batch.popLast() {
         switch lie {
         case .bytes:
-          batch.append(SourceObject(id: last.id, bytes: last.bytes.dropLast() + [last.bytes.last.map { $0 ^ 1 } ?? 0]))
+          var bytes = last.bytes.array
+          bytes[bytes.count - 1] ^= 1
+          batch.append(SourceObject(id: last.id, bytes: bytes[...]))
         case .absence: break
         case .twice: batch += [last, last]
         case .entries: batch.append(last)

@@ -142,7 +142,7 @@ private final class DisturbedSource: Source {
 
   private func disturb(_ batch: inout [SourceObject], _ index: Int) {
     let id = batch[index].id
-    var bytes = batch[index].bytes
+    var bytes = batch[index].bytes.array[...]
     switch disturbance {
     case .flip: bytes[bytes.startIndex + bytes.count / 2] ^= 1
     case .shorten: bytes.removeLast()

@@ -1,0 +1,155 @@
+import Core
+package import Dump
+import Packs
+import Sodium
+import Synchronization
+import Trust
+
+/// Neighbouring chunks of a state, which go into one buffer and are written at once.
+///
+/// Uploaders send so much state at a time, sorted by id, and packs keep what comes in that order. So the chunks of a window,
+/// asked for by rising id, mostly lie one behind the other.
+package struct StateWindow: Sendable {
+  /// The most bytes of state in one; windows of a state begin about so far apart.
+  package static let byteCount = PushWindow.byteCount
+  /// How long a page-aligned buffer has to be that takes any window.
+  static let bufferByteCount = byteCount + DumpLimits.chunkByteCount + DirectFile.alignment
+  /// Bytes of state of a part; ids of a part are so many that it is one question.
+  private static let partByteCount = 2 << 20
+
+  /// The window's place among the windows, from 0.
+  let number: Int
+  /// The chunks, in the state's order.
+  package let chunks: [TreeWalk.PlacedChunk]
+
+  /// A window.
+  package init(number: Int, chunks: [TreeWalk.PlacedChunk]) {
+    self.number = number
+    self.chunks = chunks
+  }
+
+  /// Where in the state the window ends that begins at `offset`: at a multiple of ``byteCount``, or up to a longest chunk
+  /// before, as chunks do not end there.
+  package static func end(ofWindowAt offset: Int) -> Int {
+    ((offset + DumpLimits.chunkByteCount) / byteCount + 1) * byteCount
+  }
+
+  /// Where in the state it begins.
+  var offset: Int { chunks.first?.plainOffset ?? 0 }
+  /// How many bytes of state it has.
+  var plainByteCount: Int { (chunks.last?.plainRange.upperBound ?? 0) - offset }
+  /// Where in a page-aligned buffer its bytes lie, so that they can be written past the page cache.
+  var bufferRange: Range<Int> {
+    let lead = DirectFile.lead(offset: offset)
+    return lead..<lead + plainByteCount
+  }
+
+  /// The bytes of a chunk of the window.
+  func memory(of chunk: TreeWalk.PlacedChunk, in buffer: PieceBuffer) -> UnsafeMutableRawBufferPointer {
+    let start = offset - bufferRange.lowerBound
+    let range = chunk.plainOffset - start..<chunk.plainRange.upperBound - start
+    return UnsafeMutableRawBufferPointer(rebasing: buffer.memory[range])
+  }
+
+  /// The chunks in parts of neighbouring ids, which are fetched and opened side by side.
+  package var parts: [WindowPart] {
+    let chunks = chunks.sorted { $0.reference.id < $1.reference.id }
+    let starts = chunks.indices.filter { $0 == 0 || chunks[$0 - 1].reference.id != chunks[$0].reference.id }
+    let ends = Array(starts.dropFirst()) + [chunks.count]
+    let partCount = max(1, (plainByteCount + StateWindow.partByteCount - 1) / StateWindow.partByteCount)
+    let idCount = min((starts.count + partCount - 1) / partCount, ProtocolLimits.requestedIdCount)
+    return stride(from: 0, to: starts.count, by: max(1, idCount)).map { first in
+      let last = min(first + idCount, starts.count) - 1
+      return WindowPart(chunks: chunks[starts[first]..<ends[last]], of: self)
+    }
+  }
+
+  /// Writes what was opened, on threads that may wait for the disk.
+  ///
+  /// - Throws: `storage.*`.
+  func write(_ buffer: PieceBuffer, to file: DirectFile, on writers: QueuePool) async throws {
+    try await withTaskExecutorPreference(writers) {
+      try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[bufferRange]), at: offset)
+    }
+  }
+}
+
+/// Chunks of a window between two ids: what one task fetches and opens.
+package struct WindowPart: Sendable {
+  /// By rising id; those that repeat stand side by side.
+  package let chunks: ArraySlice<TreeWalk.PlacedChunk>
+  /// Of what they are a part.
+  let window: StateWindow
+
+  fileprivate init(chunks: ArraySlice<TreeWalk.PlacedChunk>, of window: StateWindow) {
+    self.chunks = chunks
+    self.window = window
+  }
+
+  /// Fetches the chunks and opens them into the window's buffer as they come, each checked against its id.
+  ///
+  /// - Returns: how many sealed bytes came.
+  /// - Throws: `source.*`, `dump.*`; what the source throws.
+  func fetch(
+    app: Digest, generation: UInt64, from source: some Source, with openers: WorkerPool<ChunkOpener>,
+    into buffer: PieceBuffer
+  ) async throws -> Int {
+    let owed = Mutex(OwedChunks(chunks))
+    let query = try ObjectQuery(app: app, generation: generation, ids: owed.withLock { $0.ids })
+    try await source.objects(query) { batch in
+      try openers.withWorker { opener in
+        for object in batch {
+          guard let places = owed.withLock({ $0.take(object.id) }) else {
+            throw PosternError.unaskedObject(object.id)
+          }
+          try object.bytes.withUnsafeBytes { bytes in
+            for place in places { try opener.open(bytes, place.reference, into: window.memory(of: place, in: buffer)) }
+          }
+        }
+      }
+    }
+    let (absent, byteCount) = owed.withLock { ($0.first, $0.takenByteCount) }
+    if let absent { throw PosternError.absentObject(absent) }
+    return byteCount
+  }
+}
+
+/// The chunks of a part that have yet to come, by their ids.
+private struct OwedChunks: Sendable {
+  /// The ids that were asked for: rising, each once.
+  let ids: [Digest]
+  /// Sealed bytes of what has come.
+  private(set) var takenByteCount = 0
+
+  /// The chunks, by rising id; those that repeat stand side by side.
+  private let chunks: ArraySlice<TreeWalk.PlacedChunk>
+  /// Where in `chunks` those of each id begin, and where the last end.
+  private let starts: [Int]
+  private var isOwed: [Bool]
+  /// The id behind the one that came last: a source mostly answers by rising ids.
+  private var next = 0
+
+  init(_ chunks: ArraySlice<TreeWalk.PlacedChunk>) {
+    let starts = chunks.indices.filter {
+      $0 == chunks.startIndex || chunks[$0 - 1].reference.id != chunks[$0].reference.id
+    }
+    ids = starts.map { chunks[$0].reference.id }
+    isOwed = Array(repeating: true, count: ids.count)
+    self.chunks = chunks
+    self.starts = starts + [chunks.endIndex]
+  }
+
+  /// An id that has not come; nil when all have.
+  var first: Digest? { isOwed.firstIndex(of: true).map { ids[$0] } }
+
+  /// The places of an object that has come; nil for one that is not owed.
+  mutating func take(_ id: Digest) -> ArraySlice<TreeWalk.PlacedChunk>? {
+    let position = next < ids.count && ids[next] == id ? next : ids.position { $0 < id }
+    guard position < ids.count, ids[position] == id, isOwed[position] else { return nil }
+    isOwed[position] = false
+    next = position + 1
+    let places = chunks[starts[position]..<starts[position + 1]]
+    takenByteCount += places.first?.reference.sealedByteCount ?? 0
+    return places
+  }
+}
