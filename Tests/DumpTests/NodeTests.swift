@@ -163,7 +163,7 @@ import Testing
   @Test func anyNodeIsRefusedOrKeepsEveryRule() throws {
     var random = SeededGenerator.printing()
     var outcomes: [PosternError.Code?: Int] = [:]
-    for _ in 0..<4_000 {
+    for _ in 0..<8_000 {
       let level = UInt8(1 + random.next() % 2)
       let lengths = level == 1 ? 533 : 98
       let named = (0..<Int(1 + random.next() % 3)).map { _ in (id: random.digest(), length: lengths) }
@@ -195,6 +195,7 @@ import Testing
       #expect(isItsForm)
     }
     print("opened and refused: \(outcomes)")
+    // Of the two rarest refusals there are 21 each on average: that there is none of one happens once in 10^9 runs.
     #expect(outcomes[nil, default: 0] > 500 && outcomes.count > 5)
   }
 
