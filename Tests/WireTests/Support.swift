@@ -82,7 +82,7 @@ final class Signal: Sendable {
     continuation.yield()
   }
 
-  /// Waits until it has happened; fails after ten seconds.
+  /// Waits until it has happened; fails after thirty seconds.
   func wait() async throws {
     try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
@@ -90,7 +90,7 @@ final class Signal: Sendable {
         return false
       }
       group.addTask {
-        try await Task.sleep(for: .seconds(10))
+        try await Task.sleep(for: .seconds(30))
         return false
       }
       let happened = try await group.next() ?? false
@@ -118,10 +118,12 @@ final class Counter: Sendable {
     number.withLock { $0 -= 1 }
   }
 
-  /// The number once it is not 0 and has not changed for a while.
-  func settled() async throws -> Int {
+  /// The number once it is no smaller than some other and has not changed for a while.
+  ///
+  /// Whoever is slow to get there is waited for, and never taken for one that has stopped.
+  func settled(from least: Int) async throws -> Int {
     var last = 0
-    while last == 0 || last != value {
+    while last < least || last != value {
       last = value
       try await Task.sleep(for: .milliseconds(150))
     }

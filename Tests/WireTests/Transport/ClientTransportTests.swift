@@ -142,7 +142,7 @@ import Wire
 
   @Test func aSilentServerIsWaitedForWhileTheClientSends() async throws {
     var limits = WireLimits()
-    limits.answerSeconds = 0.3
+    limits.answerSeconds = 1.5
     try await withRawServer(limits: limits) { peer in
       polite(peer) { frame in
         guard case .end(let id) = frame else { return [] }
@@ -151,14 +151,15 @@ import Wire
         ]
       }
     } body: { client in
-      let answer = try await upload(client, count: 4, pause: .milliseconds(250))
+      // All pauses together are longer than the client waits, and none is nearly as long.
+      let answer = try await upload(client, count: 7, pause: .milliseconds(300))
       #expect(answer == [9])
     }
   }
 
   @Test func anAnswerMayComeSlowly() async throws {
     var limits = WireLimits()
-    limits.answerSeconds = 0.3
+    limits.answerSeconds = 1
     try await withRawServer(limits: limits) { peer in
       Task {
         try await peer.send([])
@@ -166,7 +167,8 @@ import Wire
         var bytes = try encoded([.response(1, [:]), .message(1, ByteBuffer(repeating: 7, count: 600))], preface: nil)
         while let piece = bytes.readSlice(length: min(60, bytes.readableBytes)), piece.readableBytes > 0 {
           await peer.send(piece)
-          try await Task.sleep(for: .milliseconds(80))
+          // Eleven times, so longer than the client waits for any one of them.
+          try await Task.sleep(for: .milliseconds(150))
         }
         try await peer.send([.status(1, Status(code: .ok, message: ""), [:])], preface: nil)
       }

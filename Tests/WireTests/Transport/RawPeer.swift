@@ -89,7 +89,7 @@ struct RawPeer: Sendable {
         return frames
       }
       group.addTask {
-        try await Task.sleep(for: .seconds(10))
+        try await Task.sleep(for: .seconds(30))
         throw RPCError(code: .deadlineExceeded, message: "The peer did not close.")
       }
       let frames = try await group.next() ?? []
