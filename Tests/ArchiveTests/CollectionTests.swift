@@ -273,9 +273,10 @@ import Testing
     let first = Task { await archive.collect() }
     while !files.isPaused { try await Task.sleep(for: .milliseconds(1)) }
     let second = Task { await archive.collect() }
-    try await Task.sleep(for: .milliseconds(50))
-    let end = Task { if isCancelled { second.cancel() } else { await archive.finish() } }
-    try await Task.sleep(for: .milliseconds(50))
+    // Nothing shows that one waits, nor that an end was asked for; each takes less than a millisecond.
+    try await Task.sleep(for: .milliseconds(300))
+    let end = Task { if !isCancelled { await archive.finish() } }
+    if isCancelled { second.cancel() } else { try await Task.sleep(for: .milliseconds(300)) }
     files.goOn()
     let reports = await first.value + second.value
     await end.value

@@ -31,7 +31,7 @@ func openArchive(
   at path: String, limits: ArchiveLimits = ArchiveLimits(), files: any FileLayer = SystemFiles(),
   stop: @escaping @Sendable (PosternError) -> Void = { Issue.record("stopped: \($0)") }
 ) async throws -> Archive {
-  for _ in 0..<100 {
+  for _ in 0..<3_000 {
     do throws(PosternError) {
       return try await Archive.open(at: path, limits: limits, files: files, stop: stop)
     } catch let error where error.code != .storageInUse {
