@@ -97,7 +97,7 @@ extension ProcessTests {
 
     private func expectSmall(_ machine: Machine, _ app: String) async throws {
       let limit = 2 * Collections.stateByteCount + Collections.stateByteCount / 2
-      for _ in 0..<200 where try diskByteCount(machine, app) > limit { try await Task.sleep(for: .milliseconds(50)) }
+      for _ in 0..<600 where try diskByteCount(machine, app) > limit { try await Task.sleep(for: .milliseconds(50)) }
       let byteCount = try diskByteCount(machine, app)
       #expect(byteCount <= limit)
     }

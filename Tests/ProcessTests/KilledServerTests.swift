@@ -243,7 +243,7 @@ private final class Scene {
   /// Says that `incoming/` is empty: every uploader's last push was acknowledged, so that no push owns anything.
   private func requireNothingLeft(_ comment: String) async throws {
     var names: [String] = []
-    for _ in 0..<100 {
+    for _ in 0..<1_500 {
       names = try machine.names(in: "archive/incoming")
       guard !names.isEmpty else { return }
       try await Task.sleep(for: .milliseconds(20))

@@ -94,7 +94,7 @@ struct LogCopy {
     func file(_ path: LogPath) throws -> [UInt8] {
       Array(try Data(contentsOf: URL(filePath: "\(data)/log/\(path.text)")))
     }
-    let deadline = ContinuousClock.now + .seconds(5)
+    let deadline = ContinuousClock.now + .seconds(30)
     while try file(.checkpoint) != newest.note.bytes {
       guard ContinuousClock.now < deadline else { throw Finding("The published checkpoint is not the newest.") }
       Thread.sleep(forTimeInterval: 0.01)

@@ -294,7 +294,10 @@ extension ProcessTests {
         try #require(child.poll() == nil, "it was done before the disk was full")
         usleep(100)
       }
+      // Halted meanwhile, or it might be done first.
+      child.signal(SIGSTOP)
       try disk.fill("rest")
+      child.signal(SIGCONT)
       #expect(try await child.wait() == 1)
       let said = try String(contentsOfFile: errors, encoding: .utf8)
       #expect(said.contains("(snapshot.no-room)") && said.contains("became full"), "\(said)")

@@ -24,7 +24,7 @@ import Testing
         ["serve", "--data", data, "--listen", "127.0.0.1:0"], input: program.folder.path("nothing"), output: output,
         errors: program.folder.path("serve.err"))
       let mark = "listening on "
-      for _ in 0..<200 {
+      for _ in 0..<600 {
         let text = String(decoding: try Data(contentsOf: URL(filePath: output)), as: UTF8.self)
         if let line = text.split(separator: "\n").first(where: { $0.hasPrefix(mark) }), text.hasSuffix("\n") {
           address = String(line.dropFirst(mark.count))
