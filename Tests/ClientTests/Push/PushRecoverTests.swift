@@ -65,7 +65,8 @@ import Trust
       state[20 << 20] ^= 1
       let changed = try await fixture.push(state, over: archive)
       #expect(changed.epoch == 3 && changed.generation == 1)
-      #expect((1...12).contains(changed.traffic.sentObjectCount))
+      // A chunk and its path to the root: five objects, more than twelve once in a million runs, than sixteen in 10^9.
+      #expect((1...16).contains(changed.traffic.sentObjectCount))
     }
   }
 
