@@ -48,6 +48,12 @@ import Testing
       }
       state = try SealedState([1], in: generations[0][0])
     }
+
+    /// The veil that a generation has since it was opened.
+    func veil(of generation: Int) -> GenerationFixture? {
+      guard generation > 0, generation <= model.veils.count else { return nil }
+      return generations.joined().first { $0.veil.commit == model.veils[generation - 1] }
+    }
   }
 
   private let home: NoteVerifier
@@ -62,7 +68,9 @@ import Testing
       let which = Int.random(in: 0..<2, using: &generator)
       if try await step(&applications[which], &generator) { admitted += 1 }
     }
-    #expect(admitted > 20)
+    print("\(admitted) of 400 steps were admitted")
+    // 95 on average, with a deviation of 9: 40 are six of these below.
+    #expect(admitted > 40)
     for application in applications {
       #expect(application.facts?.epoch?.number ?? 0 == UInt64(application.model.epochs.count))
       #expect(application.facts?.generation?.number ?? 0 == UInt64(application.model.veils.count))
@@ -83,7 +91,10 @@ import Testing
     let claimed = max(0, current + [0, 0, 0, 0, 0, 1, 1, -1, 2].randomElement(using: &generator, or: 0))
     let isOwnVeil = Int.random(in: 0..<6, using: &generator) > 0
     let veilOf = isOwnVeil ? min(max(claimed, 1), 6) : Int.random(in: 1...6, using: &generator)
-    let veil = application.generations[veilOf - 1][isOwnVeil ? 0 : Int.random(in: 0..<2, using: &generator)]
+    let drawn = application.generations[veilOf - 1][isOwnVeil ? 0 : Int.random(in: 0..<2, using: &generator)]
+    // An honest uploader takes the veil that its generation has, whichever that is; or a history would end where one
+    // was opened with another's.
+    let veil = isOwnVeil ? application.veil(of: claimed) ?? drawn : drawn
 
     let epoch = try EpochFixture(
       UInt64(number), after: previous, of: application.charter, in: veil.claiming(UInt64(claimed)),
