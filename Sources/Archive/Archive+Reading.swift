@@ -45,10 +45,10 @@ extension Archive {
   /// - Parameters:
   ///   - app: the application.
   ///   - number: only epochs before this one.
-  ///   - limit: at most ``ArchiveLimits/pageRows``.
+  ///   - limit: at most a page and one more, which says whether there is another page; more are as many.
   public func epochs(app: Digest, before number: UInt64?, limit: Int) throws(PosternError) -> [EpochRow] {
     try index.read { (snapshot) throws(PosternError) in
-      try snapshot.epochs(app: app, before: number, limit: min(limit, ArchiveLimits.pageRows))
+      try snapshot.epochs(app: app, before: number, limit: min(limit, ArchiveIndex.pageLimit))
     }
   }
 
@@ -57,10 +57,10 @@ extension Archive {
   /// - Parameters:
   ///   - policy: digest of the policy's encoding.
   ///   - index: only epochs whose leaf stands before this one.
-  ///   - limit: at most ``ArchiveLimits/pageRows``.
+  ///   - limit: as of an application's.
   public func epochs(policy: Digest, before index: UInt64?, limit: Int) throws(PosternError) -> [EpochRow] {
     try self.index.read { (snapshot) throws(PosternError) in
-      try snapshot.epochs(policy: policy, before: index, limit: min(limit, ArchiveLimits.pageRows))
+      try snapshot.epochs(policy: policy, before: index, limit: min(limit, ArchiveIndex.pageLimit))
     }
   }
 
@@ -80,12 +80,12 @@ extension Archive {
   /// A reader of objects of admitted epochs, in the order in which they lie in the packs.
   ///
   /// - Parameters:
-  ///   - ids: at most ``ArchiveLimits/requestedIds``.
+  ///   - ids: at most ``Core/ProtocolLimits/requestedIdCount``.
   ///   - app: the application.
   ///   - generation: the generation; 0 for charters and their signatures.
   /// - Throws: `archive.not-found` for the first that is not here, `archive.request`.
   public func objects(_ ids: [Digest], app: Digest, generation: UInt64) throws(PosternError) -> ObjectReader {
-    guard ids.count <= ArchiveLimits.requestedIds else { throw .tooMuchAsked(ArchiveLimits.requestedIds) }
+    guard ids.count <= ProtocolLimits.requestedIdCount else { throw .tooMuchAsked(ProtocolLimits.requestedIdCount) }
     do throws(PosternError) {
       return try ObjectReader(ids, in: Space(app: app, generation: generation), objects)
     } catch let error where error.code == .archiveNotFound {

@@ -87,9 +87,9 @@ public final class Archive: Sendable {
 
   /// Which of these objects a push has still to send: a bit each, lowest bit first.
   ///
-  /// - Parameter ids: at most ``ArchiveLimits/missingIds``.
+  /// - Parameter ids: at most ``Core/ProtocolLimits/missingIdCount``.
   public func missing(_ ids: [Digest], for token: PushToken) async throws(PosternError) -> [UInt8] {
-    guard ids.count <= ArchiveLimits.missingIds else { throw .tooMuchAsked(ArchiveLimits.missingIds) }
+    guard ids.count <= ProtocolLimits.missingIdCount else { throw .tooMuchAsked(ProtocolLimits.missingIdCount) }
     return try await pushes.session(token).missing(ids)
   }
 
@@ -300,8 +300,8 @@ public struct EpochBodies: Sendable {
   /// - Throws: `push.body` when one is another, or has a length that it may not have.
   func named(by fields: EpochFields) throws(PosternError) -> Bodies {
     // Before anything of it is hashed.
-    for (name, body) in [("envelope", envelope), ("veil", veil)] where body.count > ArchiveLimits.bodyByteCount {
-      throw .wrongLength("The \(name) has \(body.count) bytes, and may have \(ArchiveLimits.bodyByteCount).")
+    for (name, body) in [("envelope", envelope), ("veil", veil)] where body.count > PackFormat.bodyByteLimit {
+      throw .wrongLength("The \(name) has \(body.count) bytes, and may have \(PackFormat.bodyByteLimit).")
     }
     guard capsule.count == Capsule.sealedByteCount else {
       throw .wrongLength("The capsule has \(capsule.count) bytes instead of \(Capsule.sealedByteCount).")

@@ -21,20 +21,10 @@ public struct ArchiveLimits: Sendable {
   public var pushIdleSeconds: UInt64 = 3_600
   /// How long a nonce is good for, in seconds.
   public var nonceSeconds: UInt64 = 300
-  /// The most ids in one question for missing objects.
-  public static let missingIds = ProtocolLimits.missingIdCount
   /// Nodes that are looked below at once: all that they name is one question.
-  package static let nodeGroupCount = missingIds / DumpLimits.nodeChildCount
-  /// The most ids in one request for objects.
-  public static let requestedIds = ProtocolLimits.requestedIdCount
-  /// Bytes of objects that an answer carries in one batch, unless one object alone is longer.
-  public static let batchByteCount = ProtocolLimits.batchByteCount
+  package static let nodeGroupCount = ProtocolLimits.missingIdCount / DumpLimits.nodeChildCount
   /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
   public static let notedByteCount: UInt64 = 64 << 20
-  /// The most bytes of one body.
-  public static let bodyByteCount = PackFormat.bodyByteLimit
-  /// Rows on one page of a list.
-  public static let pageRows = ProtocolLimits.pageRowCount
 
   /// The limits of an archive that anyone may use.
   public init() {}

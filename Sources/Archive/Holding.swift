@@ -41,7 +41,7 @@ package struct NewNode: Sendable {
 /// - Parameters:
 ///   - root: the root node's id.
 ///   - rootByteCount: the root node's sealed length.
-///   - locate: what is here of each of at most ``ArchiveLimits/missingIds`` ids.
+///   - locate: what is here of each of at most ``Core/ProtocolLimits/missingIdCount`` ids.
 ///   - read: the bytes of new nodes, in their order: at most ``ArchiveLimits/nodeGroupCount``.
 /// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what

@@ -42,7 +42,7 @@ extension IndexSnapshot {
     guard let checkpoint = try newestCheckpoint() else { throw .noSuchPartOfLog }
     guard let application = try application(app) else { throw .unknownApplication(app) }
     var charters: [ProvenLeaf] = []
-    for charter in try self.charters(app: app, limit: ArchiveLimits.pageRows) {
+    for charter in try self.charters(app: app, limit: ProtocolLimits.pageRowCount) {
       charters.append(try proven(charter.index, treeSize: checkpoint.size))
     }
     var epoch = application.epoch?.index

@@ -22,7 +22,7 @@ public struct ObjectReader: ~Copyable {
   /// A margin before the first stretch that is read, and one behind each in turn.
   private static let memoryMargin = 2 * PackFile.memoryMargin
   /// Bytes of a batch: memory for one is then no longer than the longest batch of the protocol.
-  private static let batchByteCount = ArchiveLimits.batchByteCount - memoryMargin
+  private static let batchByteCount = ProtocolLimits.batchByteCount - memoryMargin
 
   private let finder: ObjectFinder
   private let space: Space
@@ -49,7 +49,7 @@ public struct ObjectReader: ~Copyable {
     return (located, found.names)
   }
 
-  /// The next objects: fewer bytes than ``ArchiveLimits/batchByteCount``, unless it is one object alone; nil at the end.
+  /// The next objects: fewer bytes than ``Core/ProtocolLimits/batchByteCount``, unless it is one object alone; nil at the end.
   public mutating func nextBatch() -> Batch? {
     var byteCount = 0
     let taken = rest.prefix { object in

@@ -184,7 +184,7 @@ actor PushSession {
   private func append(_ bodies: Bodies) async throws(PosternError) {
     let digests = bodies.digests
     let fresh = zip(digests, try packs.locate(digests)).filter { $0.1 == nil }.map(\.0)
-    let byteCount = fresh.reduce(0) { $0 + (bodies[$1]?.count ?? 0) }
+    let byteCount = bodies.byteCount(of: fresh)
     try packs.requireReserve(.half, besides: byteCount)
     try await packs.makeRoom(objectCount: fresh.count, byteCount: byteCount)
     for digest in fresh {

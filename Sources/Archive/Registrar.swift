@@ -62,7 +62,7 @@ actor Registrar {
   ///
   /// - Throws: `storage.*`; then nothing is left.
   func store(_ bodies: Bodies, app: Digest) throws(PosternError) -> PackSealing {
-    try folder.requireReserve(.whole, besides: bodies.digests.reduce(0) { $0 + (bodies[$1]?.count ?? 0) })
+    try folder.requireReserve(.whole, besides: bodies.byteCount(of: bodies.digests))
     let pack = OpenPack(number: index.reservePack(), app: app, generation: 0, push: nil)
     do throws(PosternError) {
       var writer = try folder.createPack(number: pack.number, app: app, generation: 0)

@@ -8,8 +8,8 @@ import Synchronization
 /// Reads are synchronous, short and bounded, each on a consistent snapshot beside whatever is being written.
 /// Writes go through ``writer``, one after the other.
 public final class ArchiveIndex: Sendable {
-  /// The most rows that one page answers.
-  public static let pageLimit = 1_000
+  /// The most rows that one page answers: a page of the protocol, and one that says whether there is another.
+  public static let pageLimit = ProtocolLimits.pageRowCount + 1
   /// The most entries that one read answers: a full bundle.
   public static let entryLimit = 256
 

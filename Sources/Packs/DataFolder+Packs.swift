@@ -115,7 +115,7 @@ extension DataFolder {
     let reader = try PackReader(layout.incomingPack(number), name: name, files: files)
     let footer = reader.footer
     let kept = footer.entriesAsTheyLie.filter { isKept($0.offset) }
-    try requireReserve(.half, besides: kept.reduce(0) { $0 + Int($1.length) })
+    try requireReserve(.half, besides: kept.objectByteCount)
     do throws(PosternError) {
       var writer = try createPack(number: newNumber, app: footer.app, generation: footer.generation)
       try writer.append(kept, of: reader)
@@ -144,7 +144,7 @@ extension DataFolder {
         let reader = try openSealed(source.placement)
         let footer = reader.footer
         let kept = source.kept(of: footer)
-        try requireReserve(.half, besides: kept.reduce(0) { $0 + Int($1.length) })
+        try requireReserve(.half, besides: kept.objectByteCount)
         if writer == nil, !kept.isEmpty {
           writer = try createPack(number: number, app: footer.app, generation: footer.generation)
         }

@@ -153,6 +153,9 @@ public struct PackEntry: Hashable, Sendable {
 }
 
 extension [PackEntry] {
+  /// Bytes of the objects together.
+  var objectByteCount: Int { reduce(0) { $0 + Int($1.length) } }
+
   /// Entries as a footer has them, ``PackFormat/entryByteCount`` bytes each.
   public var encoded: [UInt8] {
     var bytes: [UInt8] = []

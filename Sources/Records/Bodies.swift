@@ -17,4 +17,7 @@ public struct Bodies: Sendable {
 
   /// Their digests, rising.
   public var digests: [Digest] { byDigest.keys.sorted() }
+
+  /// Bytes of some of them together.
+  public func byteCount(of digests: [Digest]) -> Int { digests.reduce(0) { $0 + (byDigest[$1]?.count ?? 0) } }
 }

@@ -25,21 +25,19 @@ struct CatalogHandler: CatalogService {
 
   func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse {
     guard request.app.isEmpty != request.policy.isEmpty else { throw PosternError.eitherAppOrPolicy }
-    let limit = request.limit == 0 ? 100 : Int(min(request.limit, UInt32(ArchiveLimits.pageRows)))
+    let limit = request.limit == 0 ? 100 : Int(min(request.limit, UInt32(ProtocolLimits.pageRowCount)))
     let isByApp = request.policy.isEmpty
     let key = isByApp ? try Digest(field: request.app, "app") : try Digest(field: request.policy, "policy")
-    let epochs = { (after: UInt64?, limit: Int) throws(PosternError) in
+    let after = try UInt64?(cursor: request.after)
+    // One more, since a full page may be the last.
+    let rows =
       isByApp
-        ? try archive.epochs(app: key, before: after, limit: limit)
-        : try archive.epochs(policy: key, before: after, limit: limit)
-    }
-    let rows = try epochs(try UInt64?(cursor: request.after), limit)
+      ? try archive.epochs(app: key, before: after, limit: limit + 1)
+      : try archive.epochs(policy: key, before: after, limit: limit + 1)
     var response = Postern_V1_ListResponse()
-    response.epochs = rows.map(Postern_V1_EpochRow.init)
-    if rows.count == limit, let last = rows.last {
-      let next = isByApp ? last.claim.number : last.index
-      // A full page may be the last.
-      if try !epochs(next, 1).isEmpty { response.next = Data(next.cursor) }
+    response.epochs = rows.prefix(limit).map(Postern_V1_EpochRow.init)
+    if rows.count > limit, let last = rows.prefix(limit).last {
+      response.next = Data((isByApp ? last.claim.number : last.index).cursor)
     }
     return response
   }

@@ -35,7 +35,7 @@ extension [Digest] {
   /// Digests that a request's field holds, one after the other.
   init(field: Data, _ name: String) throws(PosternError) {
     let isWhole = field.count.isMultiple(of: Digest.byteCount)
-    guard isWhole, field.count <= ArchiveLimits.missingIds * Digest.byteCount else {
+    guard isWhole, field.count <= ProtocolLimits.missingIdCount * Digest.byteCount else {
       throw .wrongField(name, "a bounded number of 32-byte ids")
     }
     self = field.withUnsafeBytes { bytes in

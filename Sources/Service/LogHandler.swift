@@ -49,7 +49,7 @@ struct LogHandler: LogService {
     let coordinate = try BundleCoordinate(index: request.index, width: Int(clamping: request.width))
     var rest = try archive.bundle(coordinate)[...]
     while !rest.isEmpty {
-      let part = rest.prefix(ArchiveLimits.batchByteCount)
+      let part = rest.prefix(ProtocolLimits.batchByteCount)
       rest = rest.dropFirst(part.count)
       var response = Postern_V1_GetEntriesResponse()
       response.part = Data(part)

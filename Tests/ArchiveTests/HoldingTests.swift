@@ -103,7 +103,7 @@ import Testing
         try verifyHolding(
           root: root.id, rootByteCount: root.byteCount,
           locate: { (ids) throws(PosternError) in
-            #expect(ids.count <= ArchiveLimits.missingIds)
+            #expect(ids.count <= ProtocolLimits.missingIdCount)
             return ids.map { held[$0] }
           },
           read: { (group) throws(PosternError) in

@@ -60,8 +60,8 @@ import Testing
       let parts = file.dropLast(5).split(separator: "/").map(String.init)
       let (app, generation, name) = (Digest(hex: parts[0]), UInt64(parts[1]), Digest(hex: parts[2]))
       let footer = try PackReader("\(root)/\(file)", name: try #require(name)).footer
-      for start in stride(from: 0, to: footer.count, by: ArchiveLimits.requestedIds) {
-        let ids = (start..<min(footer.count, start + ArchiveLimits.requestedIds)).map { footer[$0].id }
+      for start in stride(from: 0, to: footer.count, by: ProtocolLimits.requestedIdCount) {
+        let ids = (start..<min(footer.count, start + ProtocolLimits.requestedIdCount)).map { footer[$0].id }
         let error = refusal { _ = try archive.objects(ids, app: app ?? .zero, generation: generation ?? 0) }
         #expect(error == nil)
       }

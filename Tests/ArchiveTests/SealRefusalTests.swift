@@ -68,7 +68,7 @@ import Testing
     let key = try scene.application.council.uploader()
     let token = try await scene.application.begin(second, in: archive)
     _ = try await archive.send(second.state.objects, in: token)
-    let long = [UInt8](repeating: 7, count: ArchiveLimits.bodyByteCount + 1)
+    let long = [UInt8](repeating: 7, count: PackFormat.bodyByteLimit + 1)
     let veil = second.with(second.fields.changing(veil: SHA256.hash(long)), signedBy: key)
     let short = Array(second.capsule.dropLast())
     let capsule = second.with(second.fields.changing(capsule: SHA256.hash(short)), signedBy: key)

@@ -101,19 +101,21 @@ import Testing
       code { () throws(PosternError) in try index.ask { (s) throws(PosternError) in try s.entries(0..<257) } },
       code { () throws(PosternError) in try index.ask { (s) throws(PosternError) in try s.entries(0 ..< .max) } },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.epochs(app: app, before: nil, limit: 1_001) }
+        try index.ask { (s) throws(PosternError) in
+          try s.epochs(app: app, before: nil, limit: ArchiveIndex.pageLimit + 1)
+        }
       },
       code { () throws(PosternError) in
         try index.ask { (s) throws(PosternError) in try s.epochs(policy: app, before: nil, limit: -1) }
       },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.charters(app: app, limit: 1_001) }
+        try index.ask { (s) throws(PosternError) in try s.charters(app: app, limit: ArchiveIndex.pageLimit + 1) }
       },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.packs(in: .open, limit: 1_001) }
+        try index.ask { (s) throws(PosternError) in try s.packs(in: .open, limit: ArchiveIndex.pageLimit + 1) }
       },
       code { () throws(PosternError) in
-        try index.ask { (s) throws(PosternError) in try s.spaces(withLoosePacks: 1, limit: 1_001) }
+        try index.ask { (s) throws(PosternError) in try s.spaces(withLoosePacks: 1, limit: ArchiveIndex.pageLimit + 1) }
       },
     ]
     #expect(refusals == Array(repeating: .indexLimit, count: refusals.count))

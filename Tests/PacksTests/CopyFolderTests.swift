@@ -27,15 +27,18 @@ import Trust
     return held
   }
 
+  /// Copies objects, and stops without a word: they are left in a pack that is open.
+  private static func stopCopying(_ objects: ArraySlice<[UInt8]>, into path: String) throws {
+    var writer = CopyWriter(into: try .open(at: path), app: app, generation: 1)
+    try write(Array(objects), &writer)
+    try writer.noteList()
+  }
+
   /// A copy that stops without a word leaves what it had handed to the system, and the next one keeps it.
   @Test func aStoppedCopyIsTakenUp() async throws {
     for count in [0, 1, 5, 17, 80] {
       let folder = TemporaryFolder()
-      do {
-        var writer = CopyWriter(into: try .open(at: folder.path), app: app, generation: 1)
-        try Self.write(Array(Self.objects.prefix(count)), &writer)
-        try writer.noteList()
-      }
+      try Self.stopCopying(Self.objects.prefix(count), into: folder.path)
       #expect(try await Self.held(in: folder.path).isEmpty)
       var copy: CopyFolder? = try .open(at: folder.path)
       let held = try await Self.held(in: folder.path)
@@ -119,11 +122,7 @@ import Trust
   @Test func aFileWithAnotherNameIsLeftAsItIs() async throws {
     let folder = TemporaryFolder()
     let (path, backup) = ("\(folder.path)/copy", "\(folder.path)/backup")
-    do {
-      var writer = CopyWriter(into: try .open(at: path), app: app, generation: 1)
-      try Self.write(Array(Self.objects.prefix(60)), &writer)
-      try writer.noteList()
-    }
+    try Self.stopCopying(Self.objects.prefix(60), into: path)
     #expect(link("\(path)/incoming/1.pack", backup) == 0)
     let before = try DurableFile.read(backup, byteLimit: 8 << 20)
     _ = try CopyFolder.open(at: path)
@@ -308,11 +307,7 @@ import Trust
     // Files of the open pack that are links, and a link further down.
     let folder = TemporaryFolder()
     let (path, elsewhere) = ("\(folder.path)/copy", "\(folder.path)/elsewhere")
-    do {
-      var writer = CopyWriter(into: try .open(at: path), app: app, generation: 1)
-      try Self.write(Array(Self.objects.prefix(60)), &writer)
-      try writer.noteList()
-    }
+    try Self.stopCopying(Self.objects.prefix(60), into: path)
     mkdir(elsewhere, 0o755)
     rename("\(path)/incoming/1.pack", "\(elsewhere)/victim")
     symlink("\(elsewhere)/victim", "\(path)/incoming/1.pack")
