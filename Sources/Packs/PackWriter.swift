@@ -64,14 +64,15 @@ public struct PackWriter: ~Copyable, Sendable {
     let file = try OpenFile(path, .update, files: files)
     guard file.hasOneName else { throw PackFormat.damaged(path, "it is another file's hard link") }
     try PackHeader.check(file, app: app, generation: generation)
+    guard entries.count <= PackFormat.objectLimit else { throw PackFormat.damaged(path, "it holds too many objects") }
     var table = EntryTable()
     for entry in entries.sorted(by: { $0.offset < $1.offset }) {
-      guard let slot = table.vacancy(for: entry.id) else { throw PackFormat.damaged(path, "it holds an id twice") }
-      table.append(entry, at: slot)
+      guard let place = table.vacancy(for: entry.id) else { throw PackFormat.damaged(path, "it holds an id twice") }
+      table.append(entry, at: place)
     }
     let start = UInt64(PackFormat.headerByteCount)
     let end = entries.reduce(start) { max($0, $1.end) }
-    guard entries.count <= PackFormat.objectLimit, PackEntry.areContiguous(entries, from: start, to: end) else {
+    guard PackEntry.areContiguous(entries, from: start, to: end) else {
       throw PackFormat.damaged(path, "its objects do not lie back to back")
     }
     guard end <= byteCount, byteCount <= (try file.length()) else {
@@ -121,13 +122,13 @@ public struct PackWriter: ~Copyable, Sendable {
         .packObjectLength, "An object has \(bytes.count) bytes; 1 to \(PackFormat.objectByteLimit) are allowed.",
         advice: "Send it in smaller pieces.")
     }
-    guard let slot = table.vacancy(for: id) else { return nil }
+    guard let place = table.vacancy(for: id) else { return nil }
     guard fits(objectCount: 1, byteCount: bytes.count) else {
       throw PosternError(.packFull, "The pack takes no more objects.", advice: "Finish it and start another.")
     }
     let entry = PackEntry(id: id, kind: kind, offset: byteCount, length: UInt32(bytes.count))
     try orFail { (writer) throws(PosternError) in try writer.blocks.append(bytes) }
-    table.append(entry, at: slot)
+    table.append(entry, at: place)
     return entry
   }
 

@@ -163,6 +163,10 @@ import Testing
       try writer.append(bytes)
     }
     expect(.packFull) { () throws(PosternError) in try writer.append([1]) }
+    let wrong = writer.unsyncedEntries.filter { writer.entry($0.id) != $0 }
+    #expect(wrong.isEmpty)
+    let strangers = (0..<20_000).filter { writer.entry(SHA256.hash([1, UInt8($0 >> 8), UInt8($0 & 255), 0])) != nil }
+    #expect(strangers.isEmpty)
     let pack = try writer.finish()
     let reader = try PackReader(path, name: pack.name)
     let (count, last) = (reader.footer.count, try reader.read(SHA256.hash(bytes)))
@@ -249,6 +253,12 @@ import Testing
     #expect(adopting([second], 71) == .packDamaged)
     #expect(adopting([first, first], 71) == .packDamaged)
     #expect(adopting([first, second], 71, generation: 8) == .packWrongSpace)
+    let many = (0...UInt64(PackFormat.objectLimit)).map { number in
+      var bytes = [UInt8](repeating: 0, count: 24)
+      bytes.append(bigEndian: number)
+      return PackEntry(id: SHA256.hash(bytes), kind: .chunk, offset: 64 + number, length: 1)
+    }
+    #expect(adopting(many, 1 << 20) == .packDamaged)
     // It would be changed under its other name, too.
     #expect(link(path, "\(folder.path)/backup") == 0)
     #expect(adopting([first, second], 71) == .packDamaged)
