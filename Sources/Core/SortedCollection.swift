@@ -11,4 +11,20 @@ extension RandomAccessCollection where Index == Int {
     }
     return low
   }
+
+  /// The same, from an index on that does not lie behind the place: near it found in few steps.
+  ///
+  /// - Parameters:
+  ///   - start: where to begin.
+  ///   - isBefore: as for ``position(_:)``.
+  @inlinable
+  package func position(from start: Int, _ isBefore: (Element) -> Bool) -> Int {
+    var (low, step) = (start, 1)
+    while endIndex - low >= step, isBefore(self[low + step - 1]) {
+      low += step
+      step *= 2
+    }
+    let high = Swift.min(low + step - 1, endIndex)
+    return self[low..<high].position(isBefore)
+  }
 }

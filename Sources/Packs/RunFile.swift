@@ -175,12 +175,16 @@ public final class RunFile: Sendable {
 
 extension [RunEntry] {
   /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:isSeen:_:)``.
+  ///
+  /// Each is looked for from where the one before it was: many prefixes lie close together.
   public func find(
     _ queries: [RunQuery], isSeen: (RunEntry) throws(PosternError) -> Bool,
     _ body: (Int, RunEntry) throws(PosternError) -> Void
   ) throws(PosternError) {
+    var start = 0
     for query in queries {
-      var index = position { $0.prefix < query.prefix }
+      start = position(from: start) { $0.prefix < query.prefix }
+      var index = start
       var taken = 0
       while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
         if try isSeen(self[index]) {
