@@ -18,8 +18,8 @@ package struct ObjectPlace: Hashable, Sendable {
 ///
 /// Places and no ids: an object costs about three bytes, and a pack never more than a 128th of its file.
 package struct ReachedObjects: Sendable {
-  /// Of each level; chunks and bodies are at 0.
-  private var levels: [Int: [UInt64: OffsetSet]] = [:]
+  /// Of each pack what is at each level; chunks and bodies are at 0.
+  private var packs: [UInt64: [OffsetSet]] = [:]
 
   /// Nothing is reached yet.
   package init() {}
@@ -28,20 +28,23 @@ package struct ReachedObjects: Sendable {
   ///
   /// - Returns: whether it is reached for the first time; nil when it was reached at another level before.
   package mutating func insert(_ place: ObjectPlace, level: Int) -> Bool? {
-    for (other, packs) in levels where other != level {
-      if packs[place.pack]?.contains(place.offset) == true { return nil }
-    }
-    return levels[level, default: [:]][place.pack, default: OffsetSet()].insert(place.offset)
+    ReachedObjects.insert(place.offset, level, into: &packs[place.pack, default: []])
+  }
+
+  private static func insert(_ offset: UInt64, _ level: Int, into levels: inout [OffsetSet]) -> Bool? {
+    for other in levels.indices where other != level && levels[other].contains(offset) { return nil }
+    while levels.count <= level { levels.append(OffsetSet()) }
+    return levels[level].insert(offset)
   }
 
   /// Whether an object is reached.
   package func contains(_ place: ObjectPlace) -> Bool {
-    levels.values.contains { $0[place.pack]?.contains(place.offset) == true }
+    packs[place.pack]?.contains { $0.contains(place.offset) } ?? false
   }
 
   /// How many of a pack's objects are reached.
   package func count(inPack number: UInt64) -> Int {
-    levels.values.reduce(0) { $0 + ($1[number]?.count ?? 0) }
+    packs[number]?.reduce(0) { $0 + $1.count } ?? 0
   }
 }
 
