@@ -21,8 +21,6 @@ public struct ArchiveLimits: Sendable {
   public var pushIdleSeconds: UInt64 = 3_600
   /// How long a nonce is good for, in seconds.
   public var nonceSeconds: UInt64 = 300
-  /// Nodes that are looked below at once: all that they name is one question.
-  package static let nodeGroupCount = ProtocolLimits.missingIdCount / DumpLimits.nodeChildCount
   /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
   public static let notedByteCount: UInt64 = 64 << 20
 

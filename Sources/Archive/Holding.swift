@@ -30,19 +30,24 @@ package struct NewNode: Sendable {
   package let byteCount: Int
   /// Where it lies.
   package let place: ObjectPlace
+
+  /// The most ids that it names.
+  package var childCountLimit: Int { NodePublicPart.childCountLimit(nodeByteCount: byteCount) }
 }
 
 /// Says that a dump is complete: every object that its tree names is here, in the right kind, length and level.
 ///
 /// Only nodes that are new are walked. A node that was admitted before is complete, and so is all below it, so
 /// that an epoch costs what it changed; of it only the level is looked at. The walk goes down before it goes on, in
-/// groups of nodes of one level, so that few nodes wait whatever the tree's size.
+/// groups of nodes of one level, so that few nodes wait whatever the tree's size. What a group names is one question, as
+/// large as questions may be: the lines that answer it stand close together in a pack's footer, and are read together. A
+/// group has at most 3 MB of nodes' bytes, and what is found of their children takes some 5 MB.
 ///
 /// - Parameters:
 ///   - root: the root node's id.
 ///   - rootByteCount: the root node's sealed length.
 ///   - locate: what is here of each of at most ``Core/ProtocolLimits/missingIdCount`` ids.
-///   - read: the bytes of new nodes, in their order: at most ``ArchiveLimits/nodeGroupCount``.
+///   - read: the bytes of new nodes, in their order: so many that together they name at most as many ids.
 /// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
 ///   a node says, and `dump.*` for a node that is none.
@@ -63,7 +68,7 @@ package func verifyHolding(
   let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
   var waiting = LevelStack<NewNode>()
   waiting.add(children, level: part.level - 1)
-  while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
+  while let (level, nodes) = waiting.next(ProtocolLimits.missingIdCount, cost: \.childCountLimit) {
     var below: [NamedObject] = []
     let all = try read(nodes)
     guard all.count == nodes.count else { throw .incomplete(nodes[0].id) }

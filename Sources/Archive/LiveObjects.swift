@@ -105,7 +105,7 @@ struct LiveObjects {
     guard reached.insert(location.place, level: part.level) == true else { return }
     var waiting = LevelStack<ObjectLocation>()
     waiting.add(try reach(part.children, level: part.level - 1), level: part.level - 1)
-    while let (level, nodes) = waiting.next(ArchiveLimits.nodeGroupCount) {
+    while let (level, nodes) = waiting.next(ProtocolLimits.missingIdCount, cost: \.childCountLimit) {
       try requireInTime()
       var below: [NodePublicPart.Child] = []
       // Of a pack that nobody has read lately nothing is in memory: all are announced before the first is waited for.
@@ -184,6 +184,9 @@ struct LiveObjects {
 
 extension ObjectLocation {
   fileprivate var place: ObjectPlace { ObjectPlace(pack: pack, offset: entry.offset) }
+
+  /// The most ids that it names as a node.
+  fileprivate var childCountLimit: Int { NodePublicPart.childCountLimit(nodeByteCount: Int(entry.length)) }
 }
 
 extension PosternError {

@@ -14,11 +14,20 @@ public struct LevelStack<Node> {
 
   /// The next nodes to look below, those that came last first; nil where none wait.
   ///
-  /// - Parameter limit: the most nodes of one group.
-  public mutating func next(_ limit: Int) -> (level: Int, nodes: [Node])? {
+  /// - Parameters:
+  ///   - limit: the most that one group costs, unless one node alone costs more.
+  ///   - cost: what a node costs.
+  public mutating func next(
+    _ limit: Int, cost: (Node) -> Int = { _ in 1 }
+  ) -> (level: Int, nodes: [Node])? {
     guard let level = waiting.keys.min(), var nodes = waiting.removeValue(forKey: level) else { return nil }
-    let group = Array(nodes.suffix(limit))
-    nodes.removeLast(group.count)
+    var (start, room) = (nodes.count, limit)
+    while start > 0, start == nodes.count || cost(nodes[start - 1]) <= room {
+      start -= 1
+      room -= cost(nodes[start])
+    }
+    let group = Array(nodes[start...])
+    nodes.removeSubrange(start...)
     if !nodes.isEmpty { waiting[level] = nodes }
     return (level, group)
   }

@@ -46,6 +46,13 @@ public struct NodePublicPart: Hashable, Sendable {
   /// How many bytes of the node the public part takes.
   public var byteCount: Int { NodeLayout.publicByteCount(children.count) }
 
+  /// The most children that a node of so many bytes names; at least one, so that it can be what a node costs.
+  public static func childCountLimit(nodeByteCount: Int) -> Int {
+    let least = DumpLimits.nodeByteCountMinimum
+    let childByteCount = NodeLayout.byteCount(publicCount: 1, childCount: 1) - least
+    return min(max(1, (nodeByteCount - least) / childByteCount), DumpLimits.nodeChildCount)
+  }
+
   /// How many bytes of a node say its level.
   public static let levelPrefixByteCount = 2
 

@@ -97,23 +97,25 @@ import Testing
     /// The outcome of the real walk, with what it read.
     func verify(
       _ root: (id: Digest, byteCount: Int)
-    ) -> (reached: Result<ReachedObjects, PosternError>, read: [Digest]) {
+    ) -> (reached: Result<ReachedObjects, PosternError>, read: [Digest], questionCount: Int) {
       var read: [Digest] = []
+      var questionCount = 0
       let reached = Result { () throws(PosternError) in
         try verifyHolding(
           root: root.id, rootByteCount: root.byteCount,
           locate: { (ids) throws(PosternError) in
             #expect(ids.count <= ProtocolLimits.missingIdCount)
+            questionCount += 1
             return ids.map { held[$0] }
           },
           read: { (group) throws(PosternError) in
-            #expect(group.count <= ArchiveLimits.nodeGroupCount)
+            #expect(group.reduce(0) { $0 + $1.byteCount } <= 3_000_000)
             read += group.map(\.id)
             #expect(group.allSatisfy { held[$0.id]?.newPlace == $0.place })
             return group.map { nodes[$0.id]?.bytes ?? [] }
           })
       }
-      return (reached, read)
+      return (reached, read, questionCount)
     }
   }
 
@@ -129,7 +131,7 @@ import Testing
       for _ in 0..<Int.random(in: 0...4, using: &generator) {
         if let id = forest.nodes.keys.sorted().randomElement(using: &generator) { forest.admit(id) }
       }
-      let (reached, read) = forest.verify(root)
+      let (reached, read, _) = forest.verify(root)
       let expected = forest.newNodes(from: root.id)
       let new = forest.newObjects(from: root.id)
       #expect(try forest.all(reached.get()) == new)
@@ -151,7 +153,7 @@ import Testing
       let looked = forest.newNodes(from: root.id)
       let isAsked = gone == root.id || looked.contains { forest.nodes[$0]?.children.contains(gone) == true }
       forest.held[gone] = nil
-      let (reached, _) = forest.verify(root)
+      let (reached, _, _) = forest.verify(root)
       #expect(code(reached) == (isAsked ? .pushIncomplete : nil))
     }
   }
@@ -199,8 +201,27 @@ import Testing
       nodes.append(forest.addNode(low, level: 2, &generator))
     }
     let root = forest.addNode(nodes, level: 3, &generator)
-    let (reached, _) = forest.verify(root)
+    let (reached, _, _) = forest.verify(root)
     #expect(try forest.all(reached.get()) == forest.newObjects(from: root.id))
+  }
+
+  /// Nodes of few children go together, until what they name is a question of full size.
+  @Test func narrowNodesShareAQuestion() throws {
+    var generator = SeededGenerator(seed: 5)
+    var forest = Forest()
+    var nodes: [(id: Digest, byteCount: Int)] = []
+    for _ in 0..<64 {
+      let low = (0..<60).map { _ in
+        forest.addNode((0..<5).map { _ in forest.addChunk(&generator) }, level: 1, &generator)
+      }
+      nodes.append(forest.addNode(low, level: 2, &generator))
+    }
+    let root = forest.addNode(nodes, level: 3, &generator)
+    let (reached, read, questionCount) = forest.verify(root)
+    #expect(try forest.all(reached.get()) == forest.newObjects(from: root.id))
+    #expect(read.count == 1 + 64 + 64 * 60)
+    // The root, what it names, what those 64 name, and 19,200 chunks.
+    #expect(questionCount == 5)
   }
 
   /// An admitted node is not walked again, but has to stand where the new node above it says.

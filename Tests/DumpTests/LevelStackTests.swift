@@ -17,4 +17,12 @@ import Testing
     }
     #expect(groups == [[1, 11, 12], [1, 10], [2, 2, 3], [1, 13], [2, 1]])
   }
+
+  @Test func aGroupCostsNoMoreThanItMayUnlessOneNodeAloneDoes() {
+    var stack = LevelStack<Int>()
+    stack.add([4, 9, 1, 2, 3, 3, 1], level: 1)
+    var groups: [[Int]] = []
+    while let (_, nodes) = stack.next(7, cost: { $0 }) { groups.append(nodes) }
+    #expect(groups == [[3, 3, 1], [1, 2], [9], [4]])
+  }
 }

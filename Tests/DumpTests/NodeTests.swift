@@ -65,6 +65,8 @@ import Testing
       let publicPart = try NodePublicPart(parsing: node.bytes)
       #expect(publicPart.children.map(\.id) == Set(children.map(\.id)).sorted())
       #expect(publicPart.byteCount == 4 + 36 * publicPart.children.count)
+      let limit = NodePublicPart.childCountLimit(nodeByteCount: node.bytes.count)
+      #expect(max(1, publicPart.children.count)...max(1, children.count) ~= limit)
       let opened = try open(node.bytes, node.reference, level: 1)
       #expect(opened.map(\.id) == children.map(\.id))
       #expect(opened.map { bytes(of: $0.key) } == children.map { bytes(of: $0.key) })

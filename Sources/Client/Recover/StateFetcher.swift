@@ -11,7 +11,10 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   /// Windows under way, each with its buffer: one is written while the next comes.
   private static var windowLimit: Int { 2 }
   /// Parts under way.
-  private static var partLimit: Int { 8 }
+  private static var partLimit: Int { 4 }
+  /// Chunks that the walk may be ahead, and nodes of each level: so many that a question is for many nodes, and that those
+  /// of the next windows come in time over a slow link.
+  private static var lookAheadCount: Int { 16_384 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
 
@@ -71,7 +74,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.successor = successor
     self.report = report
     openers = WorkerPool(chunker: chunker)
-    walk = TreeWalk(root: root, chunker: chunker)
+    walk = TreeWalk(root: root, chunker: chunker, lookAheadCount: StateFetcher.lookAheadCount)
     self.output = output
     progress.totalByteCount = root.plainByteCount
   }
