@@ -112,7 +112,8 @@ extension ObjectFinder {
   func body(_ digest: Digest, in space: Space) throws(PosternError) -> [UInt8] {
     var reader = try ObjectReader([digest], in: space, self)
     guard let batch = reader.nextBatch() else { throw .lacking(digest) }
-    let bytes = try reader.bytes(of: batch)
+    var bytes = [UInt8](repeating: 0, count: batch.byteCount)
+    try bytes.withMutableRawBytes { (memory) throws(PosternError) in try reader.read(batch, into: memory) }
     guard SHA256.hash(bytes) == digest else {
       throw PosternError(
         .packObjectDamaged, "The body \(digest) has rotted: its bytes are not those of its digest.",

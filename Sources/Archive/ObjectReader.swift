@@ -14,15 +14,7 @@ public struct ObjectReader: ~Copyable {
     fileprivate let locations: [ObjectLocation]
     /// Bytes of all of them.
     public let byteCount: Int
-
-    /// How much memory ``ObjectReader/read(_:into:)`` needs for them.
-    public var memoryByteCount: Int { byteCount + ObjectReader.memoryMargin }
   }
-
-  /// A margin before the first stretch that is read, and one behind each in turn.
-  private static let memoryMargin = 2 * PackFile.memoryMargin
-  /// Bytes of a batch: memory for one is then no longer than the longest batch of the protocol.
-  private static let batchByteCount = ProtocolLimits.batchByteCount - memoryMargin
 
   private let finder: ObjectFinder
   private let space: Space
@@ -49,12 +41,12 @@ public struct ObjectReader: ~Copyable {
     return (located, found.names)
   }
 
-  /// The next objects: fewer bytes than ``Core/ProtocolLimits/batchByteCount``, unless it is one object alone; nil at the end.
+  /// The next objects: up to ``Core/ProtocolLimits/batchByteCount`` bytes, at least one object; nil at the end.
   public mutating func nextBatch() -> Batch? {
     var byteCount = 0
     let taken = rest.prefix { object in
       byteCount += Int(object.entry.length)
-      return byteCount <= ObjectReader.batchByteCount
+      return byteCount <= ProtocolLimits.batchByteCount
     }
     let objects = taken.isEmpty ? rest.prefix(1) : taken
     guard !objects.isEmpty else { return nil }
@@ -70,36 +62,24 @@ public struct ObjectReader: ~Copyable {
   ///
   /// - Parameters:
   ///   - batch: what ``nextBatch()`` gave.
-  ///   - memory: the batch's ``Batch/memoryByteCount`` at the least.
-  /// - Returns: where in the memory they lie; the rest of it holds anything afterwards.
+  ///   - memory: at least as many bytes as the batch has.
   /// - Throws: `storage.*`, `pack.*`; `archive.not-found` for what was collected since it was located.
-  public mutating func read(
-    _ batch: Batch, into memory: UnsafeMutableRawBufferPointer
-  ) throws(PosternError) -> Range<Int> {
-    precondition(memory.count >= batch.memoryByteCount)
+  public mutating func read(_ batch: Batch, into memory: UnsafeMutableRawBufferPointer) throws(PosternError) {
+    precondition(memory.count >= batch.byteCount)
     do throws(PosternError) {
-      return try read(batch.locations, into: memory)
+      try read(batch.locations, into: memory)
     } catch let error where error.code == .storageMissing {
       // A pack was written anew meanwhile: its objects lie elsewhere, or were collected.
       let found = try ObjectReader.locate(batch.objects.map(\.id), in: space, finder)
       names.merge(found.names) { $1 }
-      return try read(found.locations, into: memory)
+      try read(found.locations, into: memory)
     }
-  }
-
-  /// Reads a batch's objects into an array.
-  ///
-  /// - Throws: as ``read(_:into:)``.
-  package mutating func bytes(of batch: Batch) throws(PosternError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: batch.memoryByteCount)
-    let range = try bytes.withMutableRawBytes { (memory) throws(PosternError) in try read(batch, into: memory) }
-    return Array(bytes[range])
   }
 
   private func read(
     _ locations: [ObjectLocation], into memory: UnsafeMutableRawBufferPointer
-  ) throws(PosternError) -> Range<Int> {
-    var done = 0..<0
+  ) throws(PosternError) {
+    var done = 0
     var position = 0
     var opened: (number: UInt64, pack: OpenedPack)?
     while position < locations.count {
@@ -113,27 +93,12 @@ public struct ObjectReader: ~Copyable {
         position += 1
       }
       let byteCount = Int(end - first.entry.offset)
+      let target = UnsafeMutableRawBufferPointer(rebasing: memory[done..<done + byteCount])
       if opened?.number != first.pack {
         opened = (first.pack, try finder.files.pack(first.pack, names[first.pack], of: space))
       }
-      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[done.upperBound...])
-      guard let range = try opened?.pack.file.read(offset: first.entry.offset, count: byteCount, into: rest) else {
-        break
-      }
-      done = ObjectReader.append(range, of: rest, to: done, of: memory)
+      try opened?.pack.file.read(offset: first.entry.offset, into: target)
+      done += byteCount
     }
-    return done
-  }
-
-  /// Moves what was read next to what was read before; the first stretch stays where it is.
-  ///
-  /// - Returns: where in the memory all of it lies.
-  private static func append(
-    _ range: Range<Int>, of rest: UnsafeMutableRawBufferPointer, to done: Range<Int>,
-    of memory: UnsafeMutableRawBufferPointer
-  ) -> Range<Int> {
-    guard !done.isEmpty else { return range }
-    if range.lowerBound > 0 { rest.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[range])) }
-    return done.lowerBound..<done.upperBound + range.count
   }
 }

@@ -32,10 +32,10 @@ int clinux_name(int descriptor, const char *path) {
   return linkat(AT_FDCWD, open_file, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
 }
 
-int clinux_reopen_direct(int descriptor, bool for_writing) {
+int clinux_reopen_direct(int descriptor) {
   char open_file[64];
   snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", descriptor);
-  int direct = open(open_file, (for_writing ? O_WRONLY : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+  int direct = open(open_file, O_WRONLY | O_DIRECT | O_CLOEXEC);
   return direct >= 0 ? direct : -errno;
 }
 

@@ -18,7 +18,7 @@ public final class DirectFile: Sendable {
 
   /// Takes a file over that grows at its end.
   init(growing file: consuming OpenFile) {
-    direct = file.reopenedDirect(forWriting: true)
+    direct = file.reopenedDirect()
     self.file = file
   }
 

@@ -21,10 +21,10 @@ public protocol FileLayer: Sendable {
   ) throws(FileFailure) -> Int
   /// Writes some of the bytes, and says how many.
   func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileFailure) -> Int
-  /// The same file once more, to be read or to be written past the page cache; nil where its file system does not let it.
+  /// The same file once more, to be written past the page cache; nil where its file system does not let it.
   ///
   /// The caller closes the descriptor.
-  func reopenDirect(_ descriptor: CInt, forWriting: Bool) -> CInt?
+  func reopenDirect(_ descriptor: CInt) -> CInt?
   /// Starts reading a range into the page cache without waiting; it promises nothing.
   func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int)
   /// Cuts a file.

@@ -50,11 +50,9 @@ public struct OpenFile: ~Copyable, Sendable {
     files = SystemFiles()
   }
 
-  /// The same file once more, to be read or to be written past the page cache; nil where its file system does not let it.
-  borrowing func reopenedDirect(forWriting: Bool) -> OpenFile? {
-    files.reopenDirect(descriptor, forWriting: forWriting).map {
-      OpenFile(path: path, files: files, descriptor: $0)
-    }
+  /// The same file once more, to be written past the page cache; nil where its file system does not let it.
+  borrowing func reopenedDirect() -> OpenFile? {
+    files.reopenDirect(descriptor).map { OpenFile(path: path, files: files, descriptor: $0) }
   }
 
   private init(path: String, files: any FileLayer, descriptor: CInt) {
@@ -144,25 +142,6 @@ public struct OpenFile: ~Copyable, Sendable {
     return whole ? bytes : nil
   }
 
-  /// Reads into a buffer from a file that ``reopenedDirect(forWriting:)`` gave.
-  ///
-  /// - Parameters:
-  ///   - buffer: begins and ends at multiples of ``DirectFile/alignment``.
-  ///   - offset: such a multiple, too.
-  /// - Returns: how many bytes; fewer than the buffer has where the file ends, and where the kernel likes. Nil where the
-  ///   file system refuses such a read.
-  /// - Throws: `storage.failed`.
-  borrowing func readDirect(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
-  ) throws(PosternError) -> Int? {
-    do throws(FileFailure) {
-      return try files.read(descriptor, into: buffer, at: offset)
-    } catch {
-      guard error.number == EINVAL else { throw error.error(path) }
-      return nil
-    }
-  }
-
   /// Writes all bytes at `offset`: into the page cache, not yet durable.
   ///
   /// - Throws: `storage.full`, `storage.failed`.
@@ -170,7 +149,7 @@ public struct OpenFile: ~Copyable, Sendable {
     try naming { () throws(FileFailure) in try writeAll(bytes, at: offset) }
   }
 
-  /// Writes all bytes at `offset` to a file that ``reopenedDirect(forWriting:)`` gave.
+  /// Writes all bytes at `offset` to a file that ``reopenedDirect()`` gave.
   ///
   /// - Returns: false where the file system refuses such a write; some of the bytes may be written then.
   /// - Throws: `storage.full`, `storage.failed`.

@@ -6,8 +6,6 @@ public import Core
 /// Header and trailer are checked, and the footer is not hashed: opening costs a few system calls and no memory.
 public struct PackFile: ~Copyable, Sendable {
   private let file: OpenFile
-  /// The same file, to be read past the page cache; nil where its file system does not let it.
-  private let direct: OpenFile?
   private let footer: FooterEntries
 
   /// Entries between two wanted ones that are read along rather than skipped by another system call.
@@ -24,7 +22,6 @@ public struct PackFile: ~Copyable, Sendable {
     let file = try OpenFile(path, .read, files: files)
     try PackHeader.check(file, app: app, generation: generation)
     footer = FooterEntries(try PackEnd(file))
-    direct = file.reopenedDirect(forWriting: false)
     self.file = file
   }
 
@@ -39,54 +36,13 @@ public struct PackFile: ~Copyable, Sendable {
     return bytes
   }
 
-  /// How many bytes more than it reads ``read(offset:count:into:)`` may need.
-  public static let memoryMargin = 3 * DirectFile.alignment
-  /// From so many bytes on it is worth waiting for the disk rather than having the page cache filled.
-  private static let directByteCountMinimum = 128 << 10
-
-  /// Reads neighbouring objects, without an allocation: many past the page cache, since nobody reads them again soon, and
-  /// finding pages for them costs more than all the rest.
+  /// Fills a buffer with the bytes of an object, without an allocation.
   ///
-  /// - Parameters:
-  ///   - offset: the first object's first byte.
-  ///   - count: how many bytes they have together.
-  ///   - memory: at least ``memoryMargin`` longer.
-  /// - Returns: where in the memory they lie; the rest of it holds anything afterwards.
-  /// - Throws: `pack.damaged` when the file ends before they do; `storage.failed`.
+  /// - Throws: `pack.damaged` when the file ends before the buffer is full; `storage.failed`.
   public borrowing func read(
-    offset: UInt64, count: Int, into memory: UnsafeMutableRawBufferPointer
-  ) throws(PosternError) -> Range<Int> {
-    precondition(memory.count >= count + PackFile.memoryMargin)
-    if count >= PackFile.directByteCountMinimum, let range = try readDirect(offset, count, into: memory) {
-      return range
-    }
-    let target = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
-    guard try file.read(into: target, at: offset) else { throw ended }
-    return 0..<count
-  }
-
-  /// Reads the whole blocks in which the bytes lie.
-  ///
-  /// - Returns: nil where the file system does not let it.
-  private borrowing func readDirect(
-    _ offset: UInt64, _ count: Int, into memory: UnsafeMutableRawBufferPointer
-  ) throws(PosternError) -> Range<Int>? {
-    let alignment = DirectFile.alignment
-    let lead = DirectFile.lead(offset: Int(offset))
-    let pad = memory.baseAddress.map { -Int(bitPattern: $0) & (alignment - 1) } ?? 0
-    let blocks = pad..<pad + (lead + count + alignment - 1) / alignment * alignment
-    let start = offset - UInt64(lead)
-    switch direct {
-    case .none: return nil
-    case .some(let direct):
-      let target = UnsafeMutableRawBufferPointer(rebasing: memory[blocks])
-      guard let got = try direct.readDirect(into: target, at: start) else { return nil }
-      let range = pad + lead..<pad + lead + count
-      // Where it stopped early, a second such read could not begin.
-      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[min(pad + got, range.upperBound)..<range.upperBound])
-      guard try file.read(into: rest, at: start + UInt64(got)) else { throw ended }
-      return range
-    }
+    offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(PosternError) {
+    guard try file.read(into: buffer, at: offset) else { throw ended }
   }
 
   /// Starts reading an object without waiting, so that the read to come finds it in memory.

@@ -74,8 +74,8 @@ public struct SystemFiles: FileLayer {
   }
 
   /// open(2) with O_DIRECT.
-  public func reopenDirect(_ descriptor: CInt, forWriting: Bool) -> CInt? {
-    let direct = clinux_reopen_direct(descriptor, forWriting)
+  public func reopenDirect(_ descriptor: CInt) -> CInt? {
+    let direct = clinux_reopen_direct(descriptor)
     return direct >= 0 ? direct : nil
   }
 

@@ -61,12 +61,10 @@ struct CatalogHandler: CatalogService {
       try [Digest](field: request.ids, "ids"), app: app, generation: request.generation)
     while let batch = reader.nextBatch() {
       var data = ByteBuffer()
-      var range = 0..<0
-      try data.writeWithUnsafeMutableBytes(minimumWritableBytes: batch.memoryByteCount) { memory in
-        range = try reader.read(batch, into: memory)
-        return range.upperBound
+      try data.writeWithUnsafeMutableBytes(minimumWritableBytes: batch.byteCount) { memory in
+        try reader.read(batch, into: memory)
+        return batch.byteCount
       }
-      data.moveReaderIndex(to: range.lowerBound)
       let objects = batch.objects.map { Wire.ObjectBatch.Object(id: $0.id, kind: $0.kind, byteCount: $0.byteCount) }
       try await writer.write(try Wire.ObjectBatch(objects: objects, data: data))
     }

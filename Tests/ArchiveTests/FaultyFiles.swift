@@ -182,8 +182,8 @@ final class FaultyFiles: FileLayer {
     return count
   }
 
-  func reopenDirect(_ descriptor: CInt, forWriting: Bool) -> CInt? {
-    let direct = system.reopenDirect(descriptor, forWriting: forWriting)
+  func reopenDirect(_ descriptor: CInt) -> CInt? {
+    let direct = system.reopenDirect(descriptor)
     state.withLock { state in
       if let direct { state.paths[direct] = state.paths[descriptor] }
     }

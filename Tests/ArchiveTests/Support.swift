@@ -140,7 +140,9 @@ extension ObjectReader {
   consuming func readAll() throws -> [StoredObject] {
     var found: [StoredObject] = []
     while let batch = nextBatch() {
-      var rest = try bytes(of: batch)[...]
+      var bytes = [UInt8](repeating: 0, count: batch.byteCount)
+      try bytes.withMutableRawBytes { (memory) throws(PosternError) in try read(batch, into: memory) }
+      var rest = bytes[...]
       for object in batch.objects {
         found.append(StoredObject(id: object.id, kind: object.kind, bytes: Array(rest.prefix(object.byteCount))))
         rest = rest.dropFirst(object.byteCount)

@@ -64,7 +64,6 @@ final class FaultyFiles: FileLayer {
   private let number: CInt
   private let only: FileCall?
   private let refusesDirect: Bool
-  private let readsShort: Bool
   private let beforeOpening: @Sendable (String) -> Void
   private let state: Mutex<State>
 
@@ -72,17 +71,15 @@ final class FaultyFiles: FileLayer {
   ///   - failing: which call fails, from 1; 0 for none.
   ///   - only: the kind of call that counts; nil for all.
   ///   - number: the error that it answers.
-  ///   - refusesDirect: whether no file can be opened to be read or written past the page cache.
-  ///   - readsShort: whether a read of several pages gives half of them.
+  ///   - refusesDirect: whether no file can be opened to be written past the page cache.
   ///   - beforeOpening: what others do to a file right before it is opened.
   init(
-    failing: Int, only: FileCall? = nil, number: CInt = EIO, refusesDirect: Bool = false, readsShort: Bool = false,
+    failing: Int, only: FileCall? = nil, number: CInt = EIO, refusesDirect: Bool = false,
     beforeOpening: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.number = number
     self.only = only
     self.refusesDirect = refusesDirect
-    self.readsShort = readsShort
     self.beforeOpening = beforeOpening
     state = Mutex(State(countdown: failing))
   }
@@ -125,8 +122,7 @@ final class FaultyFiles: FileLayer {
     _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) throws(FileFailure) -> Int {
     try count(.read)
-    let most = readsShort && buffer.count >= 8_192 ? buffer.count / 8_192 * 4_096 : buffer.count
-    return try system.read(descriptor, into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(most)), at: offset)
+    return try system.read(descriptor, into: buffer, at: offset)
   }
 
   func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileFailure) -> Int {
@@ -136,9 +132,7 @@ final class FaultyFiles: FileLayer {
     return try system.write(descriptor, piece, at: offset)
   }
 
-  func reopenDirect(_ descriptor: CInt, forWriting: Bool) -> CInt? {
-    refusesDirect ? nil : system.reopenDirect(descriptor, forWriting: forWriting)
-  }
+  func reopenDirect(_ descriptor: CInt) -> CInt? { refusesDirect ? nil : system.reopenDirect(descriptor) }
 
   func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int) {
     system.prefetch(descriptor, at: offset, count: count)

@@ -1,7 +1,6 @@
 // What the Glibc module lacks, because its header hides it behind _GNU_SOURCE or a macro that Swift cannot import.
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /// Takes an exclusive lock on a whole open file without waiting (F_OFD_SETLK).
@@ -30,11 +29,11 @@ int clinux_open_unnamed(const char *folder, unsigned mode);
 /// Returns 0, or the error number: EEXIST when the name is taken.
 int clinux_name(int descriptor, const char *path);
 
-/// Opens an open file once more, to read or to write past the page cache (O_DIRECT): address, offset and length have to be
-/// multiples of the device's block.
+/// Opens an open file once more, to write past the page cache (O_DIRECT): address, offset and length have to be multiples
+/// of the device's block.
 ///
-/// Returns the descriptor, or the error number with its sign turned: EINVAL where the file system has no such access.
-int clinux_reopen_direct(int descriptor, bool for_writing);
+/// Returns the descriptor, or the error number with its sign turned: EINVAL where the file system has no such writes.
+int clinux_reopen_direct(int descriptor);
 
 /// Starts writing a range of a file to its disk without waiting for it (sync_file_range), so that a sync to come finds
 /// little left to do. It promises nothing: an error is told by that sync.

@@ -11,7 +11,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   /// Windows under way, each with its buffer: one is written while the next comes.
   private static var windowLimit: Int { 2 }
   /// Parts under way.
-  private static var partLimit: Int { 4 }
+  private static var partLimit: Int { 8 }
   /// Chunks that the walk may be ahead, and nodes of each level: so many that a question is for many nodes, and that those
   /// of the next windows come in time over a slow link.
   private static var lookAheadCount: Int { 16_384 }

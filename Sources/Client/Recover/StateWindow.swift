@@ -14,8 +14,12 @@ package struct StateWindow: Sendable {
   package static let byteCount = PushWindow.byteCount
   /// How long a page-aligned buffer has to be that takes any window.
   static let bufferByteCount = byteCount + DumpLimits.chunkByteCount + DirectFile.alignment
-  /// Bytes of state of a part; ids of a part are so many that it is one question.
-  private static let partByteCount = 2 << 20
+  /// Bytes of state of a part, unless its ids would be more than one question may have.
+  ///
+  /// Parts under way hold the next window up as long as the one before it is not written: shorter ones less.
+  private static let partByteCount = 1 << 20
+  /// Bytes that one call writes: several are under way at once.
+  private static let writeByteCount = 8 << 20
 
   /// The window's place among the windows, from 0.
   let number: Int
@@ -68,8 +72,17 @@ package struct StateWindow: Sendable {
   ///
   /// - Throws: `storage.*`.
   func write(_ buffer: PieceBuffer, to file: DirectFile, on writers: QueuePool) async throws {
-    try await withTaskExecutorPreference(writers) {
-      try file.write(UnsafeRawBufferPointer(rebasing: buffer.memory[bufferRange]), at: offset)
+    let whole = bufferRange
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      // From the buffer's beginning, so that every write but the first and the last is of whole pages.
+      for start in stride(from: 0, to: whole.upperBound, by: StateWindow.writeByteCount) {
+        let range = max(start, whole.lowerBound)..<min(start + StateWindow.writeByteCount, whole.upperBound)
+        tasks.addTask(executorPreference: writers) {
+          let bytes = UnsafeRawBufferPointer(rebasing: buffer.memory[range])
+          try file.write(bytes, at: offset + range.lowerBound - whole.lowerBound)
+        }
+      }
+      try await tasks.waitForAll()
     }
   }
 }
