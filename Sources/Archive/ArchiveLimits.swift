@@ -1,7 +1,3 @@
-import Core
-import Dump
-import Packs
-
 /// What an operator lets others take of an archive; every count is a bound on memory or disk.
 public struct ArchiveLimits: Sendable {
   /// The most bytes that one push may send.

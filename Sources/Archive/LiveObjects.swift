@@ -106,13 +106,15 @@ struct LiveObjects {
     var waiting = LevelStack<ObjectLocation>()
     waiting.add(try reach(part.children, level: part.level - 1), level: part.level - 1)
     while let (level, nodes) = waiting.next(ProtocolLimits.missingIdCount, cost: \.childCountLimit) {
-      try requireInTime()
       var below: [NodePublicPart.Child] = []
       // Of a pack that nobody has read lately nothing is in memory: all are announced before the first is waited for.
       for node in nodes {
         try pack(of: node).file.prefetch(offset: node.entry.offset, length: Int(node.entry.length))
       }
-      for node in nodes { below += try read(node).children }
+      for node in nodes {
+        try requireInTime()
+        below += try read(node).children
+      }
       waiting.add(try reach(below, level: level - 1), level: level - 1)
     }
   }

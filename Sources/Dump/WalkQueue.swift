@@ -78,12 +78,14 @@ struct WalkQueue: Sendable {
   /// Takes references off the front that are asked for elsewhere, as many as hold so much state at the most.
   mutating func takeFirst(_ limit: Int, plainByteCount: Int) -> [ObjectReference] {
     var rest = plainByteCount
-    let references = entries[head...].prefix(limit).map(\.reference).prefix { reference in
-      rest -= reference.plainByteCount
-      return rest >= 0
+    var references: [ObjectReference] = []
+    for entry in entries[head...].prefix(limit) {
+      rest -= entry.reference.plainByteCount
+      if rest < 0 { break }
+      references.append(entry.reference)
     }
     drop(references.count)
-    return Array(references)
+    return references
   }
 
   /// Drops entries off the front, and moves the rest down when half of the memory is behind it.

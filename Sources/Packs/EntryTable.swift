@@ -12,7 +12,7 @@ struct EntryTable: Sendable {
   /// The count is a power of two, and at most half of it is taken.
   private var slots = [UInt32](repeating: 0, count: 64)
 
-  /// Bits of a position plus one, which is at most ``PackFormat/objectLimit``.
+  /// Bits of a position plus one, which is at most ``PackFormat/objectLimit``, a power of two.
   private static let positionMask = UInt32(PackFormat.objectLimit) << 1 - 1
 
   /// Where an id goes that the table lacks.

@@ -322,7 +322,7 @@ import Testing
       let reader = try archive.objects(readable.state.objects.map(\.id), app: scene.app, generation: 1)
       let receipt = try await scene.application.push(epoch, to: archive).receipt
       scene.admitted(epoch, receipt)
-      #expect(try reader.readAll() == readable.state.objects)
+      #expect(Set(try reader.readAll()) == Set(readable.state.objects))
       try archive.expectWhole(readable, of: scene.application)
       _ = await collected
       _ = await archive.collect()
@@ -348,7 +348,7 @@ import Testing
     let lost = try archive.objects(first.map(\.id), app: scene.app, generation: 1)
     try await archive.abandon(blocking)
     try scene.collected(await archive.collect())
-    #expect(try reader.readAll() == scene.epochs[1].state.objects.filter { both.contains($0.id) })
+    #expect(Set(try reader.readAll()) == Set(scene.epochs[1].state.objects.filter { both.contains($0.id) }))
     do {
       _ = try lost.readAll()
       Issue.record("what was collected was read")

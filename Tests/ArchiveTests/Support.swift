@@ -136,7 +136,7 @@ extension EpochFixture {
 }
 
 extension ObjectReader {
-  /// All objects that were asked for.
+  /// All objects that were asked for, in the order in which they lie in the packs.
   consuming func readAll() throws -> [StoredObject] {
     var found: [StoredObject] = []
     while let batch = nextBatch() {
@@ -174,7 +174,8 @@ extension Archive {
 
   /// Objects of admitted epochs.
   func storedObjects(_ ids: [Digest], app: Digest, generation: UInt64) throws -> [StoredObject] {
-    try objects(ids, app: app, generation: generation).readAll()
+    let found = Dictionary(try objects(ids, app: app, generation: generation).readAll().map { ($0.id, $0) }) { $1 }
+    return ids.compactMap { found[$0] }
   }
 
   /// Says that an epoch is shown, whole, and opens to its state again.

@@ -296,8 +296,10 @@ extension ProcessTests {
       }
       // Halted meanwhile, or it might be done first.
       child.signal(SIGSTOP)
-      try disk.fill("rest")
-      child.signal(SIGCONT)
+      do {
+        defer { child.signal(SIGCONT) }
+        try disk.fill("rest")
+      }
       #expect(try await child.wait() == 1)
       let said = try String(contentsOfFile: errors, encoding: .utf8)
       #expect(said.contains("(snapshot.no-room)") && said.contains("became full"), "\(said)")

@@ -49,7 +49,7 @@ extension ArchiveConnection: Source {
     return Array(try await ask { [request] in try await client.getBody(request) }.body)
   }
 
-  /// Objects, unverified, in the order in which they lie in the archive's packs.
+  /// Objects, unverified, in the archive's own order.
   ///
   /// Where the connection breaks, those that have not come yet are asked for again.
   ///

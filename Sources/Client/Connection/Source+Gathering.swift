@@ -19,7 +19,10 @@ extension Source {
       try gathered.withLock { gathered in
         for object in batch {
           guard gathered.owed.remove(object.id) != nil else { throw PosternError.unaskedObject(object.id) }
-          if try isWanted(object) { gathered.objects.append(object) }
+          // Alone, since what it came in may be far longer.
+          if try isWanted(object) {
+            gathered.objects.append(SourceObject(id: object.id, bytes: object.bytes.array[...]))
+          }
         }
       }
     }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// A piece of memory that a push or a recovery uses again and again: for state, for sealed objects, for a cache's block.
 ///
-/// `@unchecked Sendable`: a buffer has one user at a time. A ``BufferPool`` hands it to one caller, who passes it
-/// on with the value that owns it and touches it no more, until it comes back to the pool.
+/// `@unchecked Sendable`: a ``BufferPool`` hands a buffer to one caller, who passes it on with the value that owns it and
+/// touches it no more, until it comes back to the pool. Where several tasks use one at once, each writes the places of its
+/// own chunks, which do not overlap, and all have ended before anybody reads.
 package final class PieceBuffer: @unchecked Sendable {
   let memory: UnsafeMutableRawBufferPointer
 

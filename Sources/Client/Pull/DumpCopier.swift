@@ -159,6 +159,8 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
         let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
         if part.level == 1 { chunks += children } else { nodes.add(children, level: part.level - 1) }
       }
+      // Asked for by rising id, the last one first: so what one push sent together lies side by side, here as there.
+      chunks.sort { $0.id > $1.id }
       try await take(gathered, kind: .node)
     case .chunks(let gathered):
       spanCount -= 1

@@ -50,7 +50,7 @@ public struct RecoverReport: Hashable, Sendable {
 
 /// How far a recovery is; every count is in bytes.
 public struct RecoverProgress: Hashable, Sendable {
-  /// Written of the state.
+  /// Written of the state, 32 MiB at a time.
   public internal(set) var writtenByteCount = 0
   /// The state's length.
   public internal(set) var totalByteCount = 0

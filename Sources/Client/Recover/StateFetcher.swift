@@ -38,7 +38,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     init(_ window: StateWindow, _ buffer: PieceBuffer) {
       self.window = window
       self.buffer = buffer
-      waiting = window.parts[...]
+      waiting = window.divide()[...]
       missingCount = window.chunks.count
     }
   }
@@ -56,9 +56,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private let output: StateOutput
   private var progress = RecoverProgress()
   private var isFetchingNodes = false
-  /// Chunks of the next window, as far as the walk has come.
-  private var gathered: [TreeWalk.PlacedChunk] = []
-  private var windowCount = 0
+  private var cutter: WindowCutter
   /// By number.
   private var windows: [OpenWindow] = []
   private var partCount = 0
@@ -74,6 +72,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.successor = successor
     self.report = report
     openers = WorkerPool(chunker: chunker)
+    cutter = WindowCutter(chunker)
     walk = TreeWalk(root: root, chunker: chunker, lookAheadCount: StateFetcher.lookAheadCount)
     self.output = output
     progress.totalByteCount = root.plainByteCount
@@ -95,7 +94,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
         try fetcher.handle(event)
       }
     }
-    guard fetcher.walk.isFinished, fetcher.gathered.isEmpty, fetcher.windows.isEmpty else {
+    guard fetcher.walk.isFinished, fetcher.cutter.isEmpty, fetcher.windows.isEmpty else {
       throw PosternError.unfinishedWalk
     }
     try fetcher.output.commit()
@@ -141,19 +140,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   ///
   /// - Returns: false where nodes are missing, as many windows are open as may be, or the state ends.
   private mutating func openWindow() -> Bool {
-    guard windows.count < StateFetcher.windowLimit else { return false }
-    let end = StateWindow.end(ofWindowAt: gathered.first?.plainOffset ?? walk.plainByteCount)
-    while end - walk.plainByteCount >= DumpLimits.chunkByteCount {
-      let chunks = walk.nextChunks(limit: .max, plainByteCount: end - walk.plainByteCount)
-      if chunks.isEmpty { break }
-      gathered += chunks
-    }
-    guard !gathered.isEmpty, walk.isFinished || end - walk.plainByteCount < DumpLimits.chunkByteCount else {
-      return false
-    }
-    windows.append(OpenWindow(StateWindow(number: windowCount, chunks: gathered), buffers.take()))
-    windowCount += 1
-    gathered = []
+    guard windows.count < StateFetcher.windowLimit, let window = cutter.next(from: &walk) else { return false }
+    windows.append(OpenWindow(window, buffers.take()))
     return true
   }
 

@@ -10,7 +10,7 @@ import Trust
 /// Uploaders send so much state at a time, sorted by id, and packs keep what comes in that order. So the chunks of a window,
 /// asked for by rising id, mostly lie one behind the other.
 package struct StateWindow: Sendable {
-  /// The most bytes of state in one; windows of a state begin about so far apart.
+  /// About so much state is in one.
   package static let byteCount = PushWindow.byteCount
   /// How long a page-aligned buffer has to be that takes any window.
   static let bufferByteCount = byteCount + DumpLimits.chunkByteCount + DirectFile.alignment
@@ -22,7 +22,7 @@ package struct StateWindow: Sendable {
   private static let writeByteCount = 8 << 20
 
   /// The window's place among the windows, from 0.
-  let number: Int
+  package let number: Int
   /// The chunks, in the state's order.
   package let chunks: [TreeWalk.PlacedChunk]
 
@@ -30,12 +30,6 @@ package struct StateWindow: Sendable {
   package init(number: Int, chunks: [TreeWalk.PlacedChunk]) {
     self.number = number
     self.chunks = chunks
-  }
-
-  /// Where in the state the window ends that begins at `offset`: at a multiple of ``byteCount``, or up to a longest chunk
-  /// before, as chunks do not end there.
-  package static func end(ofWindowAt offset: Int) -> Int {
-    ((offset + DumpLimits.chunkByteCount) / byteCount + 1) * byteCount
   }
 
   /// Where in the state it begins.
@@ -55,16 +49,16 @@ package struct StateWindow: Sendable {
     return UnsafeMutableRawBufferPointer(rebasing: buffer.memory[range])
   }
 
-  /// The chunks in parts of neighbouring ids, which are fetched and opened side by side.
-  package var parts: [WindowPart] {
+  /// Divides the chunks into parts of neighbouring ids, which are fetched and opened side by side.
+  package func divide() -> [WindowPart] {
     let chunks = chunks.sorted { $0.reference.id < $1.reference.id }
     let starts = chunks.indices.filter { $0 == 0 || chunks[$0 - 1].reference.id != chunks[$0].reference.id }
-    let ends = Array(starts.dropFirst()) + [chunks.count]
     let partCount = max(1, (plainByteCount + StateWindow.partByteCount - 1) / StateWindow.partByteCount)
     let idCount = min((starts.count + partCount - 1) / partCount, ProtocolLimits.requestedIdCount)
     return stride(from: 0, to: starts.count, by: max(1, idCount)).map { first in
-      let last = min(first + idCount, starts.count) - 1
-      return WindowPart(chunks: chunks[starts[first]..<ends[last]], of: self)
+      let own = starts[first..<min(first + idCount, starts.count)]
+      let end = own.endIndex < starts.count ? starts[own.endIndex] : chunks.count
+      return WindowPart(chunks: chunks[starts[first]..<end], starts: own, of: self)
     }
   }
 
@@ -87,15 +81,53 @@ package struct StateWindow: Sendable {
   }
 }
 
+/// Divides a state into windows as the walk through its tree goes on.
+package struct WindowCutter: Sendable {
+  /// The most chunks of a window, so that a tree that names chunks shorter than its chunker makes takes no more memory.
+  private let chunkLimit: Int
+  /// Chunks of the next window, as far as the walk has come.
+  private var gathered: [TreeWalk.PlacedChunk] = []
+  private var count = 0
+
+  /// Nothing is cut yet.
+  package init(_ chunker: ChunkerParameters) {
+    chunkLimit = chunker.chunkCountLimit(stateByteCount: StateWindow.byteCount + DumpLimits.chunkByteCount)
+  }
+
+  /// Whether no chunk waits for others of its window.
+  package var isEmpty: Bool { gathered.isEmpty }
+
+  /// The next window: it ends at a multiple of ``StateWindow/byteCount``, or up to a longest chunk before, since chunks do not
+  /// end there; or where the state ends.
+  ///
+  /// - Returns: nil as long as the walk has not said all of it, and at the end.
+  package mutating func next(from walk: inout TreeWalk) -> StateWindow? {
+    let start = gathered.first?.plainOffset ?? walk.plainByteCount
+    let end = ((start + DumpLimits.chunkByteCount) / StateWindow.byteCount + 1) * StateWindow.byteCount
+    var isFull: Bool { gathered.count >= chunkLimit || end - walk.plainByteCount < DumpLimits.chunkByteCount }
+    while !isFull {
+      let chunks = walk.nextChunks(limit: chunkLimit - gathered.count, plainByteCount: end - walk.plainByteCount)
+      if chunks.isEmpty { break }
+      gathered += chunks
+    }
+    guard !gathered.isEmpty, isFull || walk.isFinished else { return nil }
+    defer { (gathered, count) = ([], count + 1) }
+    return StateWindow(number: count, chunks: gathered)
+  }
+}
+
 /// Chunks of a window between two ids: what one task fetches and opens.
 package struct WindowPart: Sendable {
   /// By rising id; those that repeat stand side by side.
   package let chunks: ArraySlice<TreeWalk.PlacedChunk>
+  /// Where among `chunks` those of each id begin.
+  fileprivate let starts: ArraySlice<Int>
   /// Of what they are a part.
   let window: StateWindow
 
-  fileprivate init(chunks: ArraySlice<TreeWalk.PlacedChunk>, of window: StateWindow) {
+  fileprivate init(chunks: ArraySlice<TreeWalk.PlacedChunk>, starts: ArraySlice<Int>, of window: StateWindow) {
     self.chunks = chunks
+    self.starts = starts
     self.window = window
   }
 
@@ -107,7 +139,7 @@ package struct WindowPart: Sendable {
     app: Digest, generation: UInt64, from source: some Source, with openers: WorkerPool<ChunkOpener>,
     into buffer: PieceBuffer
   ) async throws -> Int {
-    let owed = Mutex(OwedChunks(chunks))
+    let owed = Mutex(OwedChunks(of: self))
     let query = try ObjectQuery(app: app, generation: generation, ids: owed.withLock { $0.ids })
     try await source.objects(query) { batch in
       try openers.withWorker { opener in
@@ -142,14 +174,11 @@ private struct OwedChunks: Sendable {
   /// The id behind the one that came last: a source mostly answers by rising ids.
   private var next = 0
 
-  init(_ chunks: ArraySlice<TreeWalk.PlacedChunk>) {
-    let starts = chunks.indices.filter {
-      $0 == chunks.startIndex || chunks[$0 - 1].reference.id != chunks[$0].reference.id
-    }
-    ids = starts.map { chunks[$0].reference.id }
+  init(of part: WindowPart) {
+    chunks = part.chunks
+    ids = part.starts.map { part.chunks[$0].reference.id }
     isOwed = Array(repeating: true, count: ids.count)
-    self.chunks = chunks
-    self.starts = starts + [chunks.endIndex]
+    starts = Array(part.starts) + [part.chunks.endIndex]
   }
 
   /// An id that has not come; nil when all have.

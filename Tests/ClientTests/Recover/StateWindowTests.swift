@@ -2,6 +2,7 @@ import Client
 import Core
 import Dump
 import Fixtures
+import Sodium
 import Testing
 
 /// How a state is divided into what is written at once, and that into what is asked for at once.
@@ -28,7 +29,7 @@ import Testing
     var generator = SeededGenerator.printing()
     for byteCount in [1, 5_000, 1 << 20, 3 << 20, 31 << 20, StateWindow.byteCount] {
       let window = try window(at: Int(generator.next() % 100_000_000), byteCount: byteCount, &generator)
-      let parts = window.parts
+      let parts = window.divide()
       let placed = parts.flatMap(\.chunks)
       #expect(placed.map(\.plainOffset).sorted() == window.chunks.map(\.plainOffset))
       #expect(placed.map(\.reference.id) == placed.map(\.reference.id).sorted())
@@ -36,7 +37,7 @@ import Testing
       let ids = parts.map { Set($0.chunks.map(\.reference.id)) }
       #expect(ids.reduce(0) { $0 + $1.count } == Set(placed.map(\.reference.id)).count)
       #expect(ids.allSatisfy { !$0.isEmpty && $0.count <= ProtocolLimits.requestedIdCount })
-      #expect(parts.count <= 17)
+      #expect(parts.count <= 1 + byteCount / (1 << 20) + 1)
     }
   }
 
@@ -49,19 +50,69 @@ import Testing
           id: generator.digest(), key: try #require(ObjectKey(generator.bytes(32))), sealedByteCount: 533,
           plainByteCount: 512), plainOffset: number * 512)
     }
-    let parts = StateWindow(number: 0, chunks: chunks).parts
+    let parts = StateWindow(number: 0, chunks: chunks).divide()
     #expect(parts.allSatisfy { $0.chunks.count <= ProtocolLimits.requestedIdCount })
     #expect(parts.reduce(0) { $0 + $1.chunks.count } == chunks.count)
   }
 
   /// An empty state is a window of nothing, which nobody is asked for.
-  @Test func aWindowWithoutChunksHasNoParts() { #expect(StateWindow(number: 0, chunks: []).parts.isEmpty) }
+  @Test func aWindowWithoutChunksHasNoParts() { #expect(StateWindow(number: 0, chunks: []).divide().isEmpty) }
 
-  /// Windows end at multiples of 32 MiB, and one that begins right before such a place ends at the next.
-  @Test(arguments: [
-    (0, 1), (1, 1), ((32 << 20) - (64 << 10) - 1, 1), ((32 << 20) - (64 << 10), 2), (32 << 20, 2), ((96 << 20) + 7, 4),
-  ])
-  func windowsEndTogether(offset: Int, count: Int) {
-    #expect(StateWindow.end(ofWindowAt: offset) == count * StateWindow.byteCount)
+  /// The windows of a tree, whose nodes come when they are asked for, and the state's length.
+  private func windows(
+    of chunks: [ObjectReference], _ chunker: ChunkerParameters, _ generator: inout SeededGenerator
+  ) throws -> [StateWindow] {
+    var secret = generator.bytes(GenerationSecret.byteCount)
+    var builder = TreeBuilder(secret: try GenerationSecret(SecretBytes(consuming: &secret)))
+    var nodes: [SealedNode] = []
+    for chunk in chunks { try builder.append(chunk, completed: &nodes) }
+    let root = try builder.finish(completed: &nodes)
+    let bytes = Dictionary(nodes.map { ($0.reference.id, $0.bytes) }) { first, _ in first }
+    var walk = TreeWalk(root: root, chunker: chunker)
+    var cutter = WindowCutter(chunker)
+    var windows: [StateWindow] = []
+    while true {
+      while let window = cutter.next(from: &walk) { windows.append(window) }
+      let requests = walk.nextRequests(limit: 100)
+      guard !requests.isEmpty else { break }
+      for request in requests { try walk.supply(try #require(bytes[request.id]), id: request.id) }
+    }
+    #expect(walk.isFinished && cutter.isEmpty)
+    return windows
+  }
+
+  private func chunk(_ plainByteCount: Int, _ generator: inout SeededGenerator) throws -> ObjectReference {
+    ObjectReference(
+      id: generator.digest(), key: try #require(ObjectKey(generator.bytes(32))), sealedByteCount: 1_045,
+      plainByteCount: plainByteCount)
+  }
+
+  /// Windows follow one another without a gap, and end at multiples of 32 MiB, but for a longest chunk.
+  @Test func windowsEndWhereThoseOfAPushDo() throws {
+    var generator = SeededGenerator.printing()
+    let chunker = ChunkerParameters.content(.kib16)
+    let chunks = try (0..<3_000).map { _ in
+      try chunk(chunker.chunkByteCountMinimum + Int(generator.next() % 50_000), &generator)
+    }
+    let windows = try windows(of: chunks, chunker, &generator)
+    #expect(windows.flatMap(\.chunks).map(\.reference.id) == chunks.map(\.id))
+    #expect(windows.map(\.number) == Array(windows.indices) && windows.count > 2)
+    for (number, window) in windows.dropLast().enumerated() {
+      let end = window.chunks.last?.plainRange.upperBound ?? 0
+      let byteCount = end - (window.chunks.first?.plainOffset ?? 0)
+      #expect(((number + 1) * StateWindow.byteCount - (64 << 10)...(number + 1) * StateWindow.byteCount).contains(end))
+      #expect(byteCount <= StateWindow.byteCount + 64 << 10)
+    }
+  }
+
+  /// A tree that names chunks of a byte, as no chunker makes them, takes no more memory than another.
+  @Test func shortChunksMakeNoLargeWindow() throws {
+    var generator = SeededGenerator.printing()
+    let chunker = ChunkerParameters.content(.kib16)
+    let chunk = try chunk(1, &generator)
+    let windows = try windows(of: Array(repeating: chunk, count: 50_000), chunker, &generator)
+    let limit = chunker.chunkCountLimit(stateByteCount: StateWindow.byteCount + DumpLimits.chunkByteCount)
+    #expect(windows.allSatisfy { $0.chunks.count <= limit } && windows.count > 1)
+    #expect(windows.reduce(0) { $0 + $1.chunks.count } == 50_000)
   }
 }

@@ -6,7 +6,7 @@ import SwiftProtobuf
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct PosternServicesTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct PosternServicesTests {
   /// An archive that answers every call with something of the question.
   private struct Archive: LogService, CatalogService, AdmissionService {
     static let refusal = PosternError(

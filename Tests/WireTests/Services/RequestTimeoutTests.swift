@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct RequestTimeoutTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct RequestTimeoutTests {
   /// What gRPC allows, said in another way than the code says it.
   private func isTimeout(_ text: String) -> Bool {
     text.wholeMatch(of: /[0-9]{1,8}[HMSmun]/) != nil

@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ClientTransportTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ClientTransportTests {
   /// A client of a server that is no Postern server, for as long as `body` takes.
   private func withRawServer(
     limits: WireLimits = WireLimits(), accept: @escaping @Sendable (RawPeer) -> Void,

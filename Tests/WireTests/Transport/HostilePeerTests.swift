@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct HostilePeerTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct HostilePeerTests {
   /// A server that is quick to lose patience.
   private var impatient: WireServerLimits {
     var limits = WireServerLimits()

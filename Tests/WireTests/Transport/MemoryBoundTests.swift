@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct MemoryBoundTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct MemoryBoundTests {
   /// A server whose longest message costs half of a connection's window.
   private var narrow: WireServerLimits {
     var limits = WireServerLimits()

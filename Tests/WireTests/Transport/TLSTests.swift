@@ -7,7 +7,7 @@ import NIOSSL
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct TLSTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct TLSTests {
   /// A certificate made by the openssl command, for as long as `body` takes.
   private func withCertificate(
     names: String = "DNS:localhost,IP:127.0.0.1",

@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 /// The example in `Schema/wire.md`, against a real server.
-@Suite(.timeLimit(.minutes(1))) struct TranscriptTests {
+@Suite(.timeLimit(.minutes(2))) struct TranscriptTests {
   /// The bytes of the lines that begin with `side`, in the document's example.
   private func bytes(of side: String) throws -> [UInt8] {
     let schema = URL(filePath: "../../../Schema/wire.md", relativeTo: URL(filePath: #filePath))

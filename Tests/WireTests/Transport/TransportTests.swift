@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 import Wire
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct TransportTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct TransportTests {
   @Test func unaryCallsGoThroughOneAfterTheOther() async throws {
     try await withEcho { client, _, _ in
       for index in 0..<200 {
