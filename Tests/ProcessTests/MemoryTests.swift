@@ -6,7 +6,7 @@ extension ProcessTests {
   @Suite struct Memory {
     private static let mebibyteCount = 512
     private static let sharedMebibyteCount = 64
-    private static let clientLimit = 118 << 20
+    private static let clientLimit = 128 << 20
     private static let serverLimit = 256 << 20
 
     @Test func aLargeStateNeedsLittleMemory() async throws {
