@@ -3,6 +3,14 @@ import Merkle
 import Synchronization
 package import Trust
 
+/// An object that a source sent, alone in memory: what it came in may be far longer.
+package struct GatheredObject: Sendable {
+  /// The id under which it came.
+  package let id: Digest
+  /// The stored bytes.
+  package let bytes: [UInt8]
+}
+
 extension Source {
   /// The objects of one query that the source has, held in memory together.
   ///
@@ -13,16 +21,14 @@ extension Source {
   /// - Throws: `source.unasked` for an object that was not asked for or came twice; what `isWanted` and the source throw.
   package func gather(
     _ query: ObjectQuery, where isWanted: @escaping @Sendable (SourceObject) throws(PosternError) -> Bool
-  ) async throws -> [SourceObject] {
-    let gathered = Mutex((owed: Set(query.ids), objects: [SourceObject]()))
+  ) async throws -> [GatheredObject] {
+    let gathered = Mutex((owed: Set(query.ids), objects: [GatheredObject]()))
     try await objects(query) { batch in
       try gathered.withLock { gathered in
         for object in batch {
           guard gathered.owed.remove(object.id) != nil else { throw PosternError.unaskedObject(object.id) }
-          // Alone, since what it came in may be far longer.
-          if try isWanted(object) {
-            gathered.objects.append(SourceObject(id: object.id, bytes: object.bytes.array[...]))
-          }
+          guard try isWanted(object) else { continue }
+          gathered.objects.append(GatheredObject(id: object.id, bytes: object.bytes.array))
         }
       }
     }
@@ -37,7 +43,7 @@ extension Source {
   /// - Throws: `source.absent` where one did not come; else what ``gather(_:where:)`` throws.
   package func gatherAll(
     _ query: ObjectQuery, check: @escaping @Sendable (SourceObject) throws(PosternError) -> Void
-  ) async throws -> [SourceObject] {
+  ) async throws -> [GatheredObject] {
     let objects = try await gather(query) { (object) throws(PosternError) in
       try check(object)
       return true

@@ -153,14 +153,15 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
     switch event {
     case .nodes(let level, let gathered):
       isFetchingNodes = false
+      let waitingCount = chunks.count
       for node in gathered.held + gathered.fetched {
-        let part = try NodePublicPart(parsing: node.bytes.array)
+        let part = try NodePublicPart(parsing: node.bytes)
         guard level == nil || part.level == level else { throw PosternError.wrongLevel(node.id) }
         let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
         if part.level == 1 { chunks += children } else { nodes.add(children, level: part.level - 1) }
       }
       // Asked for by rising id, the last one first: so what one push sent together lies side by side, here as there.
-      chunks.sort { $0.id > $1.id }
+      if chunks.count > waitingCount { chunks.sort { $0.id > $1.id } }
       try await take(gathered, kind: .node)
     case .chunks(let gathered):
       spanCount -= 1
@@ -171,7 +172,7 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
   /// Writes what was fetched.
   private mutating func take(_ gathered: Gathered, kind: ObjectKind) async throws {
     for object in gathered.fetched {
-      _ = try object.bytes.withUnsafeBytes { try writer.append($0, id: object.id, kind: kind) }
+      try writer.append(object.bytes, id: object.id, kind: kind)
     }
     try writer.noteList()
     try await noticePlaced()
@@ -189,9 +190,9 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
 /// Objects of one question, each hashed.
 struct Gathered: Sendable {
   /// Those that came from the archive.
-  var fetched: [SourceObject] = []
+  var fetched: [GatheredObject] = []
   /// Those that were read in the folder; of the others that it has only the count is known.
-  var held: [SourceObject] = []
+  var held: [GatheredObject] = []
   var heldCount = 0
   var heldByteCount = 0
   /// Those that the folder has, and whose bytes are not those of their ids: they were fetched.
@@ -233,7 +234,7 @@ struct Gatherer<Origin: Source>: Sendable {
   }
 
   /// Fetches objects, each of which has to be what was asked for.
-  private func fetch(_ ids: [Digest], _ lengths: [Digest: Int]) async throws -> [SourceObject] {
+  private func fetch(_ ids: [Digest], _ lengths: [Digest: Int]) async throws -> [GatheredObject] {
     guard !ids.isEmpty else { return [] }
     return try await source.gatherAll(query(ids)) { (object) throws(PosternError) in
       guard object.bytes.count == lengths[object.id], object.isSound else {

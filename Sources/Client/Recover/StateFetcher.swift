@@ -20,7 +20,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   /// What a task came back with.
   private enum Event: Sendable {
-    case nodes([SourceObject])
+    case nodes([GatheredObject])
     case part(WindowPart, sealedByteCount: Int)
     case written(window: Int)
   }
@@ -176,25 +176,29 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     case .nodes(let nodes):
       isFetchingNodes = false
       for node in nodes {
-        try walk.supply(node.bytes.array, id: node.id)
+        try walk.supply(node.bytes, id: node.id)
         progress.fetchedByteCount += node.bytes.count
       }
     case .part(let part, let sealedByteCount):
       partCount -= 1
-      if let place = place(of: part.window.number) { windows[place].missingCount -= part.chunks.count }
+      windows[place(of: part.window.number)].missingCount -= part.chunks.count
       progress.fetchedByteCount += sealedByteCount
       tell()
     case .written(let number):
       writeCount -= 1
-      guard let place = place(of: number) else { return }
-      let done = windows.remove(at: place)
+      let done = windows.remove(at: place(of: number))
       buffers.give(done.buffer)
       progress.writtenByteCount += done.window.plainByteCount
       tell()
     }
   }
 
-  private func place(of number: Int) -> Int? { windows.firstIndex { $0.window.number == number } }
+  private func place(of number: Int) -> Int {
+    guard let place = windows.firstIndex(where: { $0.window.number == number }) else {
+      preconditionFailure("a window stays open until it is written")
+    }
+    return place
+  }
 
   private mutating func tell() {
     progress.elapsed = start.duration(to: .now)

@@ -36,7 +36,7 @@ import Trust
     let source = Excess(byteCount: 100)
     let query = try ObjectQuery(app: .zero, generation: 1, ids: (UInt8(0)..<10).map { SHA256.hash([$0]) })
     let gathered = try await source.gatherAll(query) { _ in }
-    #expect(gathered.allSatisfy { $0.bytes.array == [UInt8](repeating: 0, count: 100) } && gathered.count == 10)
+    #expect(gathered.allSatisfy { $0.bytes == [UInt8](repeating: 0, count: 100) } && gathered.count == 10)
     #expect(source.heldCount == 0)
   }
 }
