@@ -84,7 +84,7 @@ struct Publisher: Sendable {
 
   /// The bundles that hold the leaves of a range, as wide as the newer size has them.
   private func bundles(from oldSize: UInt64, to newSize: UInt64) -> some Sequence<BundleCoordinate> {
-    sequence(state: oldSize / 256) { number in
+    sequence(state: BundleCoordinate.index(ofEntry: oldSize)) { number in
       defer { number += 1 }
       return BundleCoordinate(index: number, treeSize: newSize)
     }
@@ -107,11 +107,7 @@ extension ArchiveIndex {
   ///
   /// - Throws: `archive.not-found` where the log has no such bundle, or not as wide.
   func bundle(_ coordinate: BundleCoordinate) throws(PosternError) -> EntryBundle {
-    let (first, isBeyond) = coordinate.index.multipliedReportingOverflow(by: 256)
-    guard !isBeyond, first <= UInt64.max - 256 else { throw .noSuchPartOfLog }
-    let entries = try read { (snapshot) throws(PosternError) in
-      try snapshot.entries(first..<first + UInt64(coordinate.width))
-    }
+    let entries = try read { (snapshot) throws(PosternError) in try snapshot.entries(coordinate.entryNumbers) }
     guard entries.count == coordinate.width else { throw .noSuchPartOfLog }
     return try EntryBundle(entries.map(\.bytes))
   }

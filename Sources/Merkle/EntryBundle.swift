@@ -29,6 +29,16 @@ public struct BundleCoordinate: Hashable, Sendable {
     self.width = width
   }
 
+  /// The place of the bundle that has an entry.
+  public static func index(ofEntry number: UInt64) -> UInt64 { number / UInt64(TileCoordinate.fullWidth) }
+
+  /// The numbers of its entries in the log; none where they would not fit, which is in no log.
+  public var entryNumbers: Range<UInt64> {
+    let (first, isBeyond) = index.multipliedReportingOverflow(by: UInt64(TileCoordinate.fullWidth))
+    guard !isBeyond, first <= UInt64.max - UInt64(width) else { return 0..<0 }
+    return first..<first + UInt64(width)
+  }
+
   /// The tile that holds the hashes of these entries.
   public var tile: TileCoordinate { TileCoordinate(checkedLevel: 0, index: index, width: width) }
 

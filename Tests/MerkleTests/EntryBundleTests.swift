@@ -33,4 +33,18 @@ import Testing
     #expect(code { _ = try EntryBundle(.init(repeating: [], count: 257)) } == .logBundle)
     #expect(code { _ = try EntryBundle([[], .init(repeating: 0, count: 65_536)]) } == .logEntryLength)
   }
+
+  /// The entry's bundle is the one that has its number, up to the last that a log can have.
+  @Test func numbersItsEntries() throws {
+    for (index, width, numbers) in [
+      (0, 1, 0..<1), (0, 256, 0..<256), (1, 17, 256..<273), (UInt64.max >> 8, 255, (UInt64.max - 255)..<UInt64.max),
+    ] {
+      let bundle = try BundleCoordinate(index: index, width: width)
+      #expect(bundle.entryNumbers == numbers)
+      #expect(numbers.allSatisfy { BundleCoordinate.index(ofEntry: $0) == index })
+    }
+    for (index, width) in [(UInt64.max >> 8, 256), (UInt64.max >> 8 + 1, 1), (UInt64.max, 1)] {
+      #expect(try BundleCoordinate(index: index, width: width).entryNumbers.isEmpty)
+    }
+  }
 }

@@ -26,11 +26,10 @@ extension FolderCatalog {
     of app: Digest?, under policy: Digest?, tell: (EpochSummary) throws -> Bool
   ) async throws -> Int {
     let size = try Checkpoint(parsing: SignedNote(parsing: try await checkpoint()).text).size
-    let count = size / 256 + (size % 256 > 0 ? 1 : 0)
     var policies: [Digest: Digest] = [:]
     var absentCount = 0
-    for place in try await folder.bundles().reversed() where place < count {
-      for (offset, leaf) in (try await bundle(place, size) ?? []).enumerated().reversed() {
+    for place in try await folder.bundles().reversed() {
+      for (index, leaf) in try await leaves(ofBundle: place, size).reversed() {
         guard let owner = RecordHead(leaf)?.app, app == nil || app == owner, let record = try? Record(parsing: leaf),
           case .epoch(let fields) = record.fields
         else { continue }
@@ -43,7 +42,6 @@ extension FolderCatalog {
           continue
         }
         guard policy == nil || policy == digest else { continue }
-        let index = place * 256 + UInt64(offset)
         guard try tell(EpochSummary(fields, of: owner, policy: digest, leafIndex: index)) else { return absentCount }
       }
     }

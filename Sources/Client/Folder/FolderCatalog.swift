@@ -77,7 +77,7 @@ public struct FolderCatalog: Catalog {
     return ShownRecords(note: note, charters: charters, epoch: epoch)
   }
 
-  private typealias Leaf = (index: UInt64, bytes: [UInt8])
+  typealias Leaf = (index: UInt64, bytes: [UInt8])
 
   /// An application's charters and an epoch: of several with the number, the last; nobody has verified any.
   private func records(
@@ -85,12 +85,9 @@ public struct FolderCatalog: Catalog {
   ) async throws -> (charters: [Leaf], epoch: Leaf?) {
     var (charters, epoch): ([Leaf], Leaf?) = ([], nil)
     // Only the bundles that are there: whoever made up the size could have the search go on for ever.
-    let count = size / 256 + (size % 256 > 0 ? 1 : 0)
-    for place in try await folder.bundles().reversed() where place < count {
-      guard let entries = try await bundle(place, size) else { continue }
-      for (offset, entry) in entries.enumerated().reversed() where RecordHead(entry)?.app == app {
-        guard let record = try? Record(parsing: entry) else { continue }
-        let leaf = (index: place * 256 + UInt64(offset), bytes: entry)
+    for place in try await folder.bundles().reversed() {
+      for leaf in try await leaves(ofBundle: place, size).reversed() where RecordHead(leaf.bytes)?.app == app {
+        guard let record = try? Record(parsing: leaf.bytes) else { continue }
         switch record.fields {
         case .charter: charters.insert(leaf, at: 0)
         case .epoch(let fields) where epoch == nil && (number == nil || fields.number == number): epoch = leaf
@@ -103,13 +100,14 @@ public struct FolderCatalog: Catalog {
     return (charters, epoch)
   }
 
-  /// The entries of a bundle; nil where the folder does not have it.
-  func bundle(_ index: UInt64, _ size: UInt64) async throws -> [[UInt8]]? {
-    guard let coordinate = BundleCoordinate(index: index, treeSize: size) else { return nil }
+  /// The entries of a bundle of a log of some size; none where the folder, or the log, does not have it.
+  func leaves(ofBundle index: UInt64, _ size: UInt64) async throws -> [Leaf] {
+    guard let coordinate = BundleCoordinate(index: index, treeSize: size) else { return [] }
     do {
-      return try EntryBundle(parsing: try await folder.entries(coordinate), width: coordinate.width).entries
+      let bundle = try EntryBundle(parsing: try await folder.entries(coordinate), width: coordinate.width)
+      return zip(coordinate.entryNumbers, bundle.entries).map { (index: $0, bytes: $1) }
     } catch let error as PosternError where error.code == .sourceAbsent {
-      return nil
+      return []
     }
   }
 

@@ -53,10 +53,10 @@ struct LogExtract<Origin: Source>: Sendable {
   /// - Throws: `log.*`, where what the archive gives does not fit its checkpoint; `source.*`, `storage.*`, `wire.*`.
   func publish(_ leaves: [UInt64]) async throws {
     let there = try await folder.bundles().filter { BundleCoordinate(index: $0, treeSize: size) != nil }
-    let settled = checksHeld ? 0 : try await heldSize() / 256
+    let settled = checksHeld ? 0 : BundleCoordinate.index(ofEntry: try await heldSize())
     var upper: [TileCoordinate: [UInt8]] = [:]
     try await loadEdge(into: &upper)
-    let needed = Set(leaves.map { $0 / 256 })
+    let needed = Set(leaves.map(BundleCoordinate.index(ofEntry:)))
     var full: [String] = []
     for index in needed.union(there).sorted() {
       guard let bundle = BundleCoordinate(index: index, treeSize: size) else { continue }
@@ -116,7 +116,7 @@ struct LogExtract<Origin: Source>: Sendable {
         advice: "Do not rely on them; ask another source.")
     }
     let path = try plan.hashes { coordinate in coordinate == bundle.tile ? tile : upper[coordinate] ?? [] }
-    let proof = InclusionProof(index: bundle.index * 256, treeSize: size, hashes: path)
+    let proof = InclusionProof(index: bundle.entryNumbers.lowerBound, treeSize: size, hashes: path)
     try proof.verify(leafHash: first, root: checkpoint.checkpoint.root)
   }
 
@@ -139,7 +139,7 @@ struct LogExtract<Origin: Source>: Sendable {
   private func loadUpper(
     of bundle: BundleCoordinate, into upper: inout [TileCoordinate: [UInt8]]
   ) async throws -> ProofPlan {
-    let plan = try ProofPlan(inclusionOf: bundle.index * 256, treeSize: size)
+    let plan = try ProofPlan(inclusionOf: bundle.entryNumbers.lowerBound, treeSize: size)
     for coordinate in plan.tiles where coordinate != bundle.tile { try await load(coordinate, into: &upper) }
     return plan
   }
