@@ -78,7 +78,8 @@ extension Archive {
     return archive
   }
 
-  /// Does what a stop left to be done, in the order of a commit: what the published checkpoint names is there before it is.
+  /// Does what a stop left to be done, in the order of a commit: what the published checkpoint names is there before it
+  /// is.
   ///
   /// Nothing is admitted or collected before it is done: it removes what no row names. Pushes may be given up.
   private func settle(
@@ -164,8 +165,8 @@ extension Archive {
     }
     // Of many, all but the first page when the archive serves already.
     try forEachPage(of: .abandoned) { page in
-      // Those that others took the place of may lie under their names; those that a push finished and gave up never did.
-      // Which is which no row says: each is looked for at both places.
+      // Those that others took the place of may lie under their names; those that a push finished and gave up never
+      // did. Which is which no row says: each is looked for at both places.
       publishing.add([], newest, retired: page.filter { $0.finished != nil })
       sweeper.remove(page.filter { $0.finished == nil })
     }

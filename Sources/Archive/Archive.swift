@@ -98,8 +98,8 @@ public final class Archive: Sendable {
   /// Every object is hashed here, on the caller's task, before the push's own queue sees it.
   ///
   /// - Throws: `push.object-id`, `push.object-shape`, `push.budget`, `push.application-full`, `push.unknown`, and
-  ///   `storage.full` for the reserve's sake: nothing of the batch is stored then. `storage.*` of a write that failed: the
-  ///   push goes on with what was recorded before, once it is begun again.
+  ///   `storage.full` for the reserve's sake: nothing of the batch is stored then. `storage.*` of a write that failed:
+  ///   the push goes on with what was recorded before, once it is begun again.
   public func upload(_ batch: some IncomingBatch, to token: PushToken) async throws(PosternError) {
     let session = try await pushes.session(token)
     try verifyShapes(of: batch, session.chunker)

@@ -8,8 +8,8 @@ public struct ArchiveLimits: Sendable {
   public var openPushes = 256
   /// The most pushes that one application has open at once.
   public var openPushesPerApplication = 8
-  /// The most pushes that one address has open at once: a registration is open to anyone, so that many applications are no
-  /// way around the limit of one.
+  /// The most pushes that one address has open at once: a registration is open to anyone, so that many applications are
+  /// no way around the limit of one.
   public var openPushesPerAddress = 64
   /// The most applications that one address registers in a day.
   public var registrationsPerAddressAndDay = 1_000

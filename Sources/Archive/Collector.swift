@@ -22,9 +22,9 @@ public struct CollectionReport: Sendable {
 
 /// Frees what no retained epoch needs: one generation after the other, in the background.
 ///
-/// Two steps, each of which leaves a whole archive behind. A *mark* finds what is dead, and one transaction hides it; no
-/// push of the generation may be open then. After it, *compaction* writes packs anew of which much is dead, pushes or not:
-/// what can be found stays the same.
+/// Two steps, each of which leaves a whole archive behind. A *mark* finds what is dead, and one transaction hides it;
+/// no push of the generation may be open then. After it, *compaction* writes packs anew of which much is dead, pushes
+/// or not: what can be found stays the same.
 actor Collector {
   private let objects: ObjectFinder
   private let charters: CharterCache
@@ -34,7 +34,8 @@ actor Collector {
   private let queue = SerialQueue(label: "postern.collector")
   private let turns = Turns()
   private let task = Mutex(Background())
-  /// Generations of which a mark found a part damaged or gone: until the next start, since a mark costs a walk each time.
+  /// Generations of which a mark found a part damaged or gone: until the next start, since a mark costs a walk each
+  /// time.
   private var damaged: Set<Space> = []
   /// What marks may take that nothing was added for.
   private var allowance = MarkAllowance(at: .now)
@@ -149,8 +150,8 @@ actor Collector {
   private func run() async {
     await turns.take()
     defer { turns.pass() }
-    // A start that found the disk full has yet to remove the packs that no row names, and until its commit a pack that is
-    // written anew is one of them.
+    // A start that found the disk full has yet to remove the packs that no row names, and until its commit a pack that
+    // is written anew is one of them.
     guard await sequencer.isSettled else { return }
     for app in gate.takeDue() {
       guard !isStopping else {
@@ -266,7 +267,8 @@ actor Collector {
     return use.byteCount - min(use.byteCount, try byteCount(of: space))
   }
 
-  /// Stores bodies once more that an earlier version admitted as chunks or nodes, so that they are found when those are not.
+  /// Stores bodies once more that an earlier version admitted as chunks or nodes, so that they are found when those are
+  /// not.
   private func undisguise(_ live: inout LiveObjects, in space: Space) async throws(PosternError) {
     guard !live.disguisedBodies.isEmpty else { return }
     let number = index.reservePack()
@@ -425,9 +427,10 @@ private enum MarkDue {
 extension GenerationUse {
   /// Whether a mark is due; nil where it is not.
   ///
-  /// Now: after the first epoch that is not retained; then each time that the generation has grown by a quarter since its
-  /// newest mark; and once when none of its epochs is retained any more. Soon: when a quarter of the epochs that the
-  /// newest mark kept have left; where each state is smaller than the one before, or others grow, nothing else tells.
+  /// Now: after the first epoch that is not retained; then each time that the generation has grown by a quarter since
+  /// its newest mark; and once when none of its epochs is retained any more. Soon: when a quarter of the epochs that
+  /// the newest mark kept have left; where each state is smaller than the one before, or others grow, nothing else
+  /// tells.
   fileprivate func due(_ retention: Retention, _ expiredEpoch: UInt64) -> MarkDue? {
     guard let collectedByteCount, let collectedEpoch else { return .now }
     if lastEpoch <= expiredEpoch {

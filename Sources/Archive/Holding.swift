@@ -39,9 +39,9 @@ package struct NewNode: Sendable {
 ///
 /// Only nodes that are new are walked. A node that was admitted before is complete, and so is all below it, so
 /// that an epoch costs what it changed; of it only the level is looked at. The walk goes down before it goes on, in
-/// groups of nodes of one level, so that few nodes wait whatever the tree's size. What a group names is one question, as
-/// large as questions may be: the lines that answer it stand close together in a pack's footer, and are read together. A
-/// group has at most 3 MB of nodes' bytes, and what is found of their children takes some 5 MB.
+/// groups of nodes of one level, so that few nodes wait whatever the tree's size. What a group names is one question,
+/// as large as questions may be: the lines that answer it stand close together in a pack's footer, and are read
+/// together. A group has at most 3 MB of nodes' bytes, and what is found of their children takes some 5 MB.
 ///
 /// - Parameters:
 ///   - root: the root node's id.

@@ -5,8 +5,8 @@ import Index
 import Packs
 import Records
 
-/// What the epochs of one generation need: everything below the roots of those that are retained, their capsules, and the
-/// bodies that `check` reads of them all.
+/// What the epochs of one generation need: everything below the roots of those that are retained, their capsules, and
+/// the bodies that `check` reads of them all.
 ///
 /// Places and no ids, some three bytes an object. A mark that does not find all of it throws: then nothing is dead.
 struct LiveObjects {

@@ -4,8 +4,8 @@ import Packs
 
 /// One question for many objects, on its way from runs to footers.
 ///
-/// Runs and loose packs give candidates by eight bytes of an id: those are left that lie in packs that the asker may see, and
-/// are not dead. Then the packs' footers decide.
+/// Runs and loose packs give candidates by eight bytes of an id: those are left that lie in packs that the asker may
+/// see, and are not dead. Then the packs' footers decide.
 struct ObjectSearch {
   private let ids: [Digest]
   private let space: Space

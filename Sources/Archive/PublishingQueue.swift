@@ -5,10 +5,10 @@ import Synchronization
 
 /// Puts on show what was committed, after those who waited for the commit were answered: commit order, step 7.
 ///
-/// What an answer says is durable by its commit. What is on show follows in the order that readers of the files rely on,
-/// packs and tiles before the checkpoint that covers them, each durable before the next: so a power failure leaves an
-/// older log on show and never a checkpoint of something that is not there. Commits that came meanwhile are shown together.
-/// A start shows what a stop left by the same steps.
+/// What an answer says is durable by its commit. What is on show follows in the order that readers of the files rely
+/// on, packs and tiles before the checkpoint that covers them, each durable before the next: so a power failure leaves
+/// an older log on show and never a checkpoint of something that is not there. Commits that came meanwhile are shown
+/// together. A start shows what a stop left by the same steps.
 actor PublishingQueue {
   private let files: OpenFiles
   private let publisher: Publisher
@@ -46,12 +46,12 @@ actor PublishingQueue {
     }
   }
 
-  /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last; and removes the
-  /// packs whose place others took, after those are under their names.
+  /// Publishes all that was noted: packs under their names, then tiles, bundles, and the checkpoint last; and removes
+  /// the packs whose place others took, after those are under their names.
   ///
   /// - Parameter checking: whether packs have to fit their names: at a start, for packs that another process finished.
-  /// - Throws: `storage.full`: what was noted is done at the next call, from its beginning. Other `storage.*`, `index.*`:
-  ///   only a start can say again what is on show. When checking, `pack.*`.
+  /// - Throws: `storage.full`: what was noted is done at the next call, from its beginning. Other `storage.*`,
+  ///   `index.*`: only a start can say again what is on show. When checking, `pack.*`.
   func publish(checking: Bool = false) async throws(PosternError) {
     var taken = due.withLock { due in
       defer { due = Due() }
@@ -89,7 +89,8 @@ actor PublishingQueue {
       try await files.index.writer.markPlaced(taken.packs.map(\.number))
     }
     taken.packs = []
-    // Here and nowhere else, since no pack is placed meanwhile; what cannot be removed now is removed at the next start.
+    // Here and nowhere else, since no pack is placed meanwhile; what cannot be removed now is removed at the next
+    // start.
     try await unlessFatal { () async throws(PosternError) in
       guard !taken.retired.isEmpty else { return }
       try files.removePlaced(taken.retired)

@@ -6,9 +6,9 @@ import Records
 
 /// The packs that one push writes, from the first object to the files that a commit seals.
 ///
-/// Used on its push's queue alone. An object is appended, then durable, then noted in the index: never in another order.
-/// What the push has brought is found here: of the pack that is being written in memory, of those that are finished by
-/// their footers.
+/// Used on its push's queue alone. An object is appended, then durable, then noted in the index: never in another
+/// order. What the push has brought is found here: of the pack that is being written in memory, of those that are
+/// finished by their footers.
 final class PushPacks {
   /// What left a pack unfinished: the push can only be begun again, and goes on with what the index knows.
   private(set) var failure: PosternError?
@@ -238,8 +238,8 @@ final class PushPacks {
 
   /// Replaces a finished pack by one that holds of its objects those that are reached, if there are any.
   ///
-  /// Nobody admitted the others, and nobody looked below those that are nodes. A step that fails leaves the old pack, and
-  /// maybe the new one too: then nothing reaches one of the two at the next seal.
+  /// Nobody admitted the others, and nobody looked below those that are nodes. A step that fails leaves the old pack,
+  /// and maybe the new one too: then nothing reaches one of the two at the next seal.
   private func rewrite(
     _ old: Finished, keeping reached: ReachedObjects, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {

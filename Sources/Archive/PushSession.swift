@@ -62,8 +62,8 @@ actor PushSession {
 
   /// Appends objects whose ids and shapes were verified; those that the pack has are passed over.
   ///
-  /// - Throws: `push.budget`, `push.application-full`, `storage.full` before anything of the batch is written; `push.unknown`,
-  ///   `push.fenced`, `storage.*`, `pack.*`.
+  /// - Throws: `push.budget`, `push.application-full`, `storage.full` before anything of the batch is written;
+  ///   `push.unknown`, `push.fenced`, `storage.*`, `pack.*`.
   func append(_ batch: some IncomingBatch) async throws(PosternError) {
     await turns.take()
     defer { turns.pass() }
@@ -199,8 +199,8 @@ actor PushSession {
     }
   }
 
-  /// The push goes on after its epoch was refused: what the commit would have sealed is noted now, so that a begin after a
-  /// crash finds it.
+  /// The push goes on after its epoch was refused: what the commit would have sealed is noted now, so that a begin
+  /// after a crash finds it.
   ///
   /// - Throws: `storage.*`, `index.*`; what was not noted has to be sent again then.
   func noteFinished() async throws(PosternError) { try await packs.noteFinished() }

@@ -214,7 +214,8 @@ package actor RunKeeper {
     return []
   }
 
-  /// Whether a pack is the archive's or an open push's; one that is gone never comes back, since no number is used again.
+  /// Whether a pack is the archive's or an open push's; one that is gone never comes back, since no number is used
+  /// again.
   private nonisolated func isThere(_ pack: UInt64, _ known: inout [UInt64: Bool]) throws(PosternError) -> Bool {
     if let isThere = known[pack] { return isThere }
     let row = try files.index.read { (snapshot) throws(PosternError) in try snapshot.pack(pack) }

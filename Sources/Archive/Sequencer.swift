@@ -152,7 +152,8 @@ actor Sequencer {
     }
     // 6. Answer: what was committed is durable.
     answer(waiting, verdicts)
-    // 7, from another task: packs under their names, then tiles, bundles, and the checkpoint last. A start does all of it that a stop left.
+    // 7, from another task: packs under their names, then tiles, bundles, and the checkpoint last. A start does all of
+    // it that a stop left.
     let placements = group.placements.filter { placement in !twins.contains { $0.number == placement.number } }
     publishing.add(placements, newest)
     show()
@@ -227,7 +228,8 @@ actor Sequencer {
     try await committing { () async throws(PosternError) in try await index.writer.hide(marks) }
   }
 
-  /// Lets a pack take the place of those that it was written anew from, and returns when it is on show and they are gone.
+  /// Lets a pack take the place of those that it was written anew from, and returns when it is on show and they are
+  /// gone.
   ///
   /// - Returns: false, with nothing changed, when one of the older packs changed since it was read.
   /// - Throws: `archive.stopped`, `storage.*`, `index.*`.

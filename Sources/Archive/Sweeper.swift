@@ -4,7 +4,8 @@ import Packs
 
 /// Removes packs that were given up, after whoever gave them up was answered.
 ///
-/// Their files go at once, and their rows in small steps. What a stop of the process leaves is removed at the next start.
+/// Their files go at once, and their rows in small steps. What a stop of the process leaves is removed at the next
+/// start.
 final class Sweeper: Sendable {
   private let files: OpenFiles
   private let sequencer: Sequencer

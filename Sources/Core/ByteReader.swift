@@ -43,8 +43,8 @@ public struct ByteReader: Sendable {
     Value(truncatingIfNeeded: try readNumber(MemoryLayout<Value>.size))
   }
 
-  /// The next big-endian unsigned integer of at most eight bytes: one function for all widths, since nodes and batches have
-  /// thousands of numbers.
+  /// The next big-endian unsigned integer of at most eight bytes: one function for all widths, since nodes and batches
+  /// have thousands of numbers.
   @usableFromInline
   mutating func readNumber(_ byteCount: Int) throws(Failure) -> UInt64 {
     precondition(byteCount <= MemoryLayout<UInt64>.size)

@@ -13,8 +13,8 @@ public struct FileSystemRoom: Sendable {
     self.freeByteCount = freeByteCount
   }
 
-  /// The room of a folder's file system; nil where it cannot be asked, or counts no blocks: such a one is left to say so
-  /// when it is full.
+  /// The room of a folder's file system; nil where it cannot be asked, or counts no blocks: such a one is left to say
+  /// so when it is full.
   public init?(ofFolder folder: String) {
     var status = statvfs()
     guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return nil }

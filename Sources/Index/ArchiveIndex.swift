@@ -15,8 +15,8 @@ public final class ArchiveIndex: Sendable {
 
   /// How many reads go on side by side.
   ///
-  /// More than there are processors: short reads shall find a connection beside long pages of lists. A connection holds at
-  /// most 2 MiB of pages and two descriptors.
+  /// More than there are processors: short reads shall find a connection beside long pages of lists. A connection holds
+  /// at most 2 MiB of pages and two descriptors.
   private static let readerCount = 32
 
   /// The one way to change the index.
@@ -29,7 +29,8 @@ public final class ArchiveIndex: Sendable {
   ///
   /// The caller holds the data folder's lock, and syncs the folder after the first open: SQLite syncs it
   /// with its write-ahead log alone. All that an opened index shows is durable, whatever the process before
-  /// left behind; on a full disk, too, unless a migration is due or nothing was ever written since the index was closed.
+  /// left behind; on a full disk, too, unless a migration is due or nothing was ever written since the index was
+  /// closed.
   ///
   /// - Parameter path: the file; its write-ahead log and shared memory lie beside it.
   /// - Throws: `index.newer`, `index.changed`, `index.foreign`, `index.damaged`, `index.unsafe`,

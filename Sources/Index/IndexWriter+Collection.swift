@@ -4,8 +4,8 @@ import GRDB
 extension IndexWriter {
   /// Hides what a mark found dead, all of it or nothing: from then on those objects are not found.
   ///
-  /// - Returns: false, with nothing changed, when a push of the application is open in the generation or one of its epochs
-  ///   was admitted since the mark began: what was dead then may be needed now.
+  /// - Returns: false, with nothing changed, when a push of the application is open in the generation or one of its
+  ///   epochs was admitted since the mark began: what was dead then may be needed now.
   /// - Throws: `index.group` for a pack that is not sealed; `storage.full`, `storage.failed`, `index.unknown-outcome`.
   public func hide(_ marks: DeadMarks) async throws(PosternError) -> Bool {
     try await transaction { (database) throws(PosternError) in

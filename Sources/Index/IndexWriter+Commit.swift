@@ -8,12 +8,12 @@ extension IndexWriter {
   /// the group signs may leave the process before this returns.
   ///
   /// - Returns: packs that are abandoned now because another has their very objects in the same places: those of the
-  ///   group, or a sealed one some of whose objects are not found any more. Remove their files in `incoming/`, then their
-  ///   rows.
+  ///   group, or a sealed one some of whose objects are not found any more. Remove their files in `incoming/`, then
+  ///   their rows.
   /// - Throws: with nothing changed: `index.checkpoint-moved`; `push.ended`, with the position of the push in
   ///   the group; `index.conflict`; `index.group`, also for a pack whose twin lacks one of its objects; `index.limit`
-  ///   beyond ``CommitGroup/packLimit``; `storage.full`; `storage.failed`. With an open outcome: `index.unknown-outcome`, after
-  ///   which the process ends.
+  ///   beyond ``CommitGroup/packLimit``; `storage.full`; `storage.failed`. With an open outcome:
+  ///   `index.unknown-outcome`, after which the process ends.
   @discardableResult
   public func commit(_ group: CommitGroup) async throws(PosternError) -> [PackRow] {
     try group.validate()
@@ -114,8 +114,8 @@ extension IndexWriter {
   /// Seals a pack, inside a transaction; answers it when its twin is sealed already, and it is abandoned.
   ///
   /// Two uploaders of one application can bring the same objects in the same order. One name is one footer, so that the
-  /// twin holds the same objects in the same places. A twin of which some are dead is the one that goes: all that the new
-  /// pack holds is needed.
+  /// twin holds the same objects in the same places. A twin of which some are dead is the one that goes: all that the
+  /// new pack holds is needed.
   func seal(_ sealing: PackSealing, _ database: Database) throws(PosternError) -> [PackRow] {
     let number = sealing.pack.number
     try finish(sealing, database)

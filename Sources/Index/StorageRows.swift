@@ -14,8 +14,8 @@ public enum PackState: UInt8, Sendable {
 
   /// The condition that a pack is the archive's, whether its file has its name yet or not.
   static let sealedSQL = "state BETWEEN \(sealed.rawValue) AND \(placed.rawValue)"
-  /// The condition that no run lists a pack of the archive's: word for word that of the index `pack_loose`, which is not
-  /// used otherwise.
+  /// The condition that no run lists a pack of the archive's: word for word that of the index `pack_loose`, which is
+  /// not used otherwise.
   static let looseSQL = "is_indexed = 0 AND state IN (\(sealed.rawValue), \(placed.rawValue))"
 }
 
@@ -36,9 +36,9 @@ public struct PackRow: Hashable, Sendable {
   public let byteCount: UInt64
   /// How far the pack has come.
   public let state: PackState
-  /// SHA-256 of the footer of a pack that has no ``name``: of an open one that is finished, the name that its commit gives
-  /// it; of an abandoned one, the name that it had, under which its file may lie, or that it was to have, and then its
-  /// file is in `incoming/`.
+  /// SHA-256 of the footer of a pack that has no ``name``: of an open one that is finished, the name that its commit
+  /// gives it; of an abandoned one, the name that it had, under which its file may lie, or that it was to have, and
+  /// then its file is in `incoming/`.
   public let finished: Digest?
   /// Whether the runs list its objects.
   public let isIndexed: Bool

@@ -14,9 +14,9 @@ struct WriteAheadLog {
 
   /// Writes the log over itself and syncs it: for a disk that has no room to move it into the database.
   ///
-  /// After a sync that failed the kernel takes pages for clean that are not on the disk, and the next sync says that all is
-  /// well. Bytes that are written again are synced again. Nobody may write the index meanwhile; who reads it sees no
-  /// difference.
+  /// After a sync that failed the kernel takes pages for clean that are not on the disk, and the next sync says that
+  /// all is well. Bytes that are written again are synced again. Nobody may write the index meanwhile; who reads it
+  /// sees no difference.
   ///
   /// - Throws: `storage.failed`; `storage.full` where the file system does not write in place.
   func makeDurable() throws(PosternError) {

@@ -4,9 +4,9 @@ import Synchronization
 /// The bytes of a file that grows at its end, collected into blocks of which one is written while the next one fills.
 ///
 /// Objects come one by one and have 16 KiB or so: a system call an object would cost more than the copy into a block. A
-/// block ends on a multiple of its size in the file, so that all of it can go past the page cache; two blocks take turns,
-/// and whoever appends waits for the disk only when it is slower than he. A write that fails is told by the next call that
-/// needs the disk, and nobody knows what the file holds then behind the last sync.
+/// block ends on a multiple of its size in the file, so that all of it can go past the page cache; two blocks take
+/// turns, and whoever appends waits for the disk only when it is slower than he. A write that fails is told by the next
+/// call that needs the disk, and nobody knows what the file holds then behind the last sync.
 struct BlockWriter: ~Copyable, Sendable {
   private let file: BlockFile
   private let queue = SerialQueue(label: "postern.blocks")
@@ -152,8 +152,8 @@ private final class BlockFile: Sendable {
 
 /// Memory of one block, which begins on a page as its place in the file does.
 ///
-/// `@unchecked Sendable`: a block belongs to whoever fills it until it is full, then to the queue until that has written it,
-/// and ``BlockWriter/drain()`` stands between the queue's last look and the next byte.
+/// `@unchecked Sendable`: a block belongs to whoever fills it until it is full, then to the queue until that has
+/// written it, and ``BlockWriter/drain()`` stands between the queue's last look and the next byte.
 private final class Block: @unchecked Sendable {
   static let byteCount = 1 << 20
 

@@ -19,9 +19,9 @@ public final class CopyFolder: Sendable {
   /// - Parameters:
   ///   - path: the folder; its parent exists.
   ///   - files: the file system.
-  /// - Throws: `folder.taken` for a file, an archive's data folder, or one that holds anything that is nothing of a copy,
-  ///   which stays as it is; `storage.kind` where a link stands for one of its folders; `storage.in-use` when another copy is
-  ///   being written there; `storage.*`.
+  /// - Throws: `folder.taken` for a file, an archive's data folder, or one that holds anything that is nothing of a
+  ///   copy, which stays as it is; `storage.kind` where a link stands for one of its folders; `storage.in-use` when
+  ///   another copy is being written there; `storage.*`.
   public static func open(
     at path: String, files: any FileLayer = SystemFiles()
   ) throws(PosternError) -> CopyFolder {
@@ -130,9 +130,10 @@ public final class CopyFolder: Sendable {
 
   /// The objects at a pack's beginning that are what their ids say, as far as its list goes.
   ///
-  /// Nobody synced file or list before the stop, so that neither is believed: the hashes decide. Nor need it be a pull that
-  /// left them: what no pull writes (a longer object, a longer pack, a hole) ends what is kept, before it is hashed, and a file
-  /// that has another name beside this one is not taken up, since it would be changed under that name, too.
+  /// Nobody synced file or list before the stop, so that neither is believed: the hashes decide. Nor need it be a pull
+  /// that left them: what no pull writes (a longer object, a longer pack, a hole) ends what is kept, before it is
+  /// hashed, and a file that has another name beside this one is not taken up, since it would be changed under that
+  /// name, too.
   private func sound(
     _ number: UInt64
   ) throws(PosternError) -> (app: Digest, generation: UInt64, entries: [PackEntry])? {

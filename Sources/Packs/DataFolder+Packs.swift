@@ -107,8 +107,9 @@ extension DataFolder {
   ///   - name: its name.
   ///   - newNumber: the new pack's number.
   ///   - isKept: whether an object goes into the new pack, by its first byte's place in the old one.
-  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``; `storage.exists`,
-  ///   `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``;
+  ///   `storage.exists`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not
+  ///   know.
   public func copyPack(
     number: UInt64, name: Digest, to newNumber: UInt64, keeping isKept: (_ offset: UInt64) -> Bool
   ) throws(PosternError) -> FinishedPack {
@@ -126,17 +127,19 @@ extension DataFolder {
     }
   }
 
-  /// Writes the objects of some sealed packs that are not dead into a new one, pack by pack in the order in which they lie.
+  /// Writes the objects of some sealed packs that are not dead into a new one, pack by pack in the order in which they
+  /// lie.
   ///
-  /// The new pack is finished and durable when it returns; the old ones stay as they are. An object that several hold is
-  /// written once.
+  /// The new pack is finished and durable when it returns; the old ones stay as they are. An object that several hold
+  /// is written once.
   ///
   /// - Parameters:
   ///   - sources: packs of one application and generation, of which together no more is kept than one pack takes.
   ///   - number: the new pack's number.
   /// - Returns: nil where nothing is kept, and no pack was made.
-  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``; `pack.full`,
-  ///   `storage.exists`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the index does not know.
+  /// - Throws: as ``PackReader/init(_:name:files:)``, ``PackReader/read(_:)`` and ``requireReserve(_:besides:)``;
+  ///   `pack.full`, `storage.exists`, `storage.sync-failed`. Nothing is left of the new pack then, or a file that the
+  ///   index does not know.
   public func mergePacks(_ sources: [PackSource], to number: UInt64) throws(PosternError) -> FinishedPack? {
     var writer: PackWriter?
     do throws(PosternError) {

@@ -3,8 +3,8 @@ import Synchronization
 
 /// What is left of a file system's reserve by something that is written.
 ///
-/// On a disk that is full to its last byte the index has no room for the row that a push is given up with, and so no room
-/// would ever be made. With the reserve, pushes begin and end, and what is here is admitted and shown.
+/// On a disk that is full to its last byte the index has no room for the row that a push is given up with, and so no
+/// room would ever be made. With the reserve, pushes begin and end, and what is here is admitted and shown.
 public enum Reserve: Sendable {
   /// All of it, by what anybody may send: objects of a push, charters.
   case whole

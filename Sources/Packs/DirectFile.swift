@@ -4,9 +4,9 @@ import Synchronization
 /// A file that is written past the page cache where its file system lets it.
 ///
 /// Copying into the page cache, and finding pages for it, is the largest part of writing a file that nobody reads soon;
-/// where memory is full of other files' pages it is several times what the rest costs. Each write goes around it but for
-/// its first and last bytes, which share a page with a neighbour; those are written as usual. Writes of different places
-/// may run side by side.
+/// where memory is full of other files' pages it is several times what the rest costs. Each write goes around it but
+/// for its first and last bytes, which share a page with a neighbour; those are written as usual. Writes of different
+/// places may run side by side.
 public final class DirectFile: Sendable {
   /// What offsets, lengths and addresses have to be multiples of, in bytes: a page, which no device's block exceeds.
   public static let alignment = 4_096
@@ -22,7 +22,8 @@ public final class DirectFile: Sendable {
     self.file = file
   }
 
-  /// Takes a file over and gives it its length: within it a file takes writes side by side, at its end one after the other.
+  /// Takes a file over and gives it its length: within it a file takes writes side by side, at its end one after the
+  /// other.
   ///
   /// - Throws: `storage.failed`.
   public convenience init(_ file: consuming OpenFile, byteCount: Int) throws(PosternError) {
@@ -75,7 +76,8 @@ public final class DirectFile: Sendable {
     file.startWriteback(at: UInt64(offset), count: bytes.count)
   }
 
-  /// Writes into the page cache: for bytes that are read again soon, or that are too few to be worth waiting for the disk.
+  /// Writes into the page cache: for bytes that are read again soon, or that are too few to be worth waiting for the
+  /// disk.
   ///
   /// - Throws: `storage.full`, `storage.failed`.
   func writeCached(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(PosternError) {

@@ -155,8 +155,8 @@ public enum DurableFile {
     }
   }
 
-  /// The folder and the last part of a path, slashes behind it left out: `.` where the path names no folder, and no name
-  /// where it is nothing but slashes.
+  /// The folder and the last part of a path, slashes behind it left out: `.` where the path names no folder, and no
+  /// name where it is nothing but slashes.
   package static func split(_ path: String) -> (folder: String, name: String) {
     // Bytes and not characters: a slash with an accent behind it is another character.
     let bytes = path.utf8

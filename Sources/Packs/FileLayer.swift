@@ -29,8 +29,8 @@ public protocol FileLayer: Sendable {
   func prefetch(_ descriptor: CInt, at offset: UInt64, count: Int)
   /// Cuts a file.
   func truncate(_ descriptor: CInt, to length: UInt64) throws(FileFailure)
-  /// Starts writing a range to the disk without waiting, so that ``syncData(_:)`` finds little left to do; which tells of
-  /// whatever fails.
+  /// Starts writing a range to the disk without waiting, so that ``syncData(_:)`` finds little left to do; which tells
+  /// of whatever fails.
   func startWriteback(_ descriptor: CInt, at offset: UInt64, count: Int)
   /// The room of a folder's file system; nil where it does not say.
   func room(of folder: String) -> FileSystemRoom?

@@ -151,8 +151,8 @@ public final class FolderSource: Source {
 
   /// Chunks and nodes, in the order in which they lie in the packs, neighbours read together.
   ///
-  /// Of several copies one is given that is what the id says; where none of 16 is, one that is not. A batch has a mebibyte
-  /// at the most: no pack is opened that gives an object more bytes than its kind has.
+  /// Of several copies one is given that is what the id says; where none of 16 is, one that is not. A batch has a
+  /// mebibyte at the most: no pack is opened that gives an object more bytes than its kind has.
   ///
   /// - Throws: `pack.damaged`, `storage.*`; what `receive` throws.
   public func objects(

@@ -1,7 +1,7 @@
 import Core
 
-/// The entries of a finished pack's footer, read from the file as they are asked for: the one way in which an archive and
-/// a reader without an index look into a footer on the disk.
+/// The entries of a finished pack's footer, read from the file as they are asked for: the one way in which an archive
+/// and a reader without an index look into a footer on the disk.
 struct FooterEntries: Sendable {
   /// How many there are.
   let count: Int

@@ -161,7 +161,8 @@ public struct PackReader: ~Copyable, Sendable {
     self.file = file
   }
 
-  /// Whether the file has holes before its footer: an archive's packs have none, and what lies in one was never written.
+  /// Whether the file has holes before its footer: an archive's packs have none, and what lies in one was never
+  /// written.
   ///
   /// - Throws: `storage.failed`.
   borrowing func hasHoles() throws(PosternError) -> Bool { try file.storedByteCount() < footer.dataByteCount }

@@ -12,8 +12,8 @@ final class PackShelf: Sendable {
     let entry: PackEntry
   }
 
-  /// The most copies of one object that are looked at: whoever makes a folder up could name one in any number of packs, and
-  /// have each read and hashed.
+  /// The most copies of one object that are looked at: whoever makes a folder up could name one in any number of packs,
+  /// and have each read and hashed.
   private static let copyLimit = 16
 
   private let app: Digest

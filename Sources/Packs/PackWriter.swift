@@ -2,8 +2,8 @@ public import Core
 
 /// A pack while it is written: objects go in one after the other, then ``finish()`` gives it its name.
 ///
-/// Once a write or a sync has failed, nobody knows what the file holds behind the last sync: every later call throws that
-/// error again, and the file is taken up from what the index knows of it, or removed. A write may fail behind the
+/// Once a write or a sync has failed, nobody knows what the file holds behind the last sync: every later call throws
+/// that error again, and the file is taken up from what the index knows of it, or removed. A write may fail behind the
 /// caller's back, which the next call tells that needs the disk.
 public struct PackWriter: ~Copyable, Sendable {
   /// The application whose objects the pack holds.
@@ -55,8 +55,8 @@ public struct PackWriter: ~Copyable, Sendable {
   ///   - byteCount: how much of the file was synced, by the index: at least those entries.
   ///   - waiting: counts what waits in memory.
   ///   - files: the file system.
-  /// - Throws: `pack.damaged` when the file is shorter, has a second name (a hard link), or the entries do not lie back to back;
-  ///   `pack.wrong-space`; `storage.missing`, `storage.denied`, `storage.failed`.
+  /// - Throws: `pack.damaged` when the file is shorter, has a second name (a hard link), or the entries do not lie back
+  ///   to back; `pack.wrong-space`; `storage.missing`, `storage.denied`, `storage.failed`.
   package init(
     adopting path: String, app: Digest, generation: UInt64, entries: [PackEntry], byteCount: UInt64,
     waiting: WaitingBytes = WaitingBytes(), files: any FileLayer = SystemFiles()

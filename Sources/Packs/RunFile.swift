@@ -118,7 +118,8 @@ public final class RunFile: Sendable {
     }
   }
 
-  /// Entries of some pages that are picked at random: all of a small run, and of a large one a part that nobody can foresee.
+  /// Entries of some pages that are picked at random: all of a small run, and of a large one a part that nobody can
+  /// foresee.
   ///
   /// - Parameter pageCount: the most pages, of 256 entries each.
   /// - Throws: `storage.failed`, `storage.run-damaged`.

@@ -73,8 +73,8 @@ public enum RunFormat {
   public static let mergedEntryLimit = 1 << 23
   /// Entries of one prefix that a question looks at, of packs that the asker may see.
   ///
-  /// They are the same object many times, or ids that someone made alike in eight bytes: seventeen such ids take more than
-  /// 2^60 hashes.
+  /// They are the same object many times, or ids that someone made alike in eight bytes: seventeen such ids take more
+  /// than 2^60 hashes.
   public static let candidateLimit = 16
 
   /// How many bytes the filter of a run has.
@@ -105,8 +105,8 @@ struct RunLayout: Hashable, Sendable {
 
 /// Says of most objects that a run lacks that it lacks them: a Bloom filter whose bits of one object lie in 64 bytes.
 ///
-/// Ten bits an object and six set, of which some two in a hundred questions come through. The places depend on a number of
-/// the run's own. Who chooses ids that meet in one block makes the filter useless for those, and costs a page read.
+/// Ten bits an object and six set, of which some two in a hundred questions come through. The places depend on a number
+/// of the run's own. Who chooses ids that meet in one block makes the filter useless for those, and costs a page read.
 struct RunFilter {
   static let blockByteCount = 64
   private static let setBitCount = 6

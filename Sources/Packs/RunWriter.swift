@@ -3,7 +3,8 @@ public import Core
 
 /// Writes a run: entries in rising order, then fences, filter and header.
 ///
-/// The header comes last, so that a file that was given up is none. Memory is the filter's: 1.25 bytes an entry, and 1 MiB.
+/// The header comes last, so that a file that was given up is none. Memory is the filter's: 1.25 bytes an entry, and 1
+/// MiB.
 ///
 /// `@unchecked Sendable`: the blocks of memory have this one owner, and only its mutating methods touch them.
 public struct RunWriter: ~Copyable, @unchecked Sendable {

@@ -25,8 +25,8 @@ public struct Begin: Hashable, Sendable {
   public let generation: UInt64
   /// How many bytes the push may store at the most.
   ///
-  /// Every object that is stored counts its bytes and ``objectOverheadByteCount``, bodies included; what the archive has
-  /// already counts nothing.
+  /// Every object that is stored counts its bytes and ``objectOverheadByteCount``, bodies included; what the archive
+  /// has already counts nothing.
   public let budgetByteCount: UInt64
   /// The archive's nonce, good for this begin alone.
   public let nonce: Digest

@@ -14,7 +14,8 @@ public struct ArchiveServer: Sendable {
   private static let chorePeriod = Duration.seconds(60)
   /// How many requests read from the disk at the same time.
   private static let readerCount = 8
-  /// How many begins, questions and seals wait for the disk, or prove an envelope, at the same time, beside the readers.
+  /// How many begins, questions and seals wait for the disk, or prove an envelope, at the same time, beside the
+  /// readers.
   private static let admitterCount = max(4, System.coreCount)
 
   /// A server of an open archive.

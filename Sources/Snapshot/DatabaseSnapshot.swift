@@ -5,9 +5,9 @@ import Sodium
 
 /// A consistent copy of an SQLite database that others go on writing to.
 ///
-/// The copy is one step of SQLite's backup, so that writers cannot make it start anew for ever. Every page lies where it
-/// lies in the database, so that what did not change is the same chunk as before; the copy of an unchanged database is
-/// the same, byte for byte. Of the first page a few bytes differ from the database's own: counters of changes, which
+/// The copy is one step of SQLite's backup, so that writers cannot make it start anew for ever. Every page lies where
+/// it lies in the database, so that what did not change is the same chunk as before; the copy of an unchanged database
+/// is the same, byte for byte. Of the first page a few bytes differ from the database's own: counters of changes, which
 /// begin anew.
 public struct DatabaseSnapshot {
   /// How long a snapshot waits for others' locks, in seconds.

@@ -35,7 +35,8 @@ struct Postern: AsyncParsableCommand {
       try requireNoneEmpty(arguments)
       config = try ConfigFile(completing: arguments)
       var command = try parseAsRoot(config?.arguments ?? arguments)
-      // A client runs beside an application, whose memory it shall not take; a server has as many threads at work as cores.
+      // A client runs beside an application, whose memory it shall not take; a server has as many threads at work as
+      // cores.
       clinux_limit_memory_stores(command is Serve ? CInt(clamping: sysconf(Int32(_SC_NPROCESSORS_ONLN))) : 1)
       if !(command is Serve) {
         // A server ends by itself, after the calls that are under way.

@@ -9,8 +9,8 @@ import Testing
 /// A collection, stopped at each of its calls to the file system in turn.
 ///
 /// Of four epochs two are kept. At call k the archive dies, losing some of what was not synced, or the call fails once.
-/// Started again on the same folder, it has all that is kept, and the next collection leaves what one that nobody stopped
-/// does: the same packs under the same names, and nothing beside them.
+/// Started again on the same folder, it has all that is kept, and the next collection leaves what one that nobody
+/// stopped does: the same packs under the same names, and nothing beside them.
 @Suite struct CollectionCrashTests {
   private let template: TemporaryFolder
   private let scene: CollectionScene

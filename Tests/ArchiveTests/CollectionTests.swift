@@ -10,8 +10,8 @@ import Testing
 
 /// What no retained epoch needs is found no more and freed, and nothing else is touched.
 @Suite struct CollectionTests {
-  /// Random histories against a model: pages that are shared, change and come back; pushes that are left open, given up or
-  /// adopted; new generations, and restarts.
+  /// Random histories against a model: pages that are shared, change and come back; pushes that are left open, given up
+  /// or adopted; new generations, and restarts.
   @Test func randomHistoriesAgainstAModel() async throws {
     var generator = SeededGenerator.printing()
     var deadCount = 0
@@ -43,7 +43,8 @@ import Testing
       case 0: break
       case 1 where scene.isGenerationUsed: try scene.openGeneration()
       case 2:
-        // Another uploader's push that stays open: nothing of its generation is collected until it is idle for too long.
+        // Another uploader's push that stays open: nothing of its generation is collected until it is idle for too
+        // long.
         let epoch = try scene.next(pages.map { $0 + 1_000 })
         let token = try await scene.application.begin(epoch, in: open, uploader: 1)
         _ = try await open.send(Array(epoch.state.objects.prefix(9)), in: token)
@@ -249,7 +250,8 @@ import Testing
     try scene.expectSound(archive)
   }
 
-  /// Who ends a collection ends also those that wait for it: of two applications that are due, one is collected at most.
+  /// Who ends a collection ends also those that wait for it: of two applications that are due, one is collected at
+  /// most.
   @Test(.timeLimit(.minutes(1)), arguments: [true, false]) func whoWaitsForACollectionThatEndsDoesNotGoOn(
     isCancelled: Bool
   ) async throws {
@@ -330,8 +332,8 @@ import Testing
     try scene.expectSound(archive)
   }
 
-  /// A reader that located objects in a pack that was written anew finds them where they are now, or hears that they are
-  /// collected.
+  /// A reader that located objects in a pack that was written anew finds them where they are now, or hears that they
+  /// are collected.
   @Test func aReaderFollowsToTheNewPack() async throws {
     let new = try await NewArchive(inMemory: true)
     let archive = new.archive

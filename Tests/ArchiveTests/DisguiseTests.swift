@@ -86,8 +86,8 @@ import Testing
     #expect(try await application.push(wrong, to: archive).receipt.isEmpty == false)
   }
 
-  /// A folder in which an older version let it happen: no epoch more is admitted over such a node, and the next mark finds
-  /// the body a place of its own.
+  /// A folder in which an older version let it happen: no epoch more is admitted over such a node, and the next mark
+  /// finds the body a place of its own.
   @Test func aMarkTakesTheDisguiseAway() async throws {
     let new = try await NewArchive(inMemory: true)
     let copy = new.folder.path("copy")

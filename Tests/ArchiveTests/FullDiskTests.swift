@@ -148,7 +148,8 @@ import Testing
     for epoch in [first, second] { try archive.expectWhole(epoch, of: application) }
   }
 
-  /// An archive that stopped before the newest of three epochs, of which one is kept, was on show, and with a push open.
+  /// An archive that stopped before the newest of three epochs, of which one is kept, was on show, and with a push
+  /// open.
   private func stoppedOnAFullDisk() async throws -> (scene: CollectionScene, token: PushToken) {
     let files = FaultyFiles()
     let archive = try await openArchive(at: path, files: files)

@@ -2,7 +2,8 @@ import Archive
 import Fixtures
 import Testing
 
-/// Marks that nothing was added for take a small share of the time, however often they are due and however long they take.
+/// Marks that nothing was added for take a small share of the time, however often they are due and however long they
+/// take.
 @Suite struct MarkAllowanceTests {
   @Test func marksTakeASmallShareOfTheTime() {
     var generator = SeededGenerator.printing()

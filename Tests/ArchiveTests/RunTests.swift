@@ -117,8 +117,8 @@ import Trust
     #expect(try await archive.missing([object.id, other], for: token) == [2])
   }
 
-  /// Full packs of an open push are found by their footers, in a run once they are many, and after a crash; given up, they
-  /// leave nothing, neither at once nor where a stop came in between.
+  /// Full packs of an open push are found by their footers, in a run once they are many, and after a crash; given up,
+  /// they leave nothing, neither at once nor where a stop came in between.
   @Test func fullPacksOfAPushAreFoundAndForgotten() async throws {
     let epoch = try application.epoch(1)
     let token = try await application.begin(epoch, in: new.archive)

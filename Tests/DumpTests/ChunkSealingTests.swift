@@ -124,8 +124,8 @@ import Testing
 
   /// Any message that a faulty uploader could seal, under the right key and id.
   ///
-  /// It is refused or has as many bytes as its node says, and not one byte is written behind them, however much it would
-  /// decompress to.
+  /// It is refused or has as many bytes as its node says, and not one byte is written behind them, however much it
+  /// would decompress to.
   @Test func anyMessageIsRefusedOrHasItsLength() throws {
     var random = SeededGenerator.printing()
     var sealer = ObjectSealer(secret: secret(), purpose: .chunk)

@@ -56,8 +56,8 @@ import Testing
 
   /// The attack is a real one: it has the table of a bare gear hash from one known file.
   ///
-  /// Of 2,900 cuts, each of the 128 odd words stands before the last byte of 11: that one never does, so that its highest
-  /// bit stays unknown and one cut in 500 is missed, happens once in 700 runs, and three of them in 10^9.
+  /// Of 2,900 cuts, each of the 128 odd words stands before the last byte of 11: that one never does, so that its
+  /// highest bit stays unknown and one cut in 500 is missed, happens once in 700 runs, and three of them in 10^9.
   @Test func aBareGearHashGivesItsTableAway() {
     var random = SeededGenerator.printing()
     let secret = bare((0..<256).map { _ in UInt32(truncatingIfNeeded: random.next()) })
@@ -78,8 +78,8 @@ import Testing
     let trials = 100
     let result = predict(guess, &random, trials: trials) { ends($0, under: secret) }
     print("our chunker: \(result)")
-    // A guess cuts once in 8,192 bytes at the most, so that of 3,100 cuts 0.4 are predicted by chance: that 10 are happens
-    // once in 10^10 runs.
+    // A guess cuts once in 8,192 bytes at the most, so that of 3,100 cuts 0.4 are predicted by chance: that 10 are
+    // happens once in 10^10 runs.
     #expect(result.cuts > 2_500 && result.hits < 10)
     // Six standard deviations.
     #expect(result.right > trials / 2 - 30 && result.right < trials / 2 + 30)
@@ -137,8 +137,8 @@ import Testing
     let step = Self.parameters.paddingStepByteCount
     let padded = try observe(&random, byteCount: 1 << 19, step: step, pairs: 6) { $0.logLikelihood(inOrder: $1) }
     print("lengths in order: exact \(exact), padded \(padded)")
-    // Of 100 trials three have one of the longest chunks among their 32: that of 20 trials five have, once in 2,000 runs;
-    // that 12 have, never.
+    // Of 100 trials three have one of the longest chunks among their 32: that of 20 trials five have, once in 2,000
+    // runs; that 12 have, never.
     #expect(exact.count > 8 && exact.share > 0.99)
     #expect(padded.count > 90 && padded.share < 0.70 + 5 * 0.5 / Double(padded.count).squareRoot())
   }

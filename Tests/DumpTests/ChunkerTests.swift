@@ -120,8 +120,8 @@ import Testing
 
   /// Noise is cut at the averages that are promised.
   ///
-  /// A chunk's length has a standard deviation of half the average, or less: that the mean of 2,000 chunks is off by 6.7 %,
-  /// six of its own deviations, happens once in 10^8 runs.
+  /// A chunk's length has a standard deviation of half the average, or less: that the mean of 2,000 chunks is off by
+  /// 6.7 %, six of its own deviations, happens once in 10^8 runs.
   @Test func chunksOfNoiseAreAsLongAsPromised() {
     var random = SeededGenerator.printing()
     for (average, expected) in [(ChunkerParameters.ContentAverage.kib8, 8_188.0), (.kib16, 16_377), (.kib32, 31_953)] {
@@ -152,8 +152,8 @@ import Testing
       _ = state.withUnsafeBytes { chunker.cut($0, isEnd: true, into: &cuts) }
       return Set(cuts.map(\.upperBound)).subtracting([state.count])
     }
-    // Both keys choose among the same nominated positions, one in 32: by chance, a cut is one of the other key's once in
-    // some 256, 0.5 of all; that 8 are happens once in 10^7 runs.
+    // Both keys choose among the same nominated positions, one in 32: by chance, a cut is one of the other key's once
+    // in some 256, 0.5 of all; that 8 are happens once in 10^7 runs.
     #expect(ends[0].count > 60 && ends[0].intersection(ends[1]).count < 8)
   }
 

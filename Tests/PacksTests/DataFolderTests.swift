@@ -291,7 +291,8 @@ import Testing
     }
   }
 
-  /// A sixteenth of the file system, and 64 MiB at most, is not for objects; half of it is not for what is written anew.
+  /// A sixteenth of the file system, and 64 MiB at most, is not for objects; half of it is not for what is written
+  /// anew.
   @Test func objectsLeaveAReserve() throws {
     let temporary = TemporaryFolder()
     let files = FaultyFiles(failing: 0)

@@ -171,7 +171,8 @@ import Testing
     #expect(parsing([]) == .packDamaged)
   }
 
-  /// An archive hashes no footer: a line of it that has rotted decides about no memory, and sends nobody out of the pack.
+  /// An archive hashes no footer: a line of it that has rotted decides about no memory, and sends nobody out of the
+  /// pack.
   @Test func aLineThatHasRottenIsRefused() throws {
     let folder = TemporaryFolder()
     let pack = try makePack("\(folder.path)/pack")

@@ -79,7 +79,8 @@ import Testing
     #expect(try SystemFiles().size(path) == pack.byteCount)
   }
 
-  /// A block is written behind the caller's back: its failure is told by the next call that needs the disk, and by all then.
+  /// A block is written behind the caller's back: its failure is told by the next call that needs the disk, and by all
+  /// then.
   @Test func aWriteThatFailedUnseenIsTold() throws {
     let folder = TemporaryFolder()
     var generator = SeededGenerator(seed: 2)

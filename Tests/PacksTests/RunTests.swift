@@ -142,8 +142,8 @@ import Testing
     expect(.storageMissing) { () throws(PosternError) in try open("\(folder.path)/none").entryCount }
   }
 
-  /// A run is a hint and its pages are not summed up: whichever byte is changed, it is refused, or it names entries that
-  /// are none, and a search ends.
+  /// A run is a hint and its pages are not summed up: whichever byte is changed, it is refused, or it names entries
+  /// that are none, and a search ends.
   @Test func anyChangedByteIsRefusedOrHarmless() throws {
     let folder = TemporaryFolder()
     let path = "\(folder.path)/run"

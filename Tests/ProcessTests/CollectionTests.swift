@@ -3,7 +3,8 @@ import Foundation
 import Testing
 
 extension ProcessTests {
-  /// An application that keeps two epochs: ten pushes take no more room than three, and older epochs are refused in words.
+  /// An application that keeps two epochs: ten pushes take no more room than three, and older epochs are refused in
+  /// words.
   @Suite struct Collections {
     private static let stateByteCount = 4 << 20
 

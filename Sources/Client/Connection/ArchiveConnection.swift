@@ -6,8 +6,8 @@ import Wire
 /// A connection to an archive, over which everything is asked and sent.
 ///
 /// It belongs to one ``open(_:whenBroken:_:)`` and ends with it. When the TCP connection breaks, what only reads is
-/// asked again over a new one, for a minute; where the archive never answered, for three seconds. What changes something
-/// fails with `wire.unavailable`, and a push knows which of that it may repeat.
+/// asked again over a new one, for a minute; where the archive never answered, for three seconds. What changes
+/// something fails with `wire.unavailable`, and a push knows which of that it may repeat.
 public struct ArchiveConnection: Sendable {
   /// How long sealing an epoch may take, the check of its tree included; other answers have the wire's default.
   static let sealTimeout = Duration.seconds(600)
@@ -62,7 +62,8 @@ public struct ArchiveDescription: Hashable, Sendable {
   public let pushByteCountLimit: UInt64
 }
 
-/// An epoch, as an archive's index or a folder's log lists it: a convenience that proves nothing; ask for the epoch itself.
+/// An epoch, as an archive's index or a folder's log lists it: a convenience that proves nothing; ask for the epoch
+/// itself.
 public struct EpochSummary: Hashable, Sendable {
   /// The application.
   public let app: Digest

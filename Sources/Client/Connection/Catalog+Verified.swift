@@ -80,8 +80,8 @@ extension Catalog {
 
   /// Fetches envelope and veil of a proven application's epoch and verifies them, as far as they are here all of it.
   ///
-  /// - Returns: the doors, and the whole epoch where its capsule is here: an archive whose application keeps only so many
-  ///   epochs may have collected an older one's.
+  /// - Returns: the doors, and the whole epoch where its capsule is here: an archive whose application keeps only so
+  ///   many epochs may have collected an older one's.
   /// - Throws: as ``sealedEpoch(of:)``.
   public func doors(of application: VerifiedApplication) async throws -> (doors: VerifiedDoors, sealed: SealedEpoch?) {
     do {

@@ -16,9 +16,10 @@ extension Source {
   ///
   /// - Parameters:
   ///   - query: which objects.
-  ///   - isWanted: judges each object as it comes, by its length at least: what it does not throw for or leave out stays in
-  ///     memory, and a source may send far longer objects than those that were asked for.
-  /// - Throws: `source.unasked` for an object that was not asked for or came twice; what `isWanted` and the source throw.
+  ///   - isWanted: judges each object as it comes, by its length at least: what it does not throw for or leave out
+  ///     stays in memory, and a source may send far longer objects than those that were asked for.
+  /// - Throws: `source.unasked` for an object that was not asked for or came twice; what `isWanted` and the source
+  ///   throw.
   package func gather(
     _ query: ObjectQuery, where isWanted: @escaping @Sendable (SourceObject) throws(PosternError) -> Bool
   ) async throws -> [GatheredObject] {

@@ -2,11 +2,12 @@ import Glibc
 import Sodium
 import Synchronization
 
-/// A piece of memory that a push or a recovery uses again and again: for state, for sealed objects, for a cache's block.
+/// A piece of memory that a push or a recovery uses again and again: for state, for sealed objects, for a cache's
+/// block.
 ///
-/// `@unchecked Sendable`: a ``BufferPool`` hands a buffer to one caller, who passes it on with the value that owns it and
-/// touches it no more, until it comes back to the pool. Where several tasks use one at once, each writes the places of its
-/// own chunks, which do not overlap, and all have ended before anybody reads.
+/// `@unchecked Sendable`: a ``BufferPool`` hands a buffer to one caller, who passes it on with the value that owns it
+/// and touches it no more, until it comes back to the pool. Where several tasks use one at once, each writes the places
+/// of its own chunks, which do not overlap, and all have ended before anybody reads.
 package final class PieceBuffer: @unchecked Sendable {
   let memory: UnsafeMutableRawBufferPointer
 

@@ -6,8 +6,8 @@ package import Trust
 
 /// Copies the chunks and nodes of a dump that a folder lacks, with memory that grows with the dump by 32 bytes a node.
 ///
-/// The tree is walked by what nodes say without a key, below each node once. It goes down before it goes on, so that few nodes wait; some tasks
-/// fetch, hash and hand over, and this value alone decides what comes next and writes.
+/// The tree is walked by what nodes say without a key, below each node once. It goes down before it goes on, so that
+/// few nodes wait; some tasks fetch, hash and hand over, and this value alone decides what comes next and writes.
 package struct DumpCopier<Origin: Source>: ~Copyable {
   /// Bytes of chunks of one question.
   private static var spanByteCount: Int { 2 << 20 }
@@ -211,7 +211,8 @@ struct Gatherer<Origin: Source>: Sendable {
   /// - Parameters:
   ///   - named: the objects; one that a tree names in several places may stand here as often.
   ///   - readingHeld: whether those that the folder has are read, and hashed.
-  /// - Throws: `source.absent`, `source.unasked`, `source.mismatch`, `dump.object-length`; what source and folder throw.
+  /// - Throws: `source.absent`, `source.unasked`, `source.mismatch`, `dump.object-length`; what source and folder
+  ///   throw.
   func gather(_ named: [DumpCopier<Origin>.Named], readingHeld: Bool) async throws -> Gathered {
     var gathered = Gathered()
     let lengths = Dictionary(named.map { ($0.id, $0.byteCount) }) { first, _ in first }

@@ -21,8 +21,8 @@ public enum Puller {
   ///   - archive: where from; it need not be trusted.
   ///   - memory: what this machine saw of logs before; nil to remember nothing.
   ///   - progress: told after every piece; it should be quick.
-  /// - Throws: `folder.*`, `view.*`, `log.*`, `source.*`, `dump.*`, `storage.*`, `pack.*`, `wire.*`. What was fetched by
-  ///   then stays, as far as the disk took it.
+  /// - Throws: `folder.*`, `view.*`, `log.*`, `source.*`, `dump.*`, `storage.*`, `pack.*`, `wire.*`. What was fetched
+  ///   by then stays, as far as the disk took it.
   public static func pull(
     _ options: PullOptions, from archive: some Catalog, memory: CheckpointMemory? = nil,
     progress: @escaping @Sendable (PullProgress) -> Void = { _ in }

@@ -4,7 +4,8 @@ import Core
 ///
 /// A dump may name a chunk in many places. What was seen surely is known again while it is recent; what was
 /// forgotten is looked for once more, which costs time and nothing else: of nodes that would be time without end, and
-/// ``WalkedNodes`` forgets none. Which ids share a slot is another matter in each process, so that nobody can choose two.
+/// ``WalkedNodes`` forgets none. Which ids share a slot is another matter in each process, so that nobody can choose
+/// two.
 struct RecentIds: Sendable {
   private static let slotCount = 1 << 18
 

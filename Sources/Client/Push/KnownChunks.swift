@@ -59,8 +59,8 @@ extension KnownChunks {
   /// What is known of the state's next chunk; nil where it is not found.
   func reference(of question: Question) -> ObjectReference? { window.withLock { $0.find(question) } }
 
-  /// Takes notice that the state was looked through up to an offset: where more changed than the window holds, it goes on
-  /// at the same place.
+  /// Takes notice that the state was looked through up to an offset: where more changed than the window holds, it goes
+  /// on at the same place.
   func follow(_ offset: Int) { window.withLock { $0.follow(offset) } }
 }
 
@@ -71,8 +71,8 @@ private struct Window: ~Copyable {
   /// As many chunks as half of the window, none of them found: what changed is longer than the window.
   static let missLimit = blockLimit / 2 * FingerprintCache.blockEntryCount
 
-  /// After so many chunks that were not found, the next one is not foreseen until one is found again: what is foreseen in
-  /// vain costs a fingerprint.
+  /// After so many chunks that were not found, the next one is not foreseen until one is found again: what is foreseen
+  /// in vain costs a fingerprint.
   static let foresightLimit = 8
 
   private struct Block {

@@ -5,9 +5,9 @@ import Wire
 
 /// Sealed objects of about 32 MiB of state, which go to the archive sorted by id, chunks before nodes.
 ///
-/// The sorting is all the hiding of the state's order that a stream allows. Every window ends with the piece that reaches a
-/// multiple of 32 MiB of the state, whatever it shrank to: so its memory is bounded too, and who recovers the state finds
-/// the chunks of such a stretch side by side.
+/// The sorting is all the hiding of the state's order that a stream allows. Every window ends with the piece that
+/// reaches a multiple of 32 MiB of the state, whatever it shrank to: so its memory is bounded too, and who recovers the
+/// state finds the chunks of such a stretch side by side.
 package struct PushWindow: Sendable {
   /// How much state a window is of.
   package static let byteCount = 32 << 20

@@ -6,8 +6,8 @@ import Sodium
 ///
 /// Tokens live in the archive's memory. After a restart it knows none; but a new begin of the same uploader takes
 /// over what the archive has recorded of the older push, so a push begins again and goes on where it was. Where another
-/// process with the same key began one meanwhile, the archive says so, and this one gives way: two that fence each other
-/// send everything twice.
+/// process with the same key began one meanwhile, the archive says so, and this one gives way: two that fence each
+/// other send everything twice.
 actor RenewingPush {
   /// How often one push begins again.
   static let renewalLimit = 3

@@ -2,9 +2,9 @@ package import Dump
 
 /// Cuts pieces of a state into chunks, by what is known of the epoch before as long as that holds.
 ///
-/// Where a chunk ends depends on its own bytes alone. So if the bytes that follow are the chunk that stood there before,
-/// they end where it ended. Whether they are is told by a fingerprint, which is taken of every chunk anyway and costs a
-/// third of looking for the cut.
+/// Where a chunk ends depends on its own bytes alone. So if the bytes that follow are the chunk that stood there
+/// before, they end where it ended. Whether they are is told by a fingerprint, which is taken of every chunk anyway and
+/// costs a third of looking for the cut.
 package struct StateCutter: ~Copyable, Sendable {
   private var chunker: Chunker
   private let known: KnownChunks?

@@ -6,9 +6,9 @@ import SystemPackage
 
 /// Takes the archive of a directory as it is recovered, in order, and makes the directory of it.
 ///
-/// It is filled under another name, `.NAME.RANDOM.part`, of mode 0700, and gets its own once it is whole and on the disk.
-/// Unless that happens nothing stays, but for what a process leaves that dies without a chance to tidy (SIGKILL): no later
-/// recovery touches that, since it cannot tell it from the directory of one that is under way.
+/// It is filled under another name, `.NAME.RANDOM.part`, of mode 0700, and gets its own once it is whole and on the
+/// disk. Unless that happens nothing stays, but for what a process leaves that dies without a chance to tidy (SIGKILL):
+/// no later recovery touches that, since it cannot tell it from the directory of one that is under way.
 package final class DirectoryOutput: OrderedOutput {
   private let place: OutputPlace
   private let parent: Folder

@@ -5,10 +5,10 @@ import Packs
 
 /// Takes a state as it is recovered, in pieces of any order, into a new file of mode 0600.
 ///
-/// The file has no name until it is whole and on the disk; whatever happens before, nothing stays, not even of a process
-/// that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a process that dies
-/// without a chance to tidy (SIGKILL) leaves behind: a later recovery does not touch it, since it cannot tell it from the
-/// file of one that is under way.
+/// The file has no name until it is whole and on the disk; whatever happens before, nothing stays, not even of a
+/// process that is killed. On a file system without such files it has another name, `.NAME.RANDOM.part`, which a
+/// process that dies without a chance to tidy (SIGKILL) leaves behind: a later recovery does not touch it, since it
+/// cannot tell it from the file of one that is under way.
 final class FileOutput: Sendable {
   private static let permissions: UInt32 = 0o600
 

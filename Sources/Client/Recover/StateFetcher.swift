@@ -12,8 +12,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private static var windowLimit: Int { 2 }
   /// Parts under way.
   private static var partLimit: Int { 8 }
-  /// Chunks that the walk may be ahead, and nodes of each level: so many that a question is for many nodes, and that those
-  /// of the next windows come in time over a slow link.
+  /// Chunks that the walk may be ahead, and nodes of each level: so many that a question is for many nodes, and that
+  /// those of the next windows come in time over a slow link.
   private static var lookAheadCount: Int { 16_384 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
@@ -209,8 +209,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 extension PosternError {
   /// A walk that ended before the tree did.
   ///
-  /// What a source lacks is refused object by object before that: this checks the walk itself, so that no output gets its
-  /// name that is not all of the state.
+  /// What a source lacks is refused object by object before that: this checks the walk itself, so that no output gets
+  /// its name that is not all of the state.
   fileprivate static let unfinishedWalk = PosternError(
     .sourceAbsent, "The walk through the dump's tree ended before all of its chunks were fetched.",
     advice: "Report it: this program is at fault, whatever the source has.")

@@ -6,8 +6,8 @@ import Dump
 enum StateOutput: Sendable {
   /// Pieces in any order.
   case file(FileOutput)
-  /// One piece after the other; with what has it removed where the process is ended before its time, if there is anything
-  /// to remove.
+  /// One piece after the other; with what has it removed where the process is ended before its time, if there is
+  /// anything to remove.
   case ordered(any OrderedOutput, Leftover?)
 
   /// Opens an output, of mode 0600 where it is a file, and of 0700 until it is whole where it is a directory.

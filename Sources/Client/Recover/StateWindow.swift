@@ -7,8 +7,8 @@ import Trust
 
 /// Neighbouring chunks of a state, which go into one buffer and are written at once.
 ///
-/// Uploaders send so much state at a time, sorted by id, and packs keep what comes in that order. So the chunks of a window,
-/// asked for by rising id, mostly lie one behind the other.
+/// Uploaders send so much state at a time, sorted by id, and packs keep what comes in that order. So the chunks of a
+/// window, asked for by rising id, mostly lie one behind the other.
 package struct StateWindow: Sendable {
   /// About so much state is in one.
   package static let byteCount = PushWindow.byteCount
@@ -97,8 +97,8 @@ package struct WindowCutter: Sendable {
   /// Whether no chunk waits for others of its window.
   package var isEmpty: Bool { gathered.isEmpty }
 
-  /// The next window: it ends at a multiple of ``StateWindow/byteCount``, or up to a longest chunk before, since chunks do not
-  /// end there; or where the state ends.
+  /// The next window: it ends at a multiple of ``StateWindow/byteCount``, or up to a longest chunk before, since chunks
+  /// do not end there; or where the state ends.
   ///
   /// - Returns: nil as long as the walk has not said all of it, and at the end.
   package mutating func next(from walk: inout TreeWalk) -> StateWindow? {

@@ -128,8 +128,8 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
 
   /// Ends a push.
   ///
-  /// - Parameter timeout: how long to wait for the answer, which comes once the epoch is durable; nil for as long as for
-  ///   every other.
+  /// - Parameter timeout: how long to wait for the answer, which comes once the epoch is durable; nil for as long as
+  ///   for every other.
   public func seal(
     _ request: Postern_V1_SealRequest, timeout: Duration? = nil
   ) async throws -> Postern_V1_SealResponse {

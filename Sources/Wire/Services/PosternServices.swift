@@ -32,7 +32,8 @@ public protocol CatalogService: Sendable {
   func list(_ request: Postern_V1_ListRequest, context: ServerContext) async throws -> Postern_V1_ListResponse
   /// One body.
   func getBody(_ request: Postern_V1_GetBodyRequest, context: ServerContext) async throws -> Postern_V1_GetBodyResponse
-  /// Sealed objects in the order in which they lie in the packs, batch by batch; writing waits for the client to take them.
+  /// Sealed objects in the order in which they lie in the packs, batch by batch; writing waits for the client to take
+  /// them.
   func getObjects(
     _ request: Postern_V1_GetObjectsRequest, into batches: RPCWriter<ObjectBatch>, context: ServerContext
   ) async throws

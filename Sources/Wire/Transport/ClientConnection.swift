@@ -31,8 +31,8 @@ final class ClientConnection: Sendable {
 
   /// A stream, as soon as the server's limit allows one more.
   ///
-  /// - Throws: `RPCError` with `unavailable` when the connection ends first or takes no new streams, `failedPrecondition`
-  ///   when this side shuts it down meanwhile; `CancellationError`.
+  /// - Throws: `RPCError` with `unavailable` when the connection ends first or takes no new streams,
+  ///   `failedPrecondition` when this side shuts it down meanwhile; `CancellationError`.
   func open(_ method: String) async throws -> WireStream {
     let token = nextToken.add(1, ordering: .relaxed).newValue
     let promise = channel.eventLoop.makePromise(of: WireStream.self)

@@ -247,8 +247,8 @@ import Trust
     }
   }
 
-  /// What a pull remembers of the ids that it saw is little: a chunk that comes again behind one that took its place there
-  /// is looked for again, and is no surprise.
+  /// What a pull remembers of the ids that it saw is little: a chunk that comes again behind one that took its place
+  /// there is looked for again, and is no surprise.
   @Test func aChunkThatRepeatsBehindAnotherOfItsSlot() async throws {
     try await ArchiveFixture.run { fixture, archive in
       try await fixture.push([1], over: archive)
