@@ -74,34 +74,26 @@ extension PushPacks {
     return HeldObject(kind: entry.kind, byteCount: Int(entry.length), newPlace: nil, level: level)
   }
 
-  /// Reads nodes, of which all are announced before the first is waited for: packs are written past the page cache.
+  /// Reads nodes, pack by pack, so that one is held open at a time, in however many they lie.
+  ///
+  /// All of a pack's are announced before the first is waited for: packs are written past the page cache.
   private func read(_ nodes: [NewNode]) throws(PosternError) -> [[UInt8]] {
-    var packs: [UInt64: OpenedPack] = [:]
-    for node in nodes {
-      if let entry = unfinishedEntry(node) {
-        writer?.prefetch(entry)
+    var all = [[UInt8]](repeating: [], count: nodes.count)
+    for (number, places) in Dictionary(grouping: nodes.indices, by: { nodes[$0].place.pack }) {
+      if number == writerNumber, writer != nil {
+        let entries = places.compactMap { entry(nodes[$0].id) }
+        guard entries.count == places.count else { throw .lacking(nodes[places[0]].id) }
+        for entry in entries { writer?.prefetch(entry) }
+        for (place, entry) in zip(places, entries) { all[place] = try read(entry) ?? [] }
       } else {
-        let number = node.place.pack
-        if packs[number] == nil { packs[number] = try objects.files.pack(number, nil, of: space) }
-        packs[number]?.file.prefetch(offset: node.place.offset, length: node.byteCount)
-      }
-    }
-    var all: [[UInt8]] = []
-    for node in nodes {
-      if let entry = unfinishedEntry(node), let bytes = try read(entry) {
-        all.append(bytes)
-      } else if let pack = packs[node.place.pack] {
-        all.append(try pack.file.read(offset: node.place.offset, length: node.byteCount))
-      } else {
-        throw .lacking(node.id)
+        let pack = try objects.files.pack(number, nil, of: space)
+        for place in places { pack.file.prefetch(offset: nodes[place].place.offset, length: nodes[place].byteCount) }
+        for place in places {
+          all[place] = try pack.file.read(offset: nodes[place].place.offset, length: nodes[place].byteCount)
+        }
       }
     }
     return all
-  }
-
-  /// The entry of a node in the pack that is being written; nil where it lies in another.
-  private func unfinishedEntry(_ node: NewNode) -> PackEntry? {
-    node.place.pack == writerNumber ? entry(node.id) : nil
   }
 }
 

@@ -55,8 +55,8 @@ final class PushPacks {
     }
   }
 
-  /// Entries of finished packs in memory, 16 bytes each; of more, runs are made before the commit.
-  private static let looseEntryLimit = PackFormat.objectLimit
+  /// Objects of a push whose tree is looked through beside those of others: it takes some 150 bytes for each.
+  private static let smallPushObjectLimit = 1 << 12
 
   /// Entries of the writer's pack whose bytes are durable, and which the index does not have yet.
   private var unnoted: [PackEntry] = []
@@ -94,10 +94,12 @@ final class PushPacks {
   func makeRoom(
     objectCount: Int, byteCount: Int, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
-    guard writer?.fits(objectCount: objectCount, byteCount: byteCount) == false else { return }
+    guard let count = writer?.count, let fits = writer?.fits(objectCount: objectCount, byteCount: byteCount),
+      !fits || count + objectCount > ArchiveLimits.packObjectCount
+    else { return }
     try finishWriter()
     try await noteFinished()
-    try await listFinished(above: PushPacks.looseEntryLimit)
+    try await listFinished(above: ArchiveLimits.looseEntryCount)
   }
 
   /// Appends an object, unless the pack that is being written has it.
@@ -125,7 +127,7 @@ final class PushPacks {
       } catch let error where error.isOfUnreadablePack {
         lost.append(pack)
       }
-      try await listFinished(above: PushPacks.looseEntryLimit)
+      try await listFinished(above: ArchiveLimits.looseEntryCount)
     }
     return lost
   }
@@ -204,8 +206,8 @@ final class PushPacks {
 
   // MARK: Finishing
 
-  /// Whether the push has a full pack, and its tree may be large.
-  var isLarge: Bool { !finished.isEmpty }
+  /// Whether the push has so many objects that what a look through its tree takes in memory counts.
+  var isLarge: Bool { !finished.isEmpty || (writer?.count ?? 0) > PushPacks.smallPushObjectLimit }
 
   /// Finishes the packs, of which those that hold what the push's tree does not reach are written anew without it.
   ///
@@ -221,7 +223,7 @@ final class PushPacks {
     for pack in finished where reached.count(inPack: pack.number) < pack.objectCount {
       try await rewrite(pack, keeping: reached)
     }
-    try await listFinished(above: PushPacks.looseEntryLimit)
+    try await listFinished(above: ArchiveLimits.looseEntryCount)
     return finished.map(\.sealing)
   }
 

@@ -122,7 +122,7 @@ import Trust
   @Test func fullPacksOfAPushAreFoundAndForgotten() async throws {
     let epoch = try application.epoch(1)
     let token = try await application.begin(epoch, in: new.archive)
-    let count = 2 * PackFormat.objectLimit + 1_000
+    let count = 3 * ArchiveLimits.packObjectCount + 1_000
     var ids: [Digest] = []
     for start in stride(from: 0, to: count, by: 8_192) {
       let objects = (start..<min(count, start + 8_192)).map { number in
@@ -167,7 +167,7 @@ import Trust
     try FileManager.default.copyItem(atPath: new.path, toPath: left)
     do {
       let index = try ArchiveIndex.open(path: "\(left)/index.sqlite")
-      #expect(try await index.writer.closePush(token).count == 2)
+      #expect(try await index.writer.closePush(token).count == 3)
       try index.close()
     }
     let archive = try await openArchive(at: left)
