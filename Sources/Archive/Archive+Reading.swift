@@ -45,7 +45,8 @@ extension Archive {
   /// - Parameters:
   ///   - app: the application.
   ///   - number: only epochs before this one.
-  ///   - limit: at most a page and one more, which says whether there is another page; more are as many.
+  ///   - limit: at most a page and one more, which says whether there is another page; a larger limit counts as
+  ///     that.
   public func epochs(app: Digest, before number: UInt64?, limit: Int) throws(PosternError) -> [EpochRow] {
     try index.read { (snapshot) throws(PosternError) in
       try snapshot.epochs(app: app, before: number, limit: min(limit, ArchiveIndex.pageLimit))

@@ -16,7 +16,8 @@ package struct ObjectPlace: Hashable, Sendable {
 
 /// Which objects a walk of trees has reached, and at which level each stands: of a push the new ones, of a mark all.
 ///
-/// Places and no ids: an object costs about three bytes, and a pack never more than a 128th of its file.
+/// Places and no ids: an object costs about three bytes, and what a pack has at one level never more
+/// than a 128th of its file.
 package struct ReachedObjects: Sendable {
   /// Of each pack what is at each level; chunks and bodies are at 0.
   private var packs: [UInt64: [OffsetSet]] = [:]

@@ -6,7 +6,7 @@ public import Core
 /// with their places in the state. All chunks lie equally deep, so a walk is one queue a level: a node at the
 /// front of its level's queue is replaced by its children at the back of the queue below. A node is asked for
 /// only when the queue below has room for as many children as a node can have; so what a walk holds is
-/// bounded by its look-ahead a level, whatever the dump's size.
+/// bounded by its look-ahead, less a level further up, whatever the dump's size and shape.
 public struct TreeWalk: ~Copyable, Sendable {
   /// A node to fetch.
   public struct NodeRequest: Hashable, Sendable {
@@ -36,6 +36,9 @@ public struct TreeWalk: ~Copyable, Sendable {
   /// The smallest look-ahead: a single node's children.
   public static let lookAheadMinimum = DumpLimits.nodeChildCount
 
+  /// What a level's look-ahead does not fall below, so that a question is for several nodes in a tree of any shape.
+  package static let upperLookAheadCount = 1_024
+
   private let lookAheadCount: Int
   private var opener: NodeOpener
   /// Until it comes, nobody knows how many levels there are.
@@ -50,8 +53,8 @@ public struct TreeWalk: ~Copyable, Sendable {
   /// - Parameters:
   ///   - root: the root, from the epoch's record and its capsule.
   ///   - chunker: how the state was cut, from the capsule.
-  ///   - lookAheadCount: how many references a level may hold ahead of what was given out, at least
-  ///     ``lookAheadMinimum``; 96 bytes each.
+  ///   - lookAheadCount: how many chunks may be held ahead of what was given out, at least ``lookAheadMinimum``; of
+  ///     nodes a quarter for each level further up, down to 1,024. 96 bytes each.
   public init(root: ObjectReference, chunker: ChunkerParameters, lookAheadCount: Int = 4_096) {
     precondition(lookAheadCount >= TreeWalk.lookAheadMinimum)
     self.lookAheadCount = lookAheadCount
@@ -79,10 +82,15 @@ public struct TreeWalk: ~Copyable, Sendable {
       return requests
     }
     for level in queues.indices.dropFirst() {
-      let room = lookAheadCount - queues[level - 1].count
+      let room = lookAhead(level - 1) - queues[level - 1].count
       queues[level].request(room: room, limit: limit, into: &requests)
     }
     return requests
+  }
+
+  /// How many references a level may hold: a node names sixteen others on average, so that fewer do further up.
+  private func lookAhead(_ level: Int) -> Int {
+    max(lookAheadCount >> (2 * level), min(lookAheadCount, TreeWalk.upperLookAheadCount))
   }
 
   /// Takes a node that was asked for.

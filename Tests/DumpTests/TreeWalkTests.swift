@@ -12,7 +12,7 @@ import Testing
     let chunks = try (0..<30_000).map { try madeUpChunk($0) }
     let (nodes, root) = try build(chunks, under: secret())
     let (store, levels) = (byID(nodes), nodes.map(\.level).max() ?? 0)
-    for lookAhead in [64, 100, 1_000] {
+    for lookAhead in [64, 100, 1_000, 8_000] {
       var walk = TreeWalk(root: root, chunker: Self.chunker, lookAheadCount: lookAhead)
       var outstanding: [TreeWalk.NodeRequest] = []
       var (next, held) = (0, 0)
@@ -36,7 +36,9 @@ import Testing
       }
       #expect(next == chunks.count)
       #expect(walk.plainByteCount == root.plainByteCount)
-      #expect(held <= (levels + 1) * lookAhead)
+      // A quarter of the look-ahead for each level further up, down to what a tree of any shape is given.
+      let least = min(lookAhead, TreeWalk.upperLookAheadCount)
+      #expect(held <= (0...levels).reduce(0) { $0 + max(lookAhead >> (2 * $1), least) })
       #expect(outstanding.isEmpty)
       let (requests, more) = (walk.nextRequests(limit: 10), walk.nextChunks(limit: 10))
       #expect(requests.isEmpty && more.isEmpty)

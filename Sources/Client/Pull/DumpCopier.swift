@@ -10,11 +10,11 @@ package import Trust
 /// few nodes wait; some tasks fetch, hash and hand over, and this value alone decides what comes next and writes.
 package struct DumpCopier<Origin: Source>: ~Copyable {
   /// Bytes of chunks of one question.
-  private static var spanByteCount: Int { 2 << 20 }
+  private static var partByteCount: Int { 2 << 20 }
   /// Chunks of one question.
-  private static var spanChunkLimit: Int { 1_024 }
+  private static var partChunkLimit: Int { 1_024 }
   /// Questions for chunks under way.
-  private static var spanLimit: Int { 8 }
+  private static var partLimit: Int { 8 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
   /// Chunks that wait before further nodes are looked at.
@@ -47,7 +47,7 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
   private var nodes = LevelStack<Named>()
   private var chunks: [Named] = []
   private var isFetchingNodes = false
-  private var spanCount = 0
+  private var partCount = 0
   /// Objects of the folder whose bytes are not those of their ids.
   private(set) var damaged: [Digest] = []
 
@@ -125,24 +125,24 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
   }
 
   private mutating func startChunks(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
-    while spanCount < Self.spanLimit {
-      let span = nextChunks()
-      guard !span.isEmpty else { return }
-      spanCount += 1
+    while partCount < Self.partLimit {
+      let part = nextPart()
+      guard !part.isEmpty else { return }
+      partCount += 1
       let (gatherer, checksHeld) = (gatherer, checksHeld)
-      tasks.addTask { .chunks(try await gatherer.gather(span, readingHeld: checksHeld)) }
+      tasks.addTask { .chunks(try await gatherer.gather(part, readingHeld: checksHeld)) }
     }
   }
 
-  private mutating func nextChunks() -> [Named] {
-    var span: [Named] = []
+  private mutating func nextPart() -> [Named] {
+    var part: [Named] = []
     var byteCount = 0
-    while byteCount < Self.spanByteCount, span.count < Self.spanChunkLimit, let chunk = chunks.popLast() {
+    while byteCount < Self.partByteCount, part.count < Self.partChunkLimit, let chunk = chunks.popLast() {
       guard recentChunks.insert(chunk.id), !writer.holds(chunk.id) else { continue }
-      span.append(chunk)
+      part.append(chunk)
       byteCount += chunk.byteCount
     }
-    return span
+    return part
   }
 
   private var gatherer: Gatherer<Origin> {
@@ -155,16 +155,16 @@ package struct DumpCopier<Origin: Source>: ~Copyable {
       isFetchingNodes = false
       let waitingCount = chunks.count
       for node in gathered.held + gathered.fetched {
-        let part = try NodePublicPart(parsing: node.bytes)
-        guard level == nil || part.level == level else { throw PosternError.wrongLevel(node.id) }
-        let children = part.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
-        if part.level == 1 { chunks += children } else { nodes.add(children, level: part.level - 1) }
+        let publicPart = try NodePublicPart(parsing: node.bytes)
+        guard level == nil || publicPart.level == level else { throw PosternError.wrongLevel(node.id) }
+        let children = publicPart.children.map { Named(id: $0.id, byteCount: $0.sealedByteCount) }
+        if publicPart.level == 1 { chunks += children } else { nodes.add(children, level: publicPart.level - 1) }
       }
       // Asked for by rising id, the last one first: so what one push sent together lies side by side, here as there.
       if chunks.count > waitingCount { chunks.sort { $0.id > $1.id } }
       try await take(gathered, kind: .node)
     case .chunks(let gathered):
-      spanCount -= 1
+      partCount -= 1
       try await take(gathered, kind: .chunk)
     }
   }

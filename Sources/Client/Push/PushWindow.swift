@@ -63,10 +63,9 @@ package struct PushWindow: Sendable {
       let reference = chunk.reference
       count(reference.sealedByteCount)
       offset += reference.plainByteCount
-      guard let offset = chunk.offset else { continue }
+      guard let place = chunk.offset else { continue }
       entries.append(
-        Entry(
-          id: reference.id, place: .piece(number, offset: UInt32(offset)), byteCount: reference.sealedByteCount))
+        Entry(id: reference.id, place: .piece(number, offset: UInt32(place)), byteCount: reference.sealedByteCount))
     }
   }
 

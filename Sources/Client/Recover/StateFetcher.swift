@@ -12,8 +12,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private static var windowLimit: Int { 2 }
   /// Parts under way.
   private static var partLimit: Int { 8 }
-  /// Chunks that the walk may be ahead, and nodes of each level: so many that a question is for many nodes, and that
-  /// those of the next windows come in time over a slow link.
+  /// Chunks that the walk may be ahead: so many that a question is for many nodes, and that those of the next windows
+  /// come in time over a slow link.
   private static var lookAheadCount: Int { 16_384 }
   /// Nodes of one question.
   private static var nodeLimit: Int { 256 }
@@ -33,7 +33,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     var waiting: ArraySlice<WindowPart>
     /// Chunks that have not been opened.
     var missingCount: Int
-    var isWritten = false
+    var isWriting = false
 
     init(_ window: StateWindow, _ buffer: PieceBuffer) {
       self.window = window
@@ -147,9 +147,9 @@ struct StateFetcher<Origin: Source>: ~Copyable {
 
   /// Writes windows that are whole: side by side into a file, one after the other where order counts.
   private mutating func startWrites(_ tasks: inout ThrowingTaskGroup<Event, any Error>) {
-    for place in windows.indices where windows[place].missingCount == 0 && !windows[place].isWritten {
+    for place in windows.indices where windows[place].missingCount == 0 && !windows[place].isWriting {
       if isOrdered, place > 0 || writeCount > 0 { return }
-      windows[place].isWritten = true
+      windows[place].isWriting = true
       writeCount += 1
       let (window, buffer) = (windows[place].window, windows[place].buffer)
       let (output, writers, successor) = (output, writers, successor)

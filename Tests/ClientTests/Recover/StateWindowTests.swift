@@ -41,21 +41,17 @@ import Testing
     }
   }
 
-  /// A state of 32 MiB in the smallest chunks is still no more than a question may ask for.
+  /// Chunks so short that a part of a mebibyte would have more of them than a question may ask for.
   @Test func partsAreNoMoreThanAQuestion() throws {
     var generator = SeededGenerator.printing()
-    let chunks = try (0..<StateWindow.byteCount / 512).map { number in
-      TreeWalk.PlacedChunk(
-        reference: ObjectReference(
-          id: generator.digest(), key: try #require(ObjectKey(generator.bytes(32))), sealedByteCount: 533,
-          plainByteCount: 512), plainOffset: number * 512)
-    }
+    let count = 2 * ProtocolLimits.requestedIdCount + 1
+    let chunks = try (0..<count).map { TreeWalk.PlacedChunk(reference: try chunk(1, &generator), plainOffset: $0) }
     let parts = StateWindow(number: 0, chunks: chunks).divide()
-    #expect(parts.allSatisfy { $0.chunks.count <= ProtocolLimits.requestedIdCount })
+    #expect(parts.allSatisfy { $0.chunks.count <= ProtocolLimits.requestedIdCount } && parts.count >= 3)
     #expect(parts.reduce(0) { $0 + $1.chunks.count } == chunks.count)
   }
 
-  /// An empty state is a window of nothing, which nobody is asked for.
+  /// Nobody is asked for nothing.
   @Test func aWindowWithoutChunksHasNoParts() { #expect(StateWindow(number: 0, chunks: []).divide().isEmpty) }
 
   /// The windows of a tree, whose nodes come when they are asked for, and the state's length.
