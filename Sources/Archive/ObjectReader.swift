@@ -41,11 +41,14 @@ public struct ObjectReader: ~Copyable {
     return (located, found.names)
   }
 
-  /// The next objects: up to ``Core/ProtocolLimits/batchByteCount`` bytes, at least one object; nil at the end.
+  /// The next objects, at least one; nil at the end.
+  ///
+  /// They make a message of at most ``Core/ProtocolLimits/batchByteCount`` bytes, a power of two, as the buffer is that
+  /// it comes to lie in.
   public mutating func nextBatch() -> Batch? {
-    var byteCount = 0
+    var byteCount = ProtocolLimits.batchHeadByteCount
     let taken = rest.prefix { object in
-      byteCount += Int(object.entry.length)
+      byteCount += ProtocolLimits.batchedObjectHeadByteCount + Int(object.entry.length)
       return byteCount <= ProtocolLimits.batchByteCount
     }
     let objects = taken.isEmpty ? rest.prefix(1) : taken

@@ -7,6 +7,10 @@ public enum ProtocolLimits {
   public static let batchObjectCount = 16_384
   /// The most bytes of objects in one batch, unless it is one object alone: 1 MiB.
   public static let batchByteCount = 1 << 20
+  /// What a batch's message takes for an object beside its bytes, at most: id, kind and length.
+  public static let batchedObjectHeadByteCount = 37
+  /// What a batch's message takes beside its objects, at most: a token, and where the fields begin.
+  public static let batchHeadByteCount = 128
   /// The most ids in one question for missing objects.
   public static let missingIdCount = 16_384
   /// The most ids in one request for objects.

@@ -101,7 +101,9 @@ import Trust
     var reader = try archive.objects(epoch.state.objects.map(\.id), app: application.app, generation: 1)
     var count = 0
     while let batch = reader.nextBatch() {
-      #expect(batch.byteCount <= ProtocolLimits.batchByteCount && !batch.objects.isEmpty)
+      let headByteCount =
+        ProtocolLimits.batchHeadByteCount + batch.objects.count * ProtocolLimits.batchedObjectHeadByteCount
+      #expect(headByteCount + batch.byteCount <= ProtocolLimits.batchByteCount && !batch.objects.isEmpty)
       #expect(batch.byteCount == batch.objects.reduce(0) { $0 + $1.byteCount })
       count += batch.objects.count
     }

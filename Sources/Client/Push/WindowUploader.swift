@@ -5,7 +5,7 @@ import Wire
 
 /// Sends windows of sealed objects: asks which ones the archive lacks, and uploads those.
 struct WindowUploader: Sendable {
-  /// Bytes of objects in one message, unless one object alone is longer.
+  /// Bytes of one message, unless one object alone is longer: a power of two, as the buffer is that it comes to lie in.
   static let messageByteCount = 512 << 10
   let archive: ArchiveConnection
   let push: RenewingPush
@@ -71,13 +71,14 @@ struct WindowUploader: Sendable {
   private static func messages(_ entries: [PushWindow.Entry]) -> [Range<Int>] {
     var messages: [Range<Int>] = []
     var start = 0
-    var byteCount = 0
+    var byteCount = ProtocolLimits.batchHeadByteCount
     for (index, entry) in entries.enumerated() {
-      if index > start, byteCount + entry.byteCount > messageByteCount {
+      let addedByteCount = ProtocolLimits.batchedObjectHeadByteCount + entry.byteCount
+      if index > start, byteCount + addedByteCount > messageByteCount {
         messages.append(start..<index)
-        (start, byteCount) = (index, 0)
+        (start, byteCount) = (index, ProtocolLimits.batchHeadByteCount)
       }
-      byteCount += entry.byteCount
+      byteCount += addedByteCount
     }
     if start < entries.count { messages.append(start..<entries.count) }
     return messages

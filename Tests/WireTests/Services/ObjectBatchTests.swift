@@ -49,6 +49,18 @@ import Wire
     }
   }
 
+  /// Who fills messages up to a length reckons with these.
+  @Test func whatStandsBesideTheDataIsBounded() throws {
+    let full = try batch([Int](repeating: 64, count: ObjectBatch.objectLimit), token: [UInt8](repeating: 9, count: 64))
+    for batch in try samples + [full] {
+      let bytes: WireBytes = try ObjectBatchSerializer().serialize(batch)
+      let headByteCount = bytes.joined.readableBytes - batch.data.readableBytes
+      let limit =
+        ProtocolLimits.batchHeadByteCount + batch.objects.count * ProtocolLimits.batchedObjectHeadByteCount
+      #expect(headByteCount <= limit)
+    }
+  }
+
   @Test func dataIsNeverCopied() throws {
     let batch = try batch([100_000])
     let bytes: WireBytes = try ObjectBatchSerializer().serialize(batch)
