@@ -26,7 +26,8 @@ extension ProcessTests {
     }
 
     /// Nor does it grow much with how many push at once: what a peer may send ahead is shared among them.
-    @Test func sixteenUploadersAtOnceNeedLittleMemory() async throws {
+    @Test(arguments: [("content", 16_384), ("fixed", 4_096)])
+    func sixteenUploadersAtOnceNeedLittleMemory(_ kind: String, _ size: Int) async throws {
       var machine = try Machine()
       _ = try await machine.initArchive()
       let server = try await Server.start(on: machine, options: ["--max-registrations", "16"])
@@ -34,19 +35,22 @@ extension ProcessTests {
       let asking = machine
       var apps: [String] = []
       for number in 0..<16 {
-        apps.append(try await machine.registerSolo("app-\(number)"))
+        apps.append(
+          try await machine.register(
+            "app-\(number)", members: ["m-\(number)"], threshold: 1, uploaders: ["u-\(number)"],
+            requester: "r-\(number)", kms: "k-\(number)", chunker: (kind, size)))
         try machine.writeState("state-\(number)", mebibyteCount: Memory.sharedMebibyteCount, seed: UInt64(number))
       }
       try await withThrowingTaskGroup(of: Void.self) { pushes in
         for (number, app) in apps.enumerated() {
           pushes.addTask {
-            try await asking.must("push", "--app", app, "--key", "app-\(number)/uploader.key", "state-\(number)")
+            try await asking.must("push", "--app", app, "--key", "u-\(number).key", "state-\(number)")
           }
         }
         try await pushes.waitForAll()
       }
       _ = server.child.poll()
-      print("Peak memory: server of sixteen \(server.child.peakByteCount >> 20) MiB")
+      print("Peak memory: server of sixteen, \(kind), \(server.child.peakByteCount >> 20) MiB")
       #expect(server.child.peakByteCount < Memory.serverLimit)
     }
 
