@@ -137,7 +137,8 @@ extension CheckpointMemory {
     }
     do {
       try await advance(to: shown, from: remembered, of: log, reading: catalog)
-    } catch let error as PosternError where error.code == .sourceAbsent {
+    } catch let error as PosternError where [.sourceAbsent, .logRoot, .logTile].contains(error.code) {
+      // A tile that rotted shows no more than one that is not there.
       if isNamed { return }
       throw PosternError.unprovenCopy(shown.checkpoint, after: remembered.checkpoint)
     }
@@ -165,8 +166,8 @@ extension PosternError {
   fileprivate static func unprovenCopy(_ shown: Checkpoint, after seen: Checkpoint) -> PosternError {
     PosternError(
       .folderUnproven,
-      "The folder lacks the tiles that would show that its log, of \(shown.size) entries, continues the \(seen.size) "
-        + "that this machine has seen of “\(seen.origin)”.",
+      "The folder lacks tiles, or has damaged ones, that would show that its log, of \(shown.size) entries, continues "
+        + "the \(seen.size) that this machine has seen of “\(seen.origin)”.",
       advice: onPurpose)
   }
 }

@@ -33,7 +33,8 @@ struct LogExtract<Origin: Source>: Sendable {
 
   /// Says that the log is the one that the folder holds, further on or as far.
   ///
-  /// - Throws: `folder.other-log`; `log.rollback`, `log.fork`; what archive and disk throw.
+  /// - Throws: `folder.other-log`; `log.rollback`, `log.fork`; `log.root`, `log.tile` where the archive's tiles are not
+  ///   the log's; what archive and disk throw.
   func requireContinuing() async throws {
     guard let note = try await publishedNote() else { return }
     let held: SignedCheckpoint
@@ -131,7 +132,9 @@ struct LogExtract<Origin: Source>: Sendable {
       upper[coordinate] = bytes
       try copy.publish([LogFile(path: coordinate.path, bytes: bytes)])
     }
-    _ = try Tree(size: size, root: root) { [upper] in upper[$0] ?? [] }
+    guard (try? Tree(size: size, root: root, reading: { [upper] in upper[$0] ?? [] })) != nil else {
+      throw PosternError.otherTiles(checkpoint.checkpoint)
+    }
   }
 
   /// Has the tiles in memory, and in the folder, that lead from a bundle's own tile to the root.

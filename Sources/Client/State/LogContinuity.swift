@@ -8,24 +8,79 @@ extension SignedCheckpoint {
   /// - Parameters:
   ///   - older: a checkpoint of the same log, verified under the same key.
   ///   - source: where the log's tiles are read; it need not be trusted.
-  /// - Throws: `log.rollback`, `log.fork`; else what the source throws.
+  /// - Throws: `log.rollback`, `log.fork`; else as ``contradiction(to:reading:)`` does.
   func requireContinuing(_ older: SignedCheckpoint, reading source: some Source) async throws {
+    if let contradiction = try await contradiction(to: older, reading: source) { throw contradiction }
+  }
+
+  /// What this checkpoint shows against its log, held against an older checkpoint of it.
+  ///
+  /// It is returned, and what the source is to blame for is thrown, so that no error of a source can pass for it.
+  ///
+  /// - Parameters:
+  ///   - older: a checkpoint of the same log, verified under the same key.
+  ///   - source: where the log's tiles are read; it need not be trusted.
+  /// - Returns: a `log.rollback` or a `log.fork`; nil where the log went on, or stands still.
+  /// - Throws: `log.root`, `log.tile` where the tiles are not those of this checkpoint's tree; what the source throws.
+  func contradiction(
+    to older: SignedCheckpoint, reading source: some Source
+  ) async throws -> PosternError? {
     let (old, new) = (older.checkpoint, checkpoint)
-    guard new.size >= old.size else {
-      throw PosternError(
-        .logRollback, "The log “\(new.origin)” shows \(new.size) entries, and it showed this machine \(old.size).",
-        advice: "Do not go on with it: it lost entries, or hides them. Ask another archive or its operator.")
+    guard new.size >= old.size else { return .rollback(new, from: old) }
+    // Two roots of one size need no tile: the log's key signed both.
+    let root = new.size == old.size ? new.root : try await new.earlierRoot(at: old.size, reading: source)
+    return root == old.root ? nil : .fork(new)
+  }
+}
+
+extension Checkpoint {
+  /// The root that this checkpoint's tree had when it was smaller.
+  ///
+  /// The tiles come from somebody who may have altered them, and the answer decides whether the log is blamed for a
+  /// fork. So it is given only where the same hashes lead to this checkpoint's own root. Then they are the hashes of
+  /// the tree that the log signed, since others with this root would be a collision of SHA-256: nobody without the log's
+  /// key can have this return another root than an honest log had, and with true tiles of this tree it returns what the
+  /// log committed itself to, whatever else it signed.
+  ///
+  /// The smaller root is computed and never taken from its checkpoint: where that size is a power of two, the
+  /// consistency proof begins with the root itself, and one that fails would not tell a fork from an altered tile.
+  ///
+  /// - Throws: `log.root` where the tiles do not lead to this checkpoint's root, `log.tile` where one has another
+  ///   length; what the source throws.
+  fileprivate func earlierRoot(at smaller: UInt64, reading source: some Source) async throws -> Digest {
+    let steps = try ProofPlan(consistencyFrom: smaller, to: size)
+    let peaks = try ProofPlan(rootOf: smaller, treeSize: size)
+    let tiles = try await source.tiles(Array(Set(steps.tiles + peaks.tiles)))
+    let proof = ConsistencyProof(
+      oldSize: smaller, newSize: size, hashes: try steps.hashes { coordinate in tiles[coordinate] ?? [] })
+    let smallerRoot = try peaks.hashes { coordinate in tiles[coordinate] ?? [] }.first
+    guard let smallerRoot, (try? proof.verify(oldRoot: smallerRoot, newRoot: root)) != nil else {
+      throw PosternError.otherTiles(self)
     }
-    do {
-      let plan = try ProofPlan(consistencyFrom: old.size, to: new.size)
-      let tiles = try await source.tiles(plan.tiles)
-      let proof = ConsistencyProof(
-        oldSize: old.size, newSize: new.size, hashes: try plan.hashes { coordinate in tiles[coordinate] ?? [] })
-      try proof.verify(oldRoot: old.root, newRoot: new.root)
-    } catch let error as PosternError where error.code == .logConsistency {
-      throw PosternError(
-        .logFork, "The log “\(new.origin)” does not continue what it showed this machine before.",
-        advice: "Do not go on with it, and keep both checkpoints in the state folder: they are the evidence.")
-    }
+    return smallerRoot
+  }
+}
+
+extension PosternError {
+  fileprivate static func rollback(_ shown: Checkpoint, from seen: Checkpoint) -> PosternError {
+    PosternError(
+      .logRollback, "The log “\(shown.origin)” shows \(shown.size) entries, and it showed this machine \(seen.size).",
+      advice: "Do not go on with it: it lost entries, or hides them. Ask another archive or its operator.")
+  }
+
+  fileprivate static func fork(_ shown: Checkpoint) -> PosternError {
+    PosternError(
+      .logFork, "The log “\(shown.origin)” does not continue what it showed this machine before.",
+      advice: "Do not go on with it, and keep both checkpoints in the state folder: they are the evidence.")
+  }
+
+  /// Tiles that are another tree's than a checkpoint's, which shows nothing against the log.
+  static func otherTiles(_ checkpoint: Checkpoint) -> PosternError {
+    PosternError(
+      .logRoot,
+      "The tiles that the source gave do not lead to the root that the log “\(checkpoint.origin)” signed for "
+        + "\(checkpoint.size) entries.",
+      advice: "They are damaged, or were altered on the way; that shows nothing against the log. Try again, or use "
+        + "another archive or copy.")
   }
 }

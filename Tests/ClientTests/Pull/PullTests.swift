@@ -214,6 +214,15 @@ import Trust
         await refusal { try await newer.verified(app: fixture.app, memory: memories[1]) }?.code == .folderUnproven)
       _ = try await newer.verified(app: fixture.app, epoch: 2, memory: memories[1])
       #expect(try memories[1].newest(of: home)?.checkpoint.size == 300)
+      // Nor does a tile that is not the log's, which shows no fork either.
+      try Data(count: 8_192).write(to: URL(filePath: "\(new)/log/tile/0/001"))
+      #expect(
+        await refusal { try await newer.verified(app: fixture.app, memory: memories[1]) }?.code == .folderUnproven)
+      _ = try await newer.verified(app: fixture.app, epoch: 2, memory: memories[1])
+      #expect(try memories[1].newest(of: home)?.checkpoint.size == 300)
+      let kept = try FileManager.default.contentsOfDirectory(atPath: fixture.file("middle"))
+      #expect(!kept.contains { $0.contains("refused") })
+      try FileManager.default.removeItem(atPath: "\(new)/log/tile/0/001")
       _ = try await newer.verified(app: fixture.app, memory: memories[0])
       #expect(try memories[0].newest(of: home)?.checkpoint.size == 531)
       _ = try await newer.verified(app: fixture.app, memory: memories[2])

@@ -65,12 +65,69 @@ import Trust
     try await show(6)
   }
 
-  /// Tiles that are not the log's prove nothing, in either direction.
-  @Test func believesNoTiles() async throws {
+  /// A log that signed two histories is found out by the true tiles of the newer one, also where the older size is a
+  /// power of two: there the proof begins with the older root itself.
+  @Test func aForkIsProvenByTheNewerTree() async throws {
+    let verifier = try logSigner().verifier
+    for (number, old) in [252, 255, 256, 257, 299].enumerated() {
+      let memory = CheckpointMemory(folder: folder.path("state-\(number)"))
+      let before = TestLog(leafCount: 300)
+      let first = try SignedCheckpoint(verifying: before.note(at: old), log: verifier)
+      try await memory.advance(to: first, from: nil, of: verifier, reading: before)
+      let other = TestLog(leafCount: 600, salt: 1)
+      for new in [old + 1, 300, 511, 512, 513, 600] {
+        let second = try SignedCheckpoint(verifying: other.note(at: new), log: verifier)
+        let error = await refusal { try await memory.advance(to: second, from: first, of: verifier, reading: other) }
+        #expect(error?.code == .logFork, "\(old), \(new)")
+      }
+      #expect(try memory.newest(of: verifier) == first)
+    }
+  }
+
+  /// Whoever alters tiles of an honest log has it blamed for nothing: the source is at fault, and nothing is kept.
+  @Test func anAlteredTileIsNoFork() async throws {
+    let log = TestLog(leafCount: 600)
+    let verifier = try logSigner().verifier
+    try await show(log, at: 1)
+    for old in [1, 2, 3, 128, 255, 256, 257, 299, 511, 512] {
+      let first = try SignedCheckpoint(verifying: log.note(at: old), log: verifier)
+      for new in [old + 1, 513, 600] where new > old {
+        let second = try SignedCheckpoint(verifying: log.note(at: new), log: verifier)
+        var refusals = 0
+        for place in [nil] + Array(stride(from: 0, to: 256, by: 17)).map(Optional.some) + [1, 2, 43, 44] {
+          log.lie.withLock { $0 = place.map(TestLog.Lie.one) ?? .all }
+          let error = await refusal { try await memory.advance(to: second, from: first, of: verifier, reading: log) }
+          #expect(error == nil || error?.code == .logRoot, "\(old), \(new): \(place ?? -1)")
+          #expect(place != nil || error != nil, "\(old), \(new)")
+          refusals += error == nil ? 0 : 1
+        }
+        #expect(refusals > 1, "\(old), \(new)")
+      }
+    }
+    let kept = try FileManager.default.contentsOfDirectory(atPath: folder.path("state"))
+    #expect(!kept.contains { $0.contains("refused") })
+  }
+
+  /// Tiles of the history that was seen first do not hide the fork: what does not fit the newer root is refused.
+  @Test func aForkIsNotHiddenByOtherTiles() async throws {
+    let verifier = try logSigner().verifier
+    for old in [252, 256, 290] {
+      let log = TestLog(leafCount: 600)
+      let first = try SignedCheckpoint(verifying: log.note(at: old), log: verifier)
+      let second = try SignedCheckpoint(verifying: TestLog(leafCount: 600, salt: 1).note(at: 600), log: verifier)
+      let error = await refusal { try await memory.advance(to: second, from: first, of: verifier, reading: log) }
+      #expect(error?.code == .logRoot, "\(old)")
+    }
+    #expect(try memory.newest(of: verifier) == nil)
+  }
+
+  /// A tile that is too short is one more that proves nothing.
+  @Test func aShortTileIsNoFork() async throws {
     let log = TestLog(leafCount: 300)
     try await show(log, at: 290)
-    log.isLying.withLock { $0 = true }
-    #expect(await refusal { try await show(log, at: 300) }?.code == .logFork)
+    log.lie.withLock { $0 = .short }
+    #expect(await refusal { try await show(log, at: 300) }?.code == .logTile)
+    #expect(try memory.newest(of: logSigner().verifier)?.checkpoint.size == 290)
   }
 
   @Test func anOlderAnswerOfAnotherProcessIsNoRollback() async throws {
@@ -88,8 +145,17 @@ import Trust
 
 /// A log in memory that can show itself at any size.
 private final class TestLog: Source {
+  enum Lie {
+    /// Every hash of a tile is another.
+    case all
+    /// One hash of each tile is, counted round and round.
+    case one(Int)
+    /// A byte is missing.
+    case short
+  }
+
   private let hashes: [Digest]
-  let isLying = Mutex(false)
+  let lie = Mutex<Lie?>(nil)
 
   init(leafCount: Int, salt: UInt8 = 0) {
     hashes = (0..<leafCount).map { TreeHash.leaf(Array("\($0)".utf8) + ($0 > 250 ? [salt] : [])) }
@@ -109,7 +175,12 @@ private final class TestLog: Source {
     guard var bytes = tiles.first(where: { $0.coordinate == coordinate })?.bytes else {
       throw PosternError(.sourceAbsent, "There is no such tile.", advice: "")
     }
-    if isLying.withLock({ $0 }) { bytes[0] ^= 1 }
+    switch lie.withLock({ $0 }) {
+    case nil: break
+    case .all: for place in 0..<coordinate.width { bytes[32 * place] ^= 1 }
+    case .one(let place): bytes[32 * (place % coordinate.width)] ^= 1
+    case .short: bytes.removeLast()
+    }
     return bytes
   }
 
