@@ -15,6 +15,8 @@ extension PosternError.Code {
   public static let wireTooLarge: Self = "wire.too-large"
   /// A message does not read as its format says.
   public static let wireMalformed: Self = "wire.malformed"
+  /// An archive refused with a code that is not for an archive to find.
+  public static let wireRefusal: Self = "wire.refusal"
   /// Something broke on the other side.
   public static let wireInternal: Self = "wire.internal"
 }

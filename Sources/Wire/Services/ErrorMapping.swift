@@ -32,9 +32,13 @@ extension PosternError: RPCErrorConvertible {
 
   /// The error that a call ended with.
   ///
-  /// A refusal comes back as the value that the other side threw; what the transport or gRPC itself reports becomes
-  /// one of this module's codes.
-  public init(_ error: RPCError) {
+  /// What was thrown on this side comes back as it was; what the transport or gRPC itself reports becomes one of this
+  /// module's codes. A server's refusal keeps its code where that is one for a server to find, and its sentence says who
+  /// speaks: no program that compares codes, this one among them, and no person shall take what an archive says for what
+  /// this side found when it checked the archive.
+  ///
+  /// - Parameter service: whose method was called.
+  package init(_ error: RPCError, of service: ServiceDescriptor) {
     if let cause = error.cause as? PosternError {
       self = cause
       return
@@ -43,14 +47,26 @@ extension PosternError: RPCErrorConvertible {
       self = PosternError.transportError(error)
       return
     }
+    guard PosternTrailer.areas(of: service).contains(code.prefix { $0 != "." }) else {
+      self = PosternError.foreignCode(code, error.message)
+      return
+    }
     let advice = error.metadata[binaryValues: PosternTrailer.advice].first { _ in true } ?? []
     let index = error.metadata[stringValues: PosternTrailer.index].first { _ in true }
     self.init(
-      Code(rawValue: code), error.message, advice: String(decoding: advice, as: UTF8.self),
+      Code(rawValue: code), "The archive says: \(error.message)", advice: String(decoding: advice, as: UTF8.self),
       index: index.flatMap { Int($0) })
   }
 
-  private static func transportError(_ error: RPCError) -> PosternError {
+  /// A refusal whose code claims what only the one can find who checks an archive.
+  private static func foreignCode(_ code: String, _ message: String) -> PosternError {
+    PosternError(
+      .wireRefusal, "The archive refuses with “\(code)”, which is not for it to find, and says: \(message)",
+      advice: "Nothing was checked, so take it as proof of nothing: try again, or use another archive.")
+  }
+
+  /// What the transport or gRPC itself reports.
+  fileprivate static func transportError(_ error: RPCError) -> PosternError {
     switch error.code {
     case .unavailable, .aborted:
       PosternError(.wireUnavailable, error.message, advice: "Try again; if it stays, check address and server.")
@@ -78,7 +94,7 @@ extension Status {
     guard let error = RPCError(status: status, metadata: metadata),
       !metadata[stringValues: PosternTrailer.code].contains(where: PosternTrailer.isCode)
     else { return (status, metadata) }
-    let refusal = PosternError(error)
+    let refusal = PosternError.transportError(error)
     var trailers = metadata
     trailers.removeAllValues(forKey: PosternTrailer.code)
     trailers.removeAllValues(forKey: PosternTrailer.advice)
@@ -96,6 +112,16 @@ package enum PosternTrailer {
   package static let index = "postern-index"
   /// UTF-8, which only a binary value may be.
   package static let advice = "postern-advice-bin"
+
+  /// The areas of the codes that the methods of a service refuse with.
+  ///
+  /// Whoever reads from an archive checks what it gives, so there no code of a check is the archive's to use. Admission
+  /// checks what it is sent; yet none of its codes is one by which a client judges a log.
+  static func areas(of service: ServiceDescriptor) -> Set<Substring> {
+    let always: Set<Substring> = ["archive", "epoch", "index", "pack", "request", "storage", "wire"]
+    guard service == Postern_V1_Admission.descriptor else { return always }
+    return always.union(["charter", "dump", "envelope", "key", "policy", "push", "record", "veil"])
+  }
 
   /// Whether a text from outside has the form of a code: two parts of at most 64 letters, digits and hyphens.
   static func isCode(_ text: String) -> Bool {

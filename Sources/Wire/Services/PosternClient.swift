@@ -116,12 +116,11 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
   public func upload(
     body: @Sendable @escaping (_ batches: RPCWriter<ObjectBatch>) async throws -> Void
   ) async throws -> Postern_V1_UploadResponse {
-    try await mappingErrors {
+    let method = Postern_V1_Admission.Method.Upload.descriptor
+    return try await mappingErrors(of: method) {
       try await client.clientStreaming(
-        request: StreamingClientRequest(producer: body),
-        descriptor: Postern_V1_Admission.Method.Upload.descriptor,
-        serializer: ObjectBatchSerializer(), deserializer: ProtobufDeserializer<Postern_V1_UploadResponse>(),
-        options: .defaults
+        request: StreamingClientRequest(producer: body), descriptor: method, serializer: ObjectBatchSerializer(),
+        deserializer: ProtobufDeserializer<Postern_V1_UploadResponse>(), options: .defaults
       ) { try $0.message }
     }
   }
@@ -148,12 +147,14 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
   ) async throws -> Output {
     let limit = timeout ?? self.timeout
     // GRPCCore ends the process over a timeout below zero, and within one of zero it may still get an answer.
-    guard limit > .zero else { throw PosternError(RPCError(code: .deadlineExceeded, message: "")) }
+    guard limit > .zero else {
+      throw PosternError(RPCError(code: .deadlineExceeded, message: ""), of: method.service)
+    }
     var options = CallOptions.defaults
     options.timeout = limit
     let chosen = options
     let deadline = ContinuousClock.now + limit
-    return try await mappingErrors {
+    return try await mappingErrors(of: method) {
       do {
         return try await client.unary(
           request: ClientRequest(message: request), descriptor: method, serializer: ProtobufSerializer<Input>(),
@@ -170,7 +171,7 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
     _ request: Input, _ method: MethodDescriptor, deserializer: some MessageDeserializer<Output>,
     _ body: @Sendable @escaping (RPCAsyncSequence<Output, any Error>) async throws -> Result
   ) async throws -> Result {
-    try await mappingErrors {
+    try await mappingErrors(of: method) {
       try await client.serverStreaming(
         request: ClientRequest(message: request), descriptor: method, serializer: ProtobufSerializer<Input>(),
         deserializer: deserializer, options: .defaults
@@ -179,12 +180,14 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
   }
 
   /// Turns what GRPCCore throws into what the project throws.
-  private func mappingErrors<Result: Sendable>(_ call: () async throws -> Result) async throws -> Result {
+  private func mappingErrors<Result: Sendable>(
+    of method: MethodDescriptor, _ call: () async throws -> Result
+  ) async throws -> Result {
     do {
       return try await call()
     } catch let error as RPCError {
       if Task.isCancelled { throw CancellationError() }
-      throw PosternError(error)
+      throw PosternError(error, of: method.service)
     } catch let error as RuntimeError {
       throw PosternError(.wireUnavailable, error.message, advice: "Open a new client.")
     }

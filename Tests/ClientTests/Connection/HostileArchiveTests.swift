@@ -10,6 +10,9 @@ import Wire
 
 /// What an archive, or whoever stands before it, can make a client believe of others: nothing.
 @Suite struct HostileArchiveTests {
+  /// By these a command says that a log shows two histories, or less than before.
+  private static let verdicts: [PosternError.Code] = [.logFork, .logRollback, .viewRolledBack]
+
   /// Remembers the log at one entry, and has it go on to two.
   private func run(
     _ body: @Sendable @escaping (ArchiveFixture, CheckpointMemory, Relay, ArchiveConnection) async throws -> Void
@@ -63,6 +66,36 @@ import Wire
         _ = try await Puller.pull(options, from: relayed)
         let copy = try await FolderCatalog.open(options.path).verified(app: fixture.app, memory: nil)
         #expect(copy.epoch?.fields.number == 2)
+      }
+    }
+  }
+
+  /// No code of the list, told instead of a tile or a body, is taken for what this side found.
+  @Test func noRefusalIsAJudgement() async throws {
+    let schema = URL(filePath: "../../../Schema/errors.md", relativeTo: URL(filePath: #filePath))
+    let codes = try String(contentsOf: schema, encoding: .utf8).split(separator: "\n")
+      .filter { $0.hasPrefix("| `") }.map { String($0.split(separator: "`")[1]) }
+    #expect(codes.count > 200 && Self.verdicts.allSatisfy { codes.contains($0.rawValue) })
+    try await run { fixture, memory, relay, relayed in
+      // What cannot be reached is tried again for a minute.
+      for code in codes where code != PosternError.Code.wireUnavailable.rawValue {
+        let told = PosternError(.init(rawValue: code), "The log forked.", advice: "Tell everybody.")
+        for method in [Relay.Method.tile, .body] {
+          relay.orders.withLock { $0.refusals = [method: told] }
+          let error = await refusal { try await relayed.verified(app: fixture.app, memory: memory) }
+          if method == .body, told.code == .archiveNotFound {
+            #expect(error?.code == .epochUnknownApplication)
+          } else {
+            #expect(error?.code == told.code || error?.code == .wireRefusal, "\(code)")
+            #expect(error?.message.hasPrefix("The archive ") == true, "\(code)")
+          }
+          #expect(error.map { !Self.verdicts.contains($0.code) } == true, "\(code)")
+          try expectNothingKept(fixture, memory, "\(code)")
+        }
+      }
+      for code in Self.verdicts {
+        relay.orders.withLock { $0.refusals = [.admission: PosternError(code, "It forked.", advice: "Tell.")] }
+        #expect(await refusal { try await fixture.push([4], over: relayed) }?.code == .wireRefusal)
       }
     }
   }

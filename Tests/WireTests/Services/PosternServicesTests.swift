@@ -10,7 +10,11 @@ import Wire
   /// An archive that answers every call with something of the question.
   private struct Archive: LogService, CatalogService, AdmissionService {
     static let refusal = PosternError(
-      "catalog.not-found", "There is no épisode 7.", advice: "Ask for another — 日本.", index: 7)
+      "archive.not-found", "There is no épisode 7.", advice: "Ask for another — 日本.", index: 7)
+
+    /// The refusal as a client tells it.
+    static let told = PosternError(
+      refusal.code, "The archive says: \(refusal.message)", advice: refusal.advice, index: refusal.index)
 
     func describe(_: Postern_V1_DescribeRequest, context: ServerContext) async throws -> Postern_V1_DescribeResponse {
       .with { $0.origin = "origin" }
@@ -168,20 +172,20 @@ import Wire
     }
   }
 
-  @Test func refusalsArriveAsTheyWereThrown() async throws {
+  @Test func refusalsArriveAndSayWhoseTheyAre() async throws {
     try await withArchive { client in
       let shown = await #expect(throws: PosternError.self) { try await client.show(Postern_V1_ShowRequest()) }
-      #expect(shown == Archive.refusal)
+      #expect(shown == Archive.told)
       let read = await #expect(throws: PosternError.self) {
         try await client.getObjects(.with { $0.generation = 9 }) { batches in for try await _ in batches {} }
       }
-      #expect(read == Archive.refusal)
+      #expect(read == Archive.told)
       let sent = await #expect(throws: PosternError.self) {
         try await client.upload { writer in
           while true { try await writer.write(ObjectBatch(token: [13], objects: [], data: ByteBuffer())) }
         }
       }
-      #expect(sent == Archive.refusal)
+      #expect(sent == Archive.told)
     }
   }
 
@@ -197,7 +201,7 @@ import Wire
       ("postern.v1.Log/GetTile", [one, one], .invalidArgument, "wire.malformed"),
       ("postern.v1.Log/GetEntries", [], .invalidArgument, "wire.malformed"),
       ("postern.v1.Log/GetEntries", [one, one], .invalidArgument, "wire.malformed"),
-      ("postern.v1.Catalog/Show", [one], .notFound, "catalog.not-found"),
+      ("postern.v1.Catalog/Show", [one], .notFound, "archive.not-found"),
     ]
     try await withServer { address in
       for (method, messages, code, name) in cases {
