@@ -39,7 +39,7 @@ extension ArchiveConnection {
   ///   - app: the application.
   ///   - page: what ``EpochPage/next`` of the page before said; nil for the first.
   ///   - limit: the most epochs of a page, 1 to 1,000.
-  /// - Throws: `wire.*`.
+  /// - Throws: `wire.*`; `wire.answer` for a page with more, and for an empty one that is not to be the last.
   public func list(app: Digest, after page: [UInt8]? = nil, limit: Int = 100) async throws -> EpochPage {
     var request = Postern_V1_ListRequest()
     request.app = Data(app.bytes)
@@ -52,7 +52,7 @@ extension ArchiveConnection {
   ///   - policy: digest of the policy.
   ///   - page: what ``EpochPage/next`` of the page before said; nil for the first.
   ///   - limit: the most epochs of a page, 1 to 1,000.
-  /// - Throws: `wire.*`.
+  /// - Throws: `wire.*`; `wire.answer` for a page with more, and for an empty one that is not to be the last.
   public func list(policy: Digest, after page: [UInt8]? = nil, limit: Int = 100) async throws -> EpochPage {
     var request = Postern_V1_ListRequest()
     request.policy = Data(policy.bytes)
@@ -64,6 +64,9 @@ extension ArchiveConnection {
     request.after = Data(page ?? [])
     request.limit = UInt32(limit)
     let answer = try await ask { [request] in try await client.list(request) }
+    // Otherwise an archive could go on for ever with nothing, or with more than anybody wants.
+    let hasRows = !answer.epochs.isEmpty
+    guard answer.epochs.count <= limit, hasRows || answer.next.isEmpty else { throw PosternError.answerShape }
     return EpochPage(
       epochs: try answer.epochs.map { try EpochSummary($0) }, next: answer.next.isEmpty ? nil : Array(answer.next))
   }

@@ -49,6 +49,11 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
     ) { parts in
       var bundle: [UInt8] = []
       for try await part in parts {
+        // Otherwise a server could go on for ever with nothing.
+        guard !part.part.isEmpty else {
+          throw PosternError(
+            .wireMalformed, "The archive sends a part of a bundle with nothing in it.", advice: "Use another archive.")
+        }
         guard bundle.count + part.part.count <= byteLimit else {
           throw PosternError(
             .wireTooLarge, "The archive sends a bundle that is longer than any can be.", advice: "Use another archive.")

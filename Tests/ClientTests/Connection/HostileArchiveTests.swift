@@ -99,4 +99,30 @@ import Wire
       }
     }
   }
+
+  /// A list ends, whatever an archive says: an empty page is the last, and none has more rows than were asked for.
+  @Test func aListEnds() async throws {
+    try await run { fixture, _, relay, relayed in
+      let honest = try await relayed.list(app: fixture.app)
+      #expect(honest.epochs.count == 1 && honest.next == nil)
+      relay.orders.withLock { orders in
+        orders.page = { _ in
+          var page = Postern_V1_ListResponse()
+          page.next = Data([0, 0, 0, 0, 0, 0, 0, 1])
+          return page
+        }
+      }
+      #expect(await refusal { try await relayed.list(app: fixture.app) }?.code == .answerShape)
+      relay.orders.withLock { orders in
+        orders.page = { page in
+          var page = page
+          page.epochs += page.epochs
+          return page
+        }
+      }
+      #expect(await refusal { try await relayed.list(app: fixture.app, limit: 1) }?.code == .answerShape)
+      let twice = try await relayed.list(app: fixture.app, limit: 2)
+      #expect(twice.epochs.count == 2)
+    }
+  }
 }

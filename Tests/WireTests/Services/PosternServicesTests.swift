@@ -36,6 +36,7 @@ import Wire
       _ request: Postern_V1_GetEntriesRequest, into parts: RPCWriter<Postern_V1_GetEntriesResponse>,
       context: ServerContext
     ) async throws {
+      while request.index == 9 { try await parts.write(Postern_V1_GetEntriesResponse()) }
       for index in 0..<request.width {
         try await parts.write(.with { $0.part = Data(repeating: UInt8(index), count: 60_000) })
       }
@@ -169,6 +170,13 @@ import Wire
         }
       }
       #expect(answer.objects == 20 && answer.bytes == 20 << 20)
+    }
+  }
+
+  @Test func aBundleOfNothingEnds() async throws {
+    try await withArchive { client in
+      let error = await #expect(throws: PosternError.self) { try await client.getEntries(.with { $0.index = 9 }) }
+      #expect(error?.code == .wireMalformed)
     }
   }
 
