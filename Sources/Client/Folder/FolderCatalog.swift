@@ -38,8 +38,8 @@ public struct FolderCatalog: Catalog {
 
   /// Runs what reads from a folder, and says of anything that it lacks, or that is damaged, how to go on.
   ///
-  /// - Throws: `folder.incomplete` in place of `source.absent`, `folder.damaged` in place of `source.mismatch` and
-  ///   `dump.wrong-id`; what `body` throws.
+  /// - Throws: `folder.incomplete` in place of `source.absent`, `folder.damaged` in place of `source.mismatch`,
+  ///   `dump.wrong-id` and `dump.object-length`; what `body` throws.
   public func reading<Result: Sendable>(
     _ body: @Sendable (FolderCatalog) async throws -> Result
   ) async throws -> Result {
@@ -48,8 +48,11 @@ public struct FolderCatalog: Catalog {
     } catch let error as PosternError where error.code == .sourceAbsent {
       throw PosternError.incomplete(
         folder.path, error.message, isDataFolder: isDataFolder, unusable: folder.unusablePacks)
-    } catch let error as PosternError where error.code == .sourceMismatch || error.code == .dumpWrongID {
-      throw PosternError.damagedCopy(folder.path, isDataFolder: isDataFolder)
+    } catch let error as PosternError
+      where [.sourceMismatch, .dumpWrongID, .dumpObjectLength].contains(error.code)
+    {
+      throw PosternError.damagedCopy(
+        folder.path, error.code == .dumpObjectLength ? .length : .bytes, isDataFolder: isDataFolder)
     }
   }
 

@@ -51,10 +51,16 @@ extension PosternError {
         + "or name an epoch that it holds with --epoch.")
   }
 
-  /// A folder with an object that is not what its id names.
-  static func damagedCopy(_ path: String, isDataFolder: Bool) -> PosternError {
+  /// What is wrong with an object of a folder.
+  enum ObjectDamage: String {
+    case bytes = "the bytes of an object in it are not those that its id names"
+    case length = "an object in it has another length than the dump's tree says"
+  }
+
+  /// A folder with an object that is not the one that was copied.
+  static func damagedCopy(_ path: String, _ damage: ObjectDamage, isDataFolder: Bool) -> PosternError {
     PosternError(
-      .folderDamaged, "The copy in “\(path)” is damaged: the bytes of an object in it are not those that its id names.",
+      .folderDamaged, "The copy in “\(path)” is damaged: \(damage.rawValue).",
       advice: isDataFolder
         ? "It is an archive's data folder, into which nothing is pulled: use a copy that was pulled, or another archive."
         : "Run “postern pull --check” into it while an archive has the epoch, with --epoch where it is not the newest: "

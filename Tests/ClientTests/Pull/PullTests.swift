@@ -156,6 +156,26 @@ import Trust
     }
   }
 
+  /// A copy with an object of another length is named as one with other bytes is.
+  @Test func aCopyWithAShortObjectIsNamed() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push(sampleState(byteCount: 100_000), over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      let error = await refusal {
+        try await FolderCatalog.open(path).reading { folder in
+          let sealed = try await folder.sealedEpoch(of: folder.verified(app: fixture.app, memory: nil))
+          let door = DoorBox(try KMSDoorOpener.open(sealed, key: fixture.key(.kms, "kms")))
+          return try await Recoverer.recover(
+            RecoverOptions(output: .file(path: fixture.file("out"))), opening: door.opening, capsule: sealed.capsule,
+            from: Shortening(folder: folder))
+        }
+      }
+      #expect(error?.code == .folderDamaged, "\(String(describing: error))")
+      #expect(error?.message.contains("“\(path)”") == true && error?.message.contains("length") == true)
+    }
+  }
+
   /// An archive that lies is told so, and nothing of what it made up stays.
   @Test func nothingIsTakenOnTrust() async throws {
     try await ArchiveFixture.run { fixture, archive in
@@ -437,6 +457,27 @@ private struct Liar: Catalog {
   func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
   func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
     try await archive.body(app: app, generation: generation, digest: digest)
+  }
+}
+
+/// A folder that gives the last object of each batch a byte short.
+private struct Shortening: Source {
+  let folder: FolderCatalog
+
+  func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    try await folder.objects(query) { batch in
+      let last = batch.suffix(1).map { SourceObject(id: $0.id, bytes: $0.bytes.array.dropLast()) }
+      try await receive(batch.dropLast() + last)
+    }
+  }
+
+  func checkpoint() async throws -> [UInt8] { try await folder.checkpoint() }
+  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await folder.tile(coordinate) }
+  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await folder.entries(coordinate) }
+  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    try await folder.body(app: app, generation: generation, digest: digest)
   }
 }
 
