@@ -186,7 +186,8 @@ extension ProcessTests {
         "sh", ["-c", "while :; do date +%N >tree/busy; done"], environment: ["PATH": "/usr/bin:/bin"],
         folder: machine.folder, descriptors: [.input("/dev/null"), .output("/dev/null"), .output("/dev/null")])
       while !machine.exists("tree/busy") { usleep(1_000) }
-      #expect(try await machine.run(push).isRefused("push.changed"))
+      let busy = try await machine.run(push)
+      #expect(busy.isRefused("push.changed") && busy.errors.contains("“tree/busy” changed"), "\(busy.errors)")
       child.endGroup()
       _ = try await child.wait()
       #expect(try await machine.postern("latest", "--app", app).isRefused("view.no-epoch"))

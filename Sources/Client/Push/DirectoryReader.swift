@@ -11,11 +11,23 @@ import SystemPackage
 /// anything in it was written to, came, went or was renamed meanwhile, what was read is no state that it ever had.
 package final class DirectoryReader: StateReader {
   /// What a look through the directory found.
-  private struct Condition: Equatable {
+  private struct Condition {
     /// The length of its archive.
     var byteCount = PaxHeader.end.count
     /// The digest of everything that changes when something in the directory does.
     var digest = Digest.zero
+    /// What was changed last of all, and its path.
+    var newest: (condition: FileCondition, path: String)?
+
+    func isSame(as earlier: Condition) -> Bool { byteCount == earlier.byteCount && digest == earlier.digest }
+
+    /// What was changed since an earlier look, if the clock was not set back; nil where nothing shows it.
+    func changed(since earlier: Condition) -> String? {
+      guard let newest, let old = earlier.newest, newest.condition.isChangedLater(than: old.condition) else {
+        return nil
+      }
+      return newest.path
+    }
   }
 
   /// Where in the archive the next byte is.
@@ -80,14 +92,18 @@ package final class DirectoryReader: StateReader {
     var walk = try DirectoryWalk(root, path: path)
     var condition = Condition()
     var hash = SHA256()
+    var newest: (condition: FileCondition, names: [[UInt8]])?
     while let found = try walk.next() {
       let header = PaxHeader.bytes(of: found.entry)
       condition.byteCount += header.count + found.entry.contentByteCount + found.entry.paddingByteCount
       guard condition.byteCount <= PaxEntry.fileByteCountLimit else { throw .stateTooLarge(path, condition.byteCount) }
       hash.update(header)
-      FileCondition(found.status).update(&hash)
+      let now = FileCondition(found.status)
+      now.update(&hash)
+      if newest.map({ now.isChangedLater(than: $0.condition) }) ?? true { newest = (now, found.entry.names) }
     }
     condition.digest = hash.finish()
+    condition.newest = newest.map { ($0.condition, walk.shown($0.names)) }
     return condition
   }
 
@@ -160,7 +176,8 @@ package final class DirectoryReader: StateReader {
   }
 
   package func requireUnchanged() throws(PosternError) {
-    guard try DirectoryReader.condition(of: root, path) == condition else { throw .stateChanged(path) }
+    let now = try DirectoryReader.condition(of: root, path)
+    guard now.isSame(as: condition) else { throw .stateChanged(now.changed(since: condition) ?? path) }
   }
 
   package func cancel() {}

@@ -31,6 +31,11 @@ struct FileCondition {
     content == earlier.content && (changeTime == earlier.changeTime || attributes != earlier.attributes)
   }
 
+  /// Whether it was changed later than another file or folder was.
+  func isChangedLater(than other: FileCondition) -> Bool {
+    other.changeTime.lexicographicallyPrecedes(changeTime)
+  }
+
   /// Adds it to a digest, by which any change counts: better once too often.
   func update(_ hash: inout SHA256) {
     for numbers in [content, changeTime] { numbers.withUnsafeBytes { hash.update($0) } }
