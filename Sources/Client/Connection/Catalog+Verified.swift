@@ -78,6 +78,28 @@ extension Catalog {
     }
   }
 
+  /// Reads the dump of an epoch that was taken because it was the newest, and says so where a newer one took its place.
+  ///
+  /// With a small retention an epoch is collected soon after the next ones have come, also from under a reader.
+  ///
+  /// - Parameters:
+  ///   - app: the application.
+  ///   - number: the epoch that was the newest.
+  ///   - body: what reads.
+  /// - Throws: `archive.not-found`, with what came meanwhile if something did; what `body` throws.
+  public func readingNewest<Result>(
+    _ number: UInt64, of app: Digest, _ body: () async throws -> Result
+  ) async throws -> Result {
+    do {
+      return try await body()
+    } catch let error as PosternError where error.code == .archiveNotFound {
+      guard let newest = try? await verified(app: app, memory: nil).epoch?.fields.number, newest > number else {
+        throw error
+      }
+      throw PosternError.overtaken(number, by: newest)
+    }
+  }
+
   /// Fetches envelope and veil of a proven application's epoch and verifies them, as far as they are here all of it.
   ///
   /// - Returns: the doors, and the whole epoch where its capsule is here: an archive whose application keeps only so
@@ -146,6 +168,15 @@ extension CheckpointMemory {
 }
 
 extension PosternError {
+  fileprivate static func overtaken(_ number: UInt64, by newest: UInt64) -> PosternError {
+    PosternError(
+      .archiveNotFound,
+      "Epoch \(newest) has come while epoch \(number), the newest until then, was read, and the archive does not keep "
+        + "all of epoch \(number) any more.",
+      advice: "Run it again: it takes the newest epoch. The charter's retention says how many pushes may come "
+        + "meanwhile; where that is too few, stop pushing until it is done.")
+  }
+
   fileprivate static func notCopied(_ app: Digest) -> PosternError {
     PosternError(
       .epochUnknownApplication, "The folder holds nothing of the application \(app).",

@@ -29,6 +29,18 @@ public enum Puller {
   ) async throws -> PullReport {
     let meter = PullMeter(report: progress)
     let application = try await archive.verified(app: options.app, epoch: options.epoch, memory: memory)
+    guard options.epoch == nil, let newest = application.epoch?.fields.number else {
+      return try await pull(application, options, from: archive, memory: memory, meter)
+    }
+    return try await archive.readingNewest(newest, of: options.app) {
+      try await pull(application, options, from: archive, memory: memory, meter)
+    }
+  }
+
+  private static func pull(
+    _ application: VerifiedApplication, _ options: PullOptions, from archive: some Catalog, memory: CheckpointMemory?,
+    _ meter: PullMeter
+  ) async throws -> PullReport {
     let sealed = try await archive.sealedEpoch(of: application)
     let copy = try CopyFolder.open(at: options.path)
     let folder = FolderSource(options.path)

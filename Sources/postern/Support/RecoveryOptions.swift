@@ -65,16 +65,20 @@ struct RecoveryOptions: ParsableArguments {
           .recoveryMismatch, "The \(source.noun) shows another epoch \(epoch.number) than the one that was opened.",
           advice: "Ask another archive, or use another copy.")
       }
-      let sealed = try await catalog.sealedEpoch(of: application)
-      let successor = try key.map { key in
-        try Successor(
-          of: opening.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: key.file, statePath: statePath)
+      let recover = { () async throws -> RecoverReport in
+        let sealed = try await catalog.sealedEpoch(of: application)
+        let successor = try key.map { key in
+          try Successor(
+            of: opening.opening, capsule: sealed.capsule, veil: sealed.veil.bytes, as: key.file, statePath: statePath)
+        }
+        let report = try await Recoverer.recover(
+          options, opening: opening.opening, capsule: sealed.capsule, from: catalog, for: successor
+        ) { progress in line.draw { progress.line } }
+        try successor?.goOn()
+        return report
       }
-      let report = try await Recoverer.recover(
-        options, opening: opening.opening, capsule: sealed.capsule, from: catalog, for: successor
-      ) { progress in line.draw { progress.line } }
-      try successor?.goOn()
-      return report
+      guard !isEpochNamed else { return try await recover() }
+      return try await catalog.readingNewest(epoch.number, of: app, recover)
     }
     line.clear()
     try show(report, isGoingOn: key != nil)

@@ -35,6 +35,16 @@ import Trust
       #expect(await refusal { try await archive.verified(app: fixture.app, epoch: 9, memory: memory) } != nil)
       #expect(await refusal { try await archive.verified(app: .zero, memory: memory) } != nil)
 
+      // What is not there any more was overtaken where a newer epoch has come, and not otherwise.
+      for number in [2, 3] as [UInt64] {
+        let lost = await refusal {
+          try await archive.readingNewest(number, of: fixture.app) {
+            _ = try await archive.body(app: fixture.app, generation: 1, digest: .zero)
+          }
+        }
+        #expect(lost?.code == "archive.not-found" && lost?.message.contains("Epoch 3 has come") == (number == 2))
+      }
+
       let sealed = try await archive.sealedEpoch(of: second)
       #expect(sealed.envelope.digest == second.epoch?.fields.envelope)
       let page = try await archive.list(app: fixture.app, limit: 2)
