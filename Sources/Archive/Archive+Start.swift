@@ -138,7 +138,8 @@ extension Archive {
       throw PosternError(
         .archiveIndexBehind,
         "The index ends at \(newest.size) entries, but this archive has published \(published.size).",
-        advice: "The index was restored from a copy or rolled back. Restore the newest one: it must not sign again.")
+        advice: "The index was restored from a copy or rolled back. Restore the newest one: it must not sign again. "
+          + "Epochs can still be read without the index: “postern recover --from FOLDER”, with the data folder.")
     }
     let row = try index.read { (snapshot) throws(PosternError) in try snapshot.checkpoint(size: published.size) }
     let root = try row.map { (row) throws(PosternError) in try committed(row, home).root }

@@ -41,7 +41,7 @@ extension PosternError.Code {
 }
 
 extension PosternError {
-  private static let fetchAgain = "Fetch it from another archive or mirror."
+  private static let fetchAgain = "Fetch it from another archive or mirror, or read a copy with --from FOLDER."
   private static let wrongUploader = "The uploader's software is at fault: recover another epoch, and report it."
 
   static let unknownChunker = PosternError(

@@ -76,7 +76,8 @@ extension PosternError {
     PosternError(
       .indexDamaged, "The archive's index is damaged: \(what).",
       advice: "Stop the archive and keep the whole data folder: no command rebuilds an index. Put a copy of the whole "
-        + "folder in its place only if no receipt was given after the copy was made.")
+        + "folder in its place only if no receipt was given after the copy was made. Epochs can still be read without the "
+        + "index: “postern recover --from FOLDER”, with the data folder.")
   }
 }
 

@@ -108,7 +108,7 @@ private func judge(
   guard number > current else {
     throw PosternError(
       .epochTaken, "Epoch \(number) is taken: the newest is \(current).",
-      advice: "Another uploader was faster, or this one is behind: push again, as the epoch after that one.")
+      advice: "Another uploader was faster, or this one is behind: run the push again.")
   }
   guard number - current == 1 else {
     throw PosternError(

@@ -73,7 +73,7 @@ public struct Record: Hashable, Sendable {
     guard author.key.verifies(signature, over: Record.message(kind: fields.kind, unsigned: unsigned)) else {
       throw PosternError(
         .recordSignature, "The record's signature does not verify under its author's key.",
-        advice: "Sign the record again with the key that it names, or ask its sender for the original bytes.")
+        advice: "Ask its sender for the original bytes; sign a record of your own again, with its key.")
     }
   }
 

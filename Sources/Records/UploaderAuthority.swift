@@ -14,7 +14,8 @@ extension Charter {
     guard uploader(with: key) != nil else {
       throw PosternError(
         .beginAuthor, "The charter lists no uploader with this key.",
-        advice: "Use the key of a listed uploader, or have the charter amended.")
+        advice: "Use the key of an uploader that it lists. A charter cannot be changed in this version: another "
+          + "uploader needs a new charter, which is a new application.")
     }
   }
 }

@@ -18,8 +18,8 @@ extension PosternError {
     }
     return PosternError(
       code, "The archive's disk is full. What it has acknowledged is kept; what this request brought is not.",
-      advice: "Tell the archive's operator and try again later: a push sends at most the last "
-        + "\(ArchiveLimits.notedByteCount >> 20) MiB again, and what it lacks.",
+      advice: "Tell the archive's operator and try again later. A push that is run again sends at most "
+        + "the last \(ArchiveLimits.notedByteCount >> 20) MiB twice.",
       index: index)
   }
 }

@@ -33,6 +33,7 @@ struct Postern: AsyncParsableCommand {
     do {
       let arguments = Array(CommandLine.arguments.dropFirst())
       try requireNoneEmpty(arguments)
+      try requireCommand(arguments)
       config = try ConfigFile(completing: arguments)
       var command = try parseAsRoot(config?.arguments ?? arguments)
       // A client runs beside an application, whose memory it shall not take; a server has as many threads at work as
@@ -67,6 +68,23 @@ extension Postern {
     let place =
       index > 0 && arguments[index - 1].hasPrefix("--") ? "after \(arguments[index - 1])" : "number \(index + 1)"
     throw ValidationError("The argument \(place) is empty. In a script, look whether its variable is set.")
+  }
+}
+
+extension Postern {
+  /// Refuses a word where a command has to stand and that is none: the parser would speak of an argument too many.
+  private static func requireCommand(_ arguments: [String]) throws {
+    var words = ["postern"]
+    var commands = configuration.subcommands
+    for argument in arguments {
+      guard !commands.isEmpty, !argument.hasPrefix("-"), argument != "help" else { return }
+      guard let command = commands.first(where: { $0.configuration.commandName == argument }) else {
+        let group = words.joined(separator: " ")
+        throw ValidationError("“\(argument)” is no command of “\(group)”: “\(group) --help” names them.")
+      }
+      words.append(argument)
+      commands = command.configuration.subcommands
+    }
   }
 }
 

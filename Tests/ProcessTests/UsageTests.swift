@@ -63,6 +63,13 @@ extension ProcessTests {
         #expect(outcome.status == 64 && outcome.output.isEmpty, "\(arguments)")
         #expect(outcome.errors.contains("Error: "), "\(arguments): \(outcome.errors)")
       }
+      for (words, remark) in [
+        (["pusj", "state"], "“pusj” is no command of “postern”"),
+        (["recovery", "opne"], "“opne” is no command of “postern recovery”"),
+      ] {
+        let slip = try await machine.run(words)
+        #expect(slip.status == 64 && slip.errors.contains(remark), "\(slip.errors)")
+      }
       let unset = try await machine.postern("push", "state", "--key", "", "--app", Usage.app)
       #expect(unset.status == 64 && unset.errors.contains("The argument after --key is empty."), "\(unset.errors)")
       #expect(try machine.names().isEmpty)

@@ -12,6 +12,9 @@ struct CharterNew: AsyncParsableCommand {
     discussion: """
       From a TOML file with the members' public lines and the policies, to be signed by every member; or, with \
       --solo, with keys for one person who tries it out. Where no home log is named, the archive is asked for its own.
+
+      A charter is for ever: members, uploaders, chunker and retention cannot be changed later in this version. With \
+      --solo, the chunker is for content of 16 KiB, and every epoch is kept.
       """)
 
   @Argument(help: ArgumentHelp("The TOML file.", valueName: "charter.toml"))

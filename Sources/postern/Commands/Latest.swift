@@ -24,10 +24,18 @@ struct Latest: AsyncParsableCommand, ShowsEpoch {
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
-    try await show(
-      epoch: nil, rests: nil,
-      orElse: PosternError(
-        .viewNoEpoch, "The application has no epoch yet, as far as this \(source.noun) shows.",
-        advice: "Push one first."))
+    do {
+      try await show(
+        epoch: nil, rests: nil,
+        orElse: PosternError(
+          .viewNoEpoch, "The application has no epoch yet, as far as this \(source.noun) shows.",
+          advice: "Push one first."))
+    } catch let error as PosternError where [.folderOlder, .folderUnproven].contains(error.code) {
+      // The way out that the other commands have, to name the epoch, this one has not.
+      throw PosternError(
+        error.code, error.message,
+        advice: "If it is the copy that you mean to use, “postern list” names its epochs and “postern show --epoch N” "
+          + "shows one, both with --from; otherwise pull again, or use a newer copy.")
+    }
   }
 }

@@ -16,8 +16,8 @@ struct Push: AsyncParsableCommand, Interruptible {
       A pipe ends in the same way whether its writer was done or died, and what came until then is pushed: give \
       --expect-bytes, or write a file first and push it if that went well.
 
-      A directory goes in with its files, folders, symbolic links and permissions, and comes out as one. With --sqlite \
-      a consistent snapshot of a database is pushed that goes on being written to; it lies beside the database for as \
+      A directory goes in with its files, folders, symbolic links and permissions, and comes out as one. \
+      Owners, times and the setuid, setgid and sticky bits are not kept. With --sqlite a consistent snapshot of a database is pushed that goes on being written to; it lies beside the database for as \
       long as the push runs, and takes as much room.
       """)
 

@@ -3,6 +3,7 @@ import Client
 import Core
 import Merkle
 import Trust
+import Wire
 
 /// Where an epoch is read: an archive, or a copy of one in a folder.
 struct SourceOptions: ParsableArguments {
@@ -32,7 +33,15 @@ struct SourceOptions: ParsableArguments {
     if let from { return try await FolderCatalog.open(from).reading { folder in try await body(folder) } }
     let address = try archive.address()
     let whenBroken = (line ?? ProgressLine(isShown: false)).tellBroken(address)
-    return try await ArchiveConnection.open(address, whenBroken: whenBroken) { connection in try await body(connection)
+    do {
+      return try await ArchiveConnection.open(address, whenBroken: whenBroken) { connection in
+        try await body(connection)
+      }
+    } catch let error as PosternError where error.code == .wireUnavailable {
+      throw PosternError(
+        error.code, error.message,
+        advice: "\(error.advice) A copy needs no archive: read a folder that was pulled, or the archive's own data "
+          + "folder, with --from FOLDER.", index: error.index)
     }
   }
 

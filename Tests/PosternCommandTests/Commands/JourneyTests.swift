@@ -72,6 +72,7 @@ import Testing
     #expect(server.stop() == 0)
     let gone = try program.run("latest", "--app", app)
     #expect(gone.status == 1 && gone.errors.contains("(wire.unavailable)"))
+    #expect(gone.errors.contains("with --from FOLDER"))
   }
 
   private func register(_ program: Program, home: String) throws -> String {
