@@ -67,9 +67,13 @@ package final class DirectoryOutput: OrderedOutput {
 
   /// Takes the archive's next bytes.
   ///
-  /// - Throws: `directory.*`, `storage.full`, `recover.output`.
+  /// - Throws: `directory.*`, `storage.full`, `recover.output`; the latter for what comes after the directory has its
+  ///   name, or is removed.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(PosternError) {
-    try writer.withLock { (writer) throws(PosternError) in try writer.write(bytes) }
+    try writer.withLock { (writer) throws(PosternError) in
+      guard !isSettled.load(ordering: .relaxed) else { throw .unwritableEntry(place.path, .canceled) }
+      try writer.write(bytes)
+    }
   }
 
   /// Completes the directory, and gives it its name, durably; nothing but an empty folder is replaced.

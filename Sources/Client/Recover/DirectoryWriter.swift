@@ -108,7 +108,8 @@ struct DirectoryWriter: ~Copyable {
 
   private borrowing func writeContent(_ bytes: UnsafeRawBufferPointer) throws(PosternError) {
     switch content {
-    case .none: preconditionFailure("content follows a file")
+    // Closed meanwhile.
+    case .none: throw .unwritableEntry(path, .canceled)
     case .some(let content):
       let number = content.file.number
       var done = 0

@@ -3,7 +3,9 @@ import Client
 import Core
 
 /// `postern recover`: opens an epoch through the KMS door and recovers its state.
-struct Recover: AsyncParsableCommand {
+struct Recover: AsyncParsableCommand, Interruptible {
+  static let interrupted = RecoveryOptions.interrupted
+
   static let configuration = CommandConfiguration(
     commandName: "recover", abstract: "Recover a state through the KMS door.",
     discussion: """

@@ -6,7 +6,9 @@ import Records
 import Sodium
 
 /// `postern recovery open`: opens an epoch with the members' answers, and recovers its state.
-struct RecoveryOpen: AsyncParsableCommand {
+struct RecoveryOpen: AsyncParsableCommand, Interruptible {
+  static let interrupted = RecoveryOptions.interrupted
+
   static let configuration = CommandConfiguration(
     commandName: "open", abstract: "Open an epoch with the members' releases, and recover its state.",
     discussion: """

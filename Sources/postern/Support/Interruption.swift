@@ -64,11 +64,11 @@ enum Interruption {
     var byte: UInt8 = 0
     while read(reading.load(ordering: .relaxed), &byte, 1) != 1 { guard errno == EINTR else { return } }
     let number = CInt(byte)
-    // A second one ends the process at once, should removing take long. What was ignored is no longer of interest.
-    for number in signals { _ = signal(number, SIG_DFL) }
     if endsLine.load(ordering: .relaxed) { _ = write(STDERR_FILENO, "\n", 1) }
     if canSpeak, let remark = remark.withLock({ $0 }) { Console.note(remark) }
+    // Whoever presses once more shall not leave half of a state behind; SIGKILL ends the process at once.
     Leftovers.ofProcess.discardAll {
+      _ = signal(number, SIG_DFL)
       var set = sigset_t()
       sigemptyset(&set)
       sigaddset(&set, number)

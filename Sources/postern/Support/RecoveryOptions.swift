@@ -7,6 +7,9 @@ import Sodium
 
 /// What comes after a door was opened, whichever it was.
 struct RecoveryOptions: ParsableArguments {
+  /// What a recovery says that a signal ends, while it removes a directory of many files.
+  static let interrupted = "Interrupted. What was written is being removed; run the recovery again."
+
   @Option(
     help: ArgumentHelp(
       "Where the state goes, a file or a directory, as it was pushed; - is standard output.", valueName: "path"))

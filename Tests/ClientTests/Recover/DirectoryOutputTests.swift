@@ -131,4 +131,16 @@ import Testing
     chmod(folder.path("empty"), 0o700)
     chmod(folder.path("empty/closed"), 0o700)
   }
+
+  /// What comes after the directory was removed, in the middle of a file or before another, is refused and makes nothing.
+  @Test(arguments: [700, 1_200, 3_000]) func whatIsWrittenAfterItWasRemovedIsRefused(_ cut: Int) throws {
+    let folder = try TemporaryFolder()
+    let bytes = archive(sample)
+    let output = try DirectoryOutput(folder.path("out"), byteCount: bytes.count)
+    try bytes[..<cut].withUnsafeBytes { try output.write($0) }
+    output.discard()
+    #expect(refusal { try bytes[cut...].withUnsafeBytes { try output.write($0) } }?.code == .recoverOutput)
+    #expect(refusal { try output.commit() } != nil)
+    #expect(try names(folder).isEmpty)
+  }
 }
