@@ -111,7 +111,7 @@ public enum Pusher {
   ) async throws -> (PendingEpoch, Receipt) {
     sending.meter.enter(.sealing)
     var pending = try sealer.seal(root: root, in: generation, signedBy: signing)
-    try folder.keep(pending)
+    try keep(pending, in: folder, sending.cache)
     do {
       return (pending, try await sending.handIn(pending))
     } catch let error as PosternError where error.code == .pushIncomplete {
@@ -122,9 +122,21 @@ public enum Pusher {
         // What an older compressor made has other ids now; without a cache, the same state is the same root.
         guard isCacheUsed else { throw sending.input.changed }
         pending = try sealer.seal(root: again, in: generation, signedBy: signing)
-        try folder.keep(pending)
+        try keep(pending, in: folder, sending.cache)
       }
       return (pending, try await sending.handIn(pending))
+    }
+  }
+
+  /// Keeps an epoch that is about to be handed in; the cache makes room for it where the disk is full.
+  private static func keep(
+    _ pending: PendingEpoch, in folder: borrowing StateFolder, _ cache: FingerprintCacheWriter
+  ) throws(PosternError) {
+    do throws(PosternError) {
+      try folder.keep(pending)
+    } catch let error where error.code == .storageFull {
+      cache.giveUp()
+      try folder.keep(pending)
     }
   }
 

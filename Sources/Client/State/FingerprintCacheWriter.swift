@@ -7,8 +7,9 @@ import Synchronization
 
 /// Writes the cache of an epoch while its state is pushed or recovered; it counts once ``finish(_:)`` has named it.
 ///
-/// It never fails: on a disk that is full the next push has no cache, which costs time and nothing else. Nor is it
-/// synced: a file that a power failure tore does not open.
+/// It never fails: on a disk that is full the next push has no cache, which costs time and nothing else. What was written
+/// of it is removed at once then, since the room may be what the epoch's own files need. Nor is it synced: a file that
+/// a power failure tore does not open.
 package final class FingerprintCacheWriter: Sendable {
   private let path: String
   private let subject: FingerprintCache.Subject
@@ -43,7 +44,8 @@ package final class FingerprintCacheWriter: Sendable {
     var file: OpenFile?
     let (_, leftover) = Leftovers.ofProcess.making({ file = open(path) }) { try? StateFiles.remove(temporary(path)) }
     let header = FingerprintCache.magic + salt + subject.bytes
-    var blocks = CacheBlocks(file: file.take(), leftover: leftover, key: key, header: header)
+    var blocks = CacheBlocks(
+      file: file.take(), path: temporary(path), leftover: leftover, key: key, header: header)
     blocks.write(header[...])
     return blocks
   }
@@ -61,10 +63,16 @@ package final class FingerprintCacheWriter: Sendable {
   ///   - salt: what `key` was derived with.
   ///   - key: another one than before, since no block may be sealed twice under one.
   package func restart(salt: [UInt8], key: consuming SecretBytes) {
-    var anew = Optional(FingerprintCacheWriter.begin(at: path, subject, salt: salt, key: key))
+    var key = Optional(key)
+    // In one turn: blocks that fail remove the file, which has to be theirs still.
     blocks.withLock { blocks in
-      if let anew = anew.take() { blocks = anew }
+      if let key = key.take() { blocks = FingerprintCacheWriter.begin(at: path, subject, salt: salt, key: key) }
     }
+  }
+
+  /// Gives up, and frees the room that the cache takes.
+  package func giveUp() {
+    blocks.withLock { blocks in blocks.giveUp() }
   }
 
   /// Puts the cache in the place of the one before.
@@ -82,6 +90,7 @@ package final class FingerprintCacheWriter: Sendable {
 private struct CacheBlocks: ~Copyable {
   /// Nil once something failed.
   private var file: OpenFile?
+  private let path: String
   private let leftover: Leftover
   private let key: SecretBytes
   private let header: [UInt8]
@@ -92,8 +101,11 @@ private struct CacheBlocks: ~Copyable {
   private var entryCount = 0
   private var offset: UInt64 = 0
 
-  init(file: consuming OpenFile?, leftover: Leftover, key: consuming SecretBytes, header: [UInt8]) {
+  init(
+    file: consuming OpenFile?, path: String, leftover: Leftover, key: consuming SecretBytes, header: [UInt8]
+  ) {
     self.file = file
+    self.path = path
     self.leftover = leftover
     self.key = key
     self.header = header
@@ -149,6 +161,12 @@ private struct CacheBlocks: ~Copyable {
   mutating func write(_ bytes: ArraySlice<UInt8>) {
     let isWritten = bytes.withUnsafeBytes { bytes in (try? file?.write(bytes, at: offset)) != nil }
     offset += UInt64(bytes.count)
-    if !isWritten { file = nil }
+    if !isWritten { giveUp() }
+  }
+
+  mutating func giveUp() {
+    guard file != nil else { return }
+    file = nil
+    try? StateFiles.remove(path)
   }
 }
