@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Core
 import Envelope
+import Glibc
 import Records
 import Sodium
 
@@ -49,7 +50,13 @@ struct RecoveryRequestCommand: AsyncParsableCommand {
     defer { wipe(&secret) }
     // The secret first: a request that nobody could read the answers to shall not go out.
     try PrivateFile.write(secret, to: RecoveryCommand.secretPath(out))
-    try OutputFile.write(asking.recovery.file.text, to: out)
+    do {
+      try OutputFile.write(asking.recovery.file.text, to: out)
+    } catch {
+      // It belongs to no request, and would stand in the way of the next.
+      _ = unlink(RecoveryCommand.secretPath(out))
+      throw error
+    }
     let statement = asking.recovery.statement
     let policy = statement.charter.recovery.map { PolicyWords(statement.charter).text($0.root) } ?? "none"
     Console.note(
