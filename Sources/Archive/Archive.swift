@@ -168,6 +168,10 @@ public final class Archive: Sendable {
       }
       collector.wake()
       return try receipt(admission.index)
+    } catch let error where error.code == .pushRotten {
+      // What came is not what lies there: nobody goes on with it.
+      try await unlessFatal { () async throws(PosternError) in try await pushes.abandon(session) }
+      throw error
     } catch let error where error.code != .archiveStopped {
       // Where that fails too, the client is told that objects are missing, and sends them again.
       try await unlessFatal { () async throws(PosternError) in try await session.noteFinished() }

@@ -1,3 +1,4 @@
+import Bulk
 package import Core
 import Dump
 import Packs
@@ -48,36 +49,45 @@ package struct NewNode: Sendable {
 ///   - rootByteCount: the root node's sealed length.
 ///   - locate: what is here of each of at most ``Core/ProtocolLimits/missingIdCount`` ids.
 ///   - read: the bytes of new nodes, in their order: so many that together they name at most as many ids.
+///   - isSound: whether an object that was admitted before is still what its id says; asked where it is not what a new
+///     node says, so that the archive's own damage is not told as the uploader's fault.
 /// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
-///   a node says, and `dump.*` for a node that is none.
+///   a node says, `dump.*` for a node that is none; `push.rotten` for a new node whose bytes are not those of its id
+///   any more, `pack.object-damaged` for an older object.
 package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
-  read: ([NewNode]) throws(PosternError) -> [[UInt8]]
+  read: ([NewNode]) throws(PosternError) -> [[UInt8]],
+  isSound: (Digest) throws(PosternError) -> Bool = { _ in true }
 ) throws(PosternError) -> ReachedObjects {
   var reached = ReachedObjects()
+  func readSound(_ nodes: [NewNode]) throws(PosternError) -> [[UInt8]] {
+    let all = try read(nodes)
+    guard all.count == nodes.count else { throw .incomplete(nodes[0].id) }
+    // Hashed when it came, and read from the disk since: what is said to be complete here is said once and for all.
+    for (node, bytes) in zip(nodes, all) where SHA256.hash(bytes) != node.id { throw .rottenNode(node.id) }
+    return all
+  }
   let top = NamedObject(id: root, byteCount: rootByteCount)
   guard let held = try locate([root]).first ?? nil else { throw .incomplete(root) }
-  try require(held, .node, top)
+  try require(held, .node, top, isSound)
   guard let place = held.newPlace else { return reached }
   // The root says its own level.
   let node = NewNode(id: root, byteCount: rootByteCount, place: place)
-  let part = try NodePublicPart(parsing: try read([node])[0])
+  let part = try NodePublicPart(parsing: try readSound([node])[0])
   _ = reached.insert(place, level: part.level)
-  let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate: locate)
+  let children = try reach(part.children.map(NamedObject.init), level: part.level - 1, &reached, locate, isSound)
   var waiting = LevelStack<NewNode>()
   waiting.add(children, level: part.level - 1)
   while let (level, nodes) = waiting.next(ProtocolLimits.missingIdCount, cost: \.childCountLimit) {
     var below: [NamedObject] = []
-    let all = try read(nodes)
-    guard all.count == nodes.count else { throw .incomplete(nodes[0].id) }
-    for (node, bytes) in zip(nodes, all) {
+    for (node, bytes) in zip(nodes, try readSound(nodes)) {
       let part = try NodePublicPart(parsing: bytes)
       guard part.level == level else { throw .wrongTree(node.id) }
       below += part.children.map(NamedObject.init)
     }
-    waiting.add(try reach(below, level: level - 1, &reached, locate: locate), level: level - 1)
+    waiting.add(try reach(below, level: level - 1, &reached, locate, isSound), level: level - 1)
   }
   return reached
 }
@@ -103,14 +113,17 @@ private struct NamedObject {
 /// - Returns: the nodes among them that this push brought and nothing has named before.
 private func reach(
   _ children: [NamedObject], level: Int, _ reached: inout ReachedObjects,
-  locate: ([Digest]) throws(PosternError) -> [HeldObject?]
+  _ locate: ([Digest]) throws(PosternError) -> [HeldObject?], _ isSound: (Digest) throws(PosternError) -> Bool
 ) throws(PosternError) -> [NewNode] {
   var new: [NewNode] = []
   for (child, held) in zip(children, try locate(children.map(\.id))) {
     guard let held else { throw .incomplete(child.id) }
-    try require(held, level == 0 ? .chunk : .node, child)
+    try require(held, level == 0 ? .chunk : .node, child, isSound)
     guard let place = held.newPlace else {
-      guard level == 0 || held.level == level else { throw .wrongTree(child.id) }
+      guard level == 0 || held.level == level else {
+        if try !isSound(child.id) { throw .damagedObject(child.id) }
+        throw .wrongTree(child.id)
+      }
       continue
     }
     guard let isFresh = reached.insert(place, level: level) else { throw .wrongTree(child.id) }
@@ -119,8 +132,12 @@ private func reach(
   return new
 }
 
-private func require(_ held: HeldObject, _ kind: ObjectKind, _ named: NamedObject) throws(PosternError) {
-  guard held.kind == kind, held.byteCount == named.byteCount else { throw .wrongTree(named.id) }
+private func require(
+  _ held: HeldObject, _ kind: ObjectKind, _ named: NamedObject, _ isSound: (Digest) throws(PosternError) -> Bool
+) throws(PosternError) {
+  guard held.kind != kind || held.byteCount != named.byteCount else { return }
+  if held.newPlace == nil, try !isSound(named.id) { throw .damagedObject(named.id) }
+  throw .wrongTree(named.id)
 }
 
 extension PosternError {
@@ -128,6 +145,20 @@ extension PosternError {
     PosternError(
       .pushIncomplete, "The dump's tree names the object \(id), which the archive lacks.",
       advice: "Ask again which objects are missing, send them, and seal the push again.")
+  }
+
+  /// A node of a push that the archive's disk has changed since it came.
+  fileprivate static func rottenNode(_ id: Digest) -> PosternError {
+    PosternError(
+      .pushRotten, "The archive's disk has changed the node \(id) since the push brought it; the push is given up.",
+      advice: "Run the push again: all of it is sent anew. The archive's operator should look at the disk.")
+  }
+
+  /// An object of an earlier epoch that the archive's disk has changed.
+  fileprivate static func damagedObject(_ id: Digest) -> PosternError {
+    PosternError(
+      .packObjectDamaged, "The archive's copy of the object \(id), which this dump shares with older ones, has rotted.",
+      advice: "Push again with “--next-generation”, which shares nothing; the operator should look at the disk.")
   }
 
   fileprivate static func wrongTree(_ id: Digest) -> PosternError {

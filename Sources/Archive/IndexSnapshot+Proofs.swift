@@ -5,11 +5,19 @@ import Records
 import Trust
 
 extension IndexSnapshot {
+  /// The leaf at an index, which is what was admitted.
+  ///
+  /// - Throws: `index.damaged` where it has rotted; `archive.not-found` beyond the log's end.
+  func leaf(_ index: UInt64) throws(PosternError) -> [UInt8] {
+    guard let entry = try entry(index) else { throw .noSuchPartOfLog }
+    return try entry.sound.bytes
+  }
+
   /// The fields of an epoch's record, whose leaf some row names.
   ///
   /// - Throws: `index.damaged` where there is no such record.
   func epochFields(_ index: UInt64) throws(PosternError) -> EpochFields {
-    guard let entry = try entry(index), case .epoch(let fields) = try Record(parsing: entry.bytes).fields else {
+    guard case .epoch(let fields) = try Record(parsing: try leaf(index)).fields else {
       throw .damagedIndex("it lacks the record of an epoch")
     }
     return fields
@@ -17,9 +25,9 @@ extension IndexSnapshot {
 
   /// A leaf proven under a checkpoint of some size.
   func proven(_ index: UInt64, treeSize: UInt64) throws(PosternError) -> ProvenLeaf {
-    guard let entry = try entry(index) else { throw .noSuchPartOfLog }
+    let leaf = try leaf(index)
     do {
-      return try ProvenLeaf(index: index, leaf: entry.bytes, treeSize: treeSize) { try tile($0) }
+      return try ProvenLeaf(index: index, leaf: leaf, treeSize: treeSize) { try tile($0) }
     } catch {
       throw error as? PosternError ?? .noSuchPartOfLog
     }
@@ -53,6 +61,18 @@ extension IndexSnapshot {
     guard let epoch else { return ShownRecords(note: checkpoint.note, charters: charters, epoch: nil) }
     return ShownRecords(
       note: checkpoint.note, charters: charters, epoch: try proven(epoch, treeSize: checkpoint.size))
+  }
+}
+
+extension EntryRow {
+  /// The row, if its leaf is that of its hash: nothing else is served, proven, or published over a file that is right.
+  ///
+  /// - Throws: `index.damaged`.
+  var sound: EntryRow {
+    get throws(PosternError) {
+      guard TreeHash.leaf(bytes) == leafHash else { throw .damagedIndex("the record \(index) of the log has rotted") }
+      return self
+    }
   }
 }
 

@@ -109,7 +109,9 @@ extension ArchiveIndex {
   func bundle(_ coordinate: BundleCoordinate) throws(PosternError) -> EntryBundle {
     let entries = try read { (snapshot) throws(PosternError) in try snapshot.entries(coordinate.entryNumbers) }
     guard entries.count == coordinate.width else { throw .noSuchPartOfLog }
-    return try EntryBundle(entries.map(\.bytes))
+    var leaves: [[UInt8]] = []
+    for entry in entries { leaves.append(try entry.sound.bytes) }
+    return try EntryBundle(leaves)
   }
 }
 

@@ -1,3 +1,4 @@
+import Bulk
 import Core
 import Dump
 import Index
@@ -30,7 +31,8 @@ extension PushPacks {
         if let body = ids.first(where: bodies.contains) { throw .takenBody(body) }
         return try locate(ids)
       },
-      read: { (nodes) throws(PosternError) in try read(nodes) })
+      read: { (nodes) throws(PosternError) in try read(nodes) },
+      isSound: { (id) throws(PosternError) in try isSound(id) })
   }
 
   /// What is here of each of these objects.
@@ -72,6 +74,15 @@ extension PushPacks {
       level = NodePublicPart.level(inPrefix: prefix)
     }
     return HeldObject(kind: entry.kind, byteCount: Int(entry.length), newPlace: nil, level: level)
+  }
+
+  /// Whether an object of a sealed pack has the bytes of its id; so has one that is not found any more.
+  private func isSound(_ id: Digest) throws(PosternError) -> Bool {
+    let found = try objects.locate([id], in: space, own: own)
+    guard let location = found.objects[0], !location.isNew else { return true }
+    let bytes = try objects.files.pack(location.pack, found.names[location.pack], of: space).file.read(
+      offset: location.entry.offset, length: Int(location.entry.length))
+    return SHA256.hash(bytes) == id
   }
 
   /// Reads nodes, pack by pack, so that one is held open at a time, in however many they lie.

@@ -3,6 +3,7 @@ import Bulk
 import Core
 import Dump
 import Fixtures
+import Packs
 import Testing
 
 /// The walk that says whether a dump is complete, against a model that looks at everything.
@@ -237,6 +238,51 @@ import Testing
         let root = forest.addNode([below], level: wrong, &generator)
         #expect(code(forest.verify(root).reached) == .pushTree)
       }
+    }
+  }
+
+  /// What the archive's disk has changed is told as that, and not as the uploader's fault.
+  @Test func rottenObjectsAreTold() throws {
+    var generator = SeededGenerator.printing()
+    var forest = Forest()
+    let old = forest.addNode([forest.addChunk(&generator)], level: 1, &generator)
+    let root = forest.addNode(
+      [old, forest.addNode([forest.addChunk(&generator)], level: 1, &generator)], level: 2, &generator)
+    for id in forest.below(old.id) { #expect(forest.held[id] != nil) }
+    forest.admit(old.id)
+    func verify(_ forest: Forest, isSound: Bool) -> PosternError.Code? {
+      code(
+        Result { () throws(PosternError) in
+          try verifyHolding(
+            root: root.id, rootByteCount: root.byteCount,
+            locate: { (ids) throws(PosternError) in ids.map { forest.held[$0] } },
+            read: { (group) throws(PosternError) in group.map { forest.nodes[$0.id]?.bytes ?? [] } },
+            isSound: { (id) throws(PosternError) in
+              #expect(id == old.id)
+              return isSound
+            })
+        })
+    }
+    #expect(verify(forest, isSound: false) == nil)
+    // An older node that is at another level, of another kind, or of another length than a new one says.
+    for change in [
+      HeldObject(kind: .node, byteCount: old.byteCount, newPlace: nil, level: 2),
+      HeldObject(kind: .chunk, byteCount: old.byteCount, newPlace: nil),
+      HeldObject(kind: .node, byteCount: old.byteCount + 1, newPlace: nil, level: 1),
+    ] {
+      var changed = forest
+      changed.held[old.id] = change
+      #expect(verify(changed, isSound: true) == .pushTree)
+      #expect(verify(changed, isSound: false) == .packObjectDamaged)
+    }
+    // A new node with a bit that changed since it came, wherever that is.
+    let node = try #require(forest.nodes[root.id])
+    for place in [1, 20, node.bytes.count - 1] {
+      var changed = forest
+      var bytes = node.bytes
+      bytes[place] ^= 1
+      changed.nodes[root.id] = (bytes, node.level, node.children)
+      #expect(verify(changed, isSound: true) == .pushRotten)
     }
   }
 }

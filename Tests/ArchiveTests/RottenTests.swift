@@ -1,0 +1,80 @@
+import Archive
+import Core
+import Fixtures
+import Foundation
+import Index
+import Merkle
+import Records
+import Testing
+
+/// A disk that changes what was written: it is told, and nobody is given what was never admitted.
+@Suite struct RottenTests {
+  /// Changes a bit of some bytes that lie in a file, if they do.
+  private func rot(_ bytes: [UInt8], at place: Int, in path: String) throws -> Bool {
+    var data = try Data(contentsOf: URL(filePath: path))
+    guard let range = data.range(of: Data(bytes)) else { return false }
+    data[range.lowerBound + place] ^= 1
+    let file = try FileHandle(forWritingTo: URL(filePath: path))
+    try file.write(contentsOf: data)
+    try file.close()
+    return true
+  }
+
+  /// A node that changed between its upload and the seal is not admitted, and the push after it goes through.
+  @Test(arguments: [0, 1]) func aNodeThatRotsBeforeItsSealEndsThePush(fromEnd: Int) async throws {
+    let scene = try await RefusalScene()
+    let archive = scene.archive
+    _ = try await archive.send(
+      scene.second.state.objects, in: try await scene.application.begin(scene.second, in: archive))
+    // Begun again, what was sent is on the disk.
+    let token = try await scene.application.begin(scene.second, in: archive)
+    let node = try #require(scene.second.state.objects.last { $0.kind == ObjectKind.node.rawValue })
+    let place = fromEnd == 1 ? node.bytes.count - 1 : 10
+    let incoming = "\(scene.new.path)/incoming"
+    #expect(try files(in: incoming).contains { try rot(node.bytes, at: place, in: "\(incoming)/\($0)") })
+    let missing = Bitmap(bytes: try await archive.missing(scene.second.state.objects.map(\.id), for: token))
+    #expect(scene.second.state.objects.indices.allSatisfy { !missing[$0] })
+    try await scene.expect(.pushRotten) {
+      try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    }
+    // Nobody goes on with what rotted.
+    try await scene.expect(.pushUnknown) { try await archive.missing([node.id], for: token) }
+    try await scene.expectSecondGoesThrough()
+  }
+
+  /// A record that changed in the index is served by none, and not published over the file that has it right.
+  @Test func aRecordThatRotsInTheIndexIsNotServed() async throws {
+    let new = try await NewArchive()
+    let application = try Application(home: new.archive.home)
+    _ = try await application.register(in: new.archive)
+    let first = try application.epoch(1)
+    try await application.push(first, to: new.archive)
+    let registration = application.registration.record.leaf
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    // What waits in the write-ahead log goes into the file.
+    try ArchiveIndex.open(path: "\(copy)/index.sqlite").close()
+    #expect(try rot(registration, at: registration.count - 1, in: "\(copy)/index.sqlite"))
+
+    let stops = StopRecorder()
+    let archive = try await openArchive(at: copy, stop: stops.handler)
+    let bundle = try BundleCoordinate(index: 0, width: 2)
+    #expect(refusal { try archive.bundle(bundle) }?.code == .indexDamaged)
+    #expect(refusal { try archive.show(application.app) }?.code == .indexDamaged)
+    let second = try application.epoch(2, after: first.leafHash)
+    _ = try? await application.push(second, to: archive)
+    await archive.finish()
+    #expect(try Data(contentsOf: URL(filePath: "\(copy)/log/\(bundle.path)")) == Data(new.archive.bundle(bundle)))
+    #expect(!stops.all.isEmpty && stops.all.allSatisfy { $0.code == .indexDamaged })
+  }
+
+  /// An id that is named many times is looked for once, and answered as often.
+  @Test func anIdMayBeNamedManyTimes() async throws {
+    let scene = try await RefusalScene()
+    let token = try await scene.application.begin(scene.second, in: scene.archive)
+    let (there, other) = (scene.first.state.objects[0].id, Digest([UInt8](repeating: 9, count: 32)) ?? .zero)
+    let ids = (0..<1_000).map { $0 % 3 == 0 ? other : there }
+    let missing = Bitmap(bytes: try await scene.archive.missing(ids, for: token))
+    #expect(ids.indices.allSatisfy { missing[$0] == ($0 % 3 == 0) })
+  }
+}
