@@ -79,7 +79,7 @@ let layers: [[Target]] = [
       "Snapshot", "Wire", grpc, logging, nio, system),
   ],
   [
-    module("Service", "Core", "Merkle", "Trust", "Index", "Wire", "Archive", grpc, logging, nio)
+    module("Service", "Core", "CLinux", "Merkle", "Trust", "Index", "Wire", "Archive", grpc, logging, nio)
   ],
   [
     .executableTarget(

@@ -65,6 +65,8 @@ void clinux_keep_freed_memory(size_t byte_count) {
   mallopt(M_TRIM_THRESHOLD, limit);
 }
 
+void clinux_return_freed_memory(void) { (void)malloc_trim(0); }
+
 void clinux_limit_memory_stores(int count) {
   mallopt(M_ARENA_MAX, count);
 }

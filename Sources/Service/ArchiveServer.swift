@@ -1,4 +1,5 @@
 public import Archive
+import CLinux
 import Core
 public import GRPCCore
 public import Logging
@@ -64,6 +65,8 @@ public struct ArchiveServer: Sendable {
       } catch {
         logger.error("idle pushes were not collected", metadata: ["error": "\(error)"])
       }
+      // What many peers at once once needed would be held for good.
+      clinux_return_freed_memory()
     }
   }
 

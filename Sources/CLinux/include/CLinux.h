@@ -65,3 +65,6 @@ void clinux_keep_freed_memory(size_t byte_count);
 /// Each keeps what its threads once needed at the most, and a thread that wants much at once may come to each of them.
 /// Called once, at the start of a process.
 void clinux_limit_memory_stores(int count);
+
+/// Gives freed memory back to the system, which the allocator would keep where something in use lies above it.
+void clinux_return_freed_memory(void);
