@@ -2,6 +2,7 @@ internal import Bulk
 public import Core
 internal import Glibc
 internal import Merkle
+internal import Synchronization
 
 /// A folder that a copy of an archive is written into, held by this process alone as long as the value lives.
 ///
@@ -9,6 +10,8 @@ internal import Merkle
 /// checked against its ids and kept when the folder is opened again.
 public final class CopyFolder: Sendable {
   let folder: DataFolder
+  /// How many packs were begun since the folder was opened.
+  private let packCount = Atomic<UInt64>(0)
 
   private init(_ folder: DataFolder) {
     self.folder = folder
@@ -108,6 +111,11 @@ public final class CopyFolder: Sendable {
     return new
   }
 
+  /// The number of the next pack in `incoming/`, which ``settle()`` has left without any.
+  ///
+  /// What others put there meanwhile is not counted on from: a file's name may be any number.
+  func nextPackNumber() -> UInt64 { packCount.wrappingAdd(1, ordering: .relaxed).newValue }
+
   /// Gives names to packs that an interruption left, as far as their objects are what their ids say.
   private func settle() throws(PosternError) {
     let numbers = try folder.incomingPacks()
@@ -202,7 +210,8 @@ public struct CopyWriter: ~Copyable, Sendable {
   /// Appends an object that the caller has checked against its id, unless the open pack holds it.
   ///
   /// - Returns: whether it was appended.
-  /// - Throws: `storage.full` and other `storage.*`, after which what was appended before is settled at the next start.
+  /// - Throws: `folder.taken` where somebody else has put a file in the place of a new pack; `storage.full` and other
+  ///   `storage.*`. What was appended before is settled at the next start.
   @discardableResult
   public mutating func append(
     _ bytes: UnsafeRawBufferPointer, id: Digest, kind: ObjectKind
@@ -246,9 +255,13 @@ public struct CopyWriter: ~Copyable, Sendable {
 
   private mutating func begin() throws(PosternError) {
     let layout = copy.folder.layout
-    number = (try copy.folder.incomingPacks().last ?? 0) + 1
-    pack = try copy.folder.createPack(number: number, app: app, generation: generation)
-    list = try ObjectList(creating: layout.incomingList(number), files: copy.folder.files)
+    number = copy.nextPackNumber()
+    do throws(PosternError) {
+      pack = try copy.folder.createPack(number: number, app: app, generation: generation)
+      list = try ObjectList(creating: layout.incomingList(number), files: copy.folder.files)
+    } catch let error where error.code == .storageExists {
+      throw .foreignPack(layout.incomingPack(number))
+    }
   }
 
   private mutating func place() throws(PosternError) {
@@ -338,6 +351,12 @@ extension PosternError {
 
   fileprivate static func noFolder(_ path: String) -> PosternError {
     PosternError(.folderTaken, "“\(path)” is a file.", advice: "Name a folder; it is made where there is none.")
+  }
+
+  fileprivate static func foreignPack(_ path: String) -> PosternError {
+    PosternError(
+      .folderTaken, "Something else has written “\(path)”, or the list beside it, while the copy was written.",
+      advice: "See that nothing else writes into the folder, and pull again: what is there is not fetched again.")
   }
 
   fileprivate static func otherThings(_ path: String, _ name: String) -> PosternError {

@@ -56,6 +56,26 @@ import Trust
     }
   }
 
+  /// Whatever others put into `incoming/` meanwhile does not number a copy's packs; in the place of one it is refused.
+  @Test func strangersNumberNoPacks() async throws {
+    let folder = TemporaryFolder()
+    let copy = try CopyFolder.open(at: folder.path)
+    try DurableFile.write([1], to: "\(folder.path)/incoming/\(UInt64.max).pack")
+    var writer = CopyWriter(into: copy, app: app, generation: 1)
+    try Self.write(Array(Self.objects.prefix(3)), &writer)
+    try writer.finish()
+    #expect(try await Self.held(in: folder.path) == [0, 1, 2])
+
+    for suffix in ["2.pack", "3.objects"] {
+      let path = "\(folder.path)/incoming/\(suffix)"
+      try DurableFile.write([1], to: path)
+      var other = CopyWriter(into: copy, app: app, generation: 1)
+      let error = #expect(throws: PosternError.self) { try Self.write([Self.objects[4]], &other) }
+      #expect(error?.code == .folderTaken)
+      #expect(try DurableFile.read(path, byteLimit: 10) == [1])
+    }
+  }
+
   /// Of what was left, the hashes decide: behind the first byte that is not what it should be, nothing is kept.
   @Test func damagedLeftoversAreCutOff() async throws {
     for damage in 0..<6 {
