@@ -24,6 +24,8 @@ public final class FolderSource: Source {
   private let files: any FileLayer
   private let open: OpenPacks
   private let shelves = Mutex<[Space: PackShelf]>([:])
+  /// Whose turn it is to look through a space's packs: all that ask for them at once would do it side by side.
+  private let looking = Turns()
   private let readers = QueuePool(label: "postern.folder", width: readerCount)
 
   /// A folder to read from; it is looked at when something is asked.
@@ -126,8 +128,8 @@ public final class FolderSource: Source {
 
   /// Files that should be packs, and are no whole ones or cannot be read, among those of the applications and
   /// generations that something was asked of.
-  public var unusablePacks: [String] {
-    shelves.withLock { Array($0.values) }.flatMap(\.unusable).sorted()
+  public var unusablePacks: UnusablePacks {
+    shelves.withLock { Array($0.values) }.reduce(into: UnusablePacks()) { $0.add($1.unusable) }
   }
 
   /// A body.
@@ -136,9 +138,10 @@ public final class FolderSource: Source {
   ///
   /// - Throws: `source.absent`, `pack.damaged`, `storage.*`.
   public func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    let shelf = try await shelf(app, generation)
     let body = try await onDisk { (folder) throws(PosternError) -> [UInt8]? in
       var body: [UInt8]?
-      for place in try folder.shelf(app, generation).packs(holding: digest) {
+      for place in try shelf.packs(holding: digest) {
         let bytes = try folder.read(place)
         if SHA256.hash(bytes) == digest { return bytes }
         body = bytes
@@ -158,15 +161,13 @@ public final class FolderSource: Source {
   public func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
+    let shelf = try await shelf(query.app, query.generation)
     let batches = try await onDisk { (folder) throws(PosternError) in
-      let places = try folder.shelf(query.app, query.generation).places(of: query.ids)
+      let places = try shelf.places(of: query.ids)
       return FolderSource.batches(places.map { (id: $0.key, place: $0.value) })
     }
     for batch in batches {
-      try await receive(
-        try await onDisk { (folder) throws(PosternError) in
-          try folder.read(batch, from: folder.shelf(query.app, query.generation))
-        })
+      try await receive(try await onDisk { (folder) throws(PosternError) in try folder.read(batch, from: shelf) })
     }
   }
 
@@ -174,8 +175,9 @@ public final class FolderSource: Source {
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   public func absent(_ ids: [Digest], app: Digest, generation: UInt64) async throws -> [Digest] {
-    try await onDisk { (folder) throws(PosternError) in
-      let places = try folder.shelf(app, generation).places(of: ids)
+    let shelf = try await shelf(app, generation)
+    return try await onDisk { (folder) throws(PosternError) in
+      let places = try shelf.places(of: ids)
       return ids.filter { places[$0] == nil }
     }
   }
@@ -184,17 +186,17 @@ public final class FolderSource: Source {
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   public func packs(holding id: Digest, app: Digest, generation: UInt64) async throws -> [Digest] {
-    try await onDisk { (folder) throws(PosternError) in
-      try folder.shelf(app, generation).packs(holding: id).map(\.pack.name)
-    }
+    let shelf = try await shelf(app, generation)
+    return try await onDisk { (folder) throws(PosternError) in try shelf.packs(holding: id).map(\.pack.name) }
   }
 
   /// Whether an object in a certain pack is what its id says.
   ///
   /// - Throws: `pack.damaged`, `storage.*`.
   public func isSound(_ id: Digest, in name: Digest, app: Digest, generation: UInt64) async throws -> Bool {
-    try await onDisk { (folder) throws(PosternError) in
-      let places = try folder.shelf(app, generation).packs(holding: id)
+    let shelf = try await shelf(app, generation)
+    return try await onDisk { (folder) throws(PosternError) in
+      let places = try shelf.packs(holding: id)
       guard let place = places.first(where: { $0.pack.name == name }) else { return false }
       return SHA256.hash(try folder.read(place)) == id
     }
@@ -204,8 +206,8 @@ public final class FolderSource: Source {
   ///
   /// - Throws: `storage.*`, `pack.*`.
   public func notice(_ name: Digest, app: Digest, generation: UInt64, isPlaced: Bool) async throws {
+    let shelf = try await shelf(app, generation)
     try await onDisk { (folder) throws(PosternError) in
-      let shelf = try folder.shelf(app, generation)
       if isPlaced { try shelf.add(name) } else { shelf.remove(name) }
     }
   }
@@ -216,16 +218,19 @@ public final class FolderSource: Source {
     try await withTaskExecutorPreference(readers) { try body(self) }
   }
 
-  private func shelf(_ app: Digest, _ generation: UInt64) throws(PosternError) -> PackShelf {
+  /// The packs of an application and generation, looked through once: whoever else asks meanwhile waits.
+  private func shelf(_ app: Digest, _ generation: UInt64) async throws -> PackShelf {
     let space = Space(app: app, generation: generation)
     if let shelf = shelves.withLock({ $0[space] }) { return shelf }
-    let shelf = try PackShelf(app: app, generation: generation, layout: layout, open: open, files: files)
-    // Of two that looked at once, both saw the same.
-    return shelves.withLock { shelves in
-      if let other = shelves[space] { return other }
-      shelves[space] = shelf
-      return shelf
+    await looking.take()
+    defer { looking.pass() }
+    if let shelf = shelves.withLock({ $0[space] }) { return shelf }
+    let shelf = try await onDisk { (folder) throws(PosternError) in
+      try PackShelf(
+        app: app, generation: generation, layout: folder.layout, open: folder.open, files: folder.files)
     }
+    shelves.withLock { $0[space] = shelf }
+    return shelf
   }
 
   /// Objects that one batch carries, as ranges of packs.

@@ -1,6 +1,31 @@
 internal import Core
 import Synchronization
 
+/// Files that should be packs, and are no whole ones or cannot be read.
+///
+/// A folder may have any number of them: all are counted, and a few are named.
+public struct UnusablePacks: Sendable, Hashable {
+  /// How many paths are kept.
+  public static let pathLimit = 8
+
+  /// The paths that come first, at most ``pathLimit``.
+  public private(set) var paths: [String] = []
+  /// How many there are.
+  public private(set) var count = 0
+
+  /// Counts one more; paths come in their order.
+  mutating func add(_ path: String) {
+    count += 1
+    if paths.count < UnusablePacks.pathLimit { paths.append(path) }
+  }
+
+  /// Counts those of another generation or application as well.
+  mutating func add(_ others: UnusablePacks) {
+    count += others.count
+    paths = Array((paths + others.paths).sorted().prefix(UnusablePacks.pathLimit))
+  }
+}
+
 /// The packs of one application and generation in a folder, searched by their footers.
 ///
 /// An object may lie in any of them. The pack that gave something last is asked first: neighbours in a state were
@@ -24,7 +49,7 @@ final class PackShelf: Sendable {
     /// Those that gave something last come first.
     var packs: [SearchedPack] = []
     /// What is no whole pack, or cannot be read.
-    var unusable: [String] = []
+    var unusable = UnusablePacks()
   }
   private let state: Mutex<State>
 
@@ -42,21 +67,31 @@ final class PackShelf: Sendable {
     self.open = open
     let folder = layout.packs(app: app, generation: generation)
     var state = State()
-    for name in try files.namesIfThere(folder).sorted() {
-      guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))), "\(digest.hex).pack" == name
-      else { continue }
-      let path = "\(folder)/\(name)"
+    for digest in try PackShelf.names(in: folder, files: files) {
+      let path = layout.pack(app: app, generation: generation, name: digest)
       do throws(PosternError) {
         state.packs.append(try open.search(path, name: digest, app: app, generation: generation))
       } catch {
-        state.unusable.append(path)
+        state.unusable.add(path)
       }
     }
     self.state = Mutex(state)
   }
 
+  /// What is called a pack, in order; as digests, since there may be any number of them.
+  private static func names(in folder: String, files: any FileLayer) throws(PosternError) -> [Digest] {
+    var names: [Digest] = []
+    for name in try files.namesIfThere(folder) {
+      guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))), "\(digest.hex).pack" == name
+      else { continue }
+      names.append(digest)
+    }
+    names.sort()
+    return names
+  }
+
   /// What has the name of a pack and is no whole one, or cannot be read.
-  var unusable: [String] { state.withLock { $0.unusable } }
+  var unusable: UnusablePacks { state.withLock { $0.unusable } }
 
   /// The packs that can be searched.
   var all: [SearchedPack] { state.withLock { $0.packs } }

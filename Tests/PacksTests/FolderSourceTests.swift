@@ -180,7 +180,29 @@ import Trust
     symlink("/dev/zero", name("4"))
     let source = FolderSource(folder.path)
     #expect(try await Self.read(good.map(\.id), from: source).flatMap(\.self).count == good.count)
-    #expect(source.unusablePacks == (0..<5).map { name("\($0)") } && !source.unusablePacks.contains(path))
+    #expect(source.unusablePacks.paths == (0..<5).map { name("\($0)") } && !source.unusablePacks.paths.contains(path))
+  }
+
+  /// Those that ask at once have each footer read once, and of many files that are no packs a few are named.
+  @Test func packsAreLookedThroughOnce() async throws {
+    let folder = TemporaryFolder()
+    let good = Self.objects(50, seed: 8).map { (id: $0.key, bytes: $0.value) }
+    try Self.place(good, in: folder.path)
+    var generator = SeededGenerator(seed: 9)
+    let layout = FolderLayout(root: folder.path)
+    let paths = (0..<40).map { _ in layout.pack(app: app, generation: 1, name: generator.digest()) }.sorted()
+    for path in paths { try DurableFile.write([1], to: path) }
+    let files = FaultyFiles(failing: 0)
+    let source = FolderSource(folder.path, files: files)
+    try await withThrowingTaskGroup(of: [UInt8].self) { group in
+      for id in good.map(\.id).prefix(8) {
+        group.addTask { try await source.body(app: app, generation: 1, digest: id) }
+      }
+      try await group.waitForAll()
+    }
+    #expect(files.calls.count { $0 == .open } == 41)
+    #expect(source.unusablePacks.count == 40)
+    #expect(source.unusablePacks.paths == Array(paths.prefix(UnusablePacks.pathLimit)))
   }
 
   /// A pipe, a device or a folder in the place of a file of the log is refused at once.
@@ -246,7 +268,7 @@ import Trust
       try place(objects, in: folder.path)
       let source = FolderSource(folder.path)
       _ = try await source.absent(ids, app: app, generation: 1)
-      #expect(source.unusablePacks.isEmpty == isTaken, "\(what)")
+      #expect(source.unusablePacks.count == (isTaken ? 0 : 1), "\(what)")
       // Bodies are no part of a dump, and come one by one.
       let given = try await Self.read(ids, from: source).flatMap(\.self).map(\.id)
       #expect(given == (isTaken ? Array(ids.prefix(3)) : []), "\(what)")
@@ -291,7 +313,7 @@ import Trust
       let source = FolderSource(folder.path)
       let code = await refusal { try await source.body(app: app, generation: 0, digest: SHA256.hash(body)) }
       #expect(code == (isTaken ? nil : .sourceAbsent))
-      #expect(source.unusablePacks == (isTaken ? [] : [path]))
+      #expect(source.unusablePacks.paths == (isTaken ? [] : [path]))
     }
   }
 

@@ -1,4 +1,5 @@
 public import Core
+import Packs
 
 extension PosternError.Code {
   /// A folder is no copy of an archive: it holds no published log.
@@ -35,10 +36,10 @@ extension PosternError {
   ///   - isDataFolder: whether it is an archive's own, into which nothing is pulled.
   ///   - unusable: what should be packs and cannot be used.
   static func incomplete(
-    _ path: String, _ reason: String, isDataFolder: Bool, unusable: [String]
+    _ path: String, _ reason: String, isDataFolder: Bool, unusable: UnusablePacks
   ) -> PosternError {
     let more = unusable.count > 1 ? ", and \(unusable.count - 1) more" : ""
-    let broken = unusable.first.map { " “\($0)”\(more) cannot be used as a pack." } ?? ""
+    let broken = unusable.paths.first.map { " “\($0)”\(more) cannot be used as a pack." } ?? ""
     guard isDataFolder else {
       return PosternError(
         .folderIncomplete, "The copy in “\(path)” does not hold all that is asked of it. \(reason)\(broken)",
