@@ -80,7 +80,8 @@ extension ConnectionHandler {
 
   /// Whether a server, as its client sees it, has left a stream alone for too long.
   ///
-  /// What other streams send and receive counts for all: on a slow line they wait for each other.
+  /// What other streams send and receive counts for all: on a slow line they wait for each other. Credit counts only
+  /// where it lets something be sent: a server could otherwise grant a byte now and then for ever.
   private func isUnanswered(_ stream: WireStream, _ id: StreamID, _ now: NIODeadline) -> Bool {
     guard let answer = settings.answer, machine.isOpen(id), !stream.loop.value.hasDeadline else { return false }
     if let since = stream.loop.value.blockedSince { return now - max(since, lastMessageSentAt) > answer }

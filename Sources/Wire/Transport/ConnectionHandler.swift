@@ -75,7 +75,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
   var lastMessageAt = NIODeadline.now()
   /// When a message was sent last.
   var lastMessageSentAt = NIODeadline.now()
-  /// When the peer granted credit last.
+  /// When the peer last granted credit for what was still to be sent.
   var lastCreditAt = NIODeadline.now()
   var pingSentAt: NIODeadline?
   var timers: [Timer] = []
@@ -192,10 +192,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
       forgetIfReleased(id)
       admitWaiters()
     case .resume(let id):
-      lastCreditAt = lastReadAt
+      if sendsMore(id) { lastCreditAt = lastReadAt }
       streams[id].map(enqueue)
     case .resumeAll:
-      lastCreditAt = lastReadAt
+      if streams.keys.contains(where: sendsMore) { lastCreditAt = lastReadAt }
       while let stream = creditWaiters.popLast() {
         stream.loop.value.waitsForConnection = false
         if !stream.loop.value.isQueued {
@@ -209,6 +209,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     case .drain(let lastStream): drain(after: lastStream)
     case .close(let reason, let text): peerCloses(reason, text)
     }
+  }
+
+  /// Whether a client's stream still has something to send, its end at least: no other gets on by credit.
+  private func sendsMore(_ id: StreamID) -> Bool {
+    guard settings.answer != nil, let stream = streams[id] else { return false }
+    return stream.loop.value.endSentAt == nil && machine.isOpen(id)
   }
 
   /// Hands a new stream to the server, with its metadata in it before anything else can arrive.

@@ -140,6 +140,27 @@ import Wire
     }
   }
 
+  /// Credit for what is sent already is no headway, neither the stream's nor the connection's.
+  @Test(arguments: [StreamID(0), 1]) func creditAloneIsNoAnswer(_ stream: StreamID) async throws {
+    var limits = WireLimits()
+    limits.answerSeconds = 0.4
+    try await withRawServer(limits: limits) { peer in
+      Task {
+        try await peer.send([])
+        _ = try await peer.frames { if case .end = $0 { true } else { false } }
+        for _ in 0..<100 {
+          try await Task.sleep(for: .milliseconds(100))
+          try await peer.send([.credit(stream, 1)], preface: nil)
+        }
+      }
+    } body: { client in
+      let start = ContinuousClock.now
+      let error = await #expect(throws: RPCError.self) { try await upload(client, count: 1) }
+      #expect(error?.code == .unavailable)
+      #expect(ContinuousClock.now - start < .seconds(5))
+    }
+  }
+
   @Test func aSilentServerIsWaitedForWhileTheClientSends() async throws {
     var limits = WireLimits()
     limits.answerSeconds = 1.5
