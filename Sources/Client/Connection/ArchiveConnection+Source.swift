@@ -28,13 +28,14 @@ extension ArchiveConnection: Source {
 
   /// A bundle of entries, unverified.
   ///
-  /// - Throws: `source.*`, `wire.*`; `wire.too-large` when the archive sends more than such a bundle can have.
+  /// - Throws: `source.*`, `wire.*`; `wire.too-large` when the archive sends more than such a bundle can have,
+  ///   `wire.deadline` when it takes ten minutes.
   public func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
     var request = Postern_V1_GetEntriesRequest()
     request.index = coordinate.index
     request.width = UInt32(coordinate.width)
-    return try await ask { [request] in
-      try await client.getEntries(request, byteLimit: coordinate.maximumByteCount)
+    return try await AnswerDeadline(limit: answerLimit).bounding { [request] in
+      try await ask { try await client.getEntries(request, byteLimit: coordinate.maximumByteCount) }
     }
   }
 
@@ -53,8 +54,18 @@ extension ArchiveConnection: Source {
   ///
   /// Where the connection breaks, those that have not come yet are asked for again.
   ///
-  /// - Throws: `source.*`, `wire.*`; what `receive` throws.
+  /// - Throws: `source.*`, `wire.*`, `wire.deadline` when the archive, `receive` apart, takes ten minutes; what `receive`
+  ///   throws.
   public func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws {
+    let deadline = AnswerDeadline(limit: answerLimit)
+    try await deadline.bounding {
+      try await askObjects(query) { objects in try await deadline.pausing { try await receive(objects) } }
+    }
+  }
+
+  private func askObjects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
     let received = Mutex<Set<Digest>>([])

@@ -17,16 +17,20 @@ public struct ArchiveConnection: Sendable {
 
   let client: PosternClient<WireClientTransport>
   let retry: Retry
+  /// How long a question for objects or entries may wait for the archive.
+  let answerLimit: Duration
 
   /// Connects, and closes the connection when `body` returns.
   ///
   /// - Parameters:
   ///   - address: where the archive listens.
+  ///   - answerLimit: how long a question for objects or entries may wait for the archive; nil for ten minutes.
   ///   - whenBroken: told each time that an archive that had answered cannot be reached, and is tried again.
   ///   - body: what to do meanwhile.
   /// - Throws: `wire.tls`, `wire.unavailable`; what `body` throws.
   public static func open<Result: Sendable>(
-    _ address: ArchiveAddress, whenBroken: @escaping @Sendable (PosternError) -> Void = { _ in },
+    _ address: ArchiveAddress, answerLimit: Duration? = nil,
+    whenBroken: @escaping @Sendable (PosternError) -> Void = { _ in },
     _ body: @Sendable (ArchiveConnection) async throws -> Result
   ) async throws -> Result {
     let tls: WireClientTLS? =
@@ -39,7 +43,8 @@ public struct ArchiveConnection: Sendable {
     let retry = Retry(told: whenBroken)
     do {
       return try await withPosternClient(transport: transport) { client in
-        try await body(ArchiveConnection(client: client, retry: retry))
+        try await body(
+          ArchiveConnection(client: client, retry: retry, answerLimit: answerLimit ?? AnswerDeadline.limit))
       }
     } catch let error as PosternError where error.code == .wireUnavailable && !retry.isReached {
       throw PosternError(error.code, error.message, advice: address.adviceWhereNothingAnswers)
