@@ -29,6 +29,45 @@ extension ProcessTests {
       #expect(done.status == 0 && done.output.contains("\"epoch\":2"), "\(done.errors)")
     }
 
+    /// The cache of a push is worth nothing beside the push: it gives way where both find no room.
+    @Test func aPushNeedsNoRoomForItsCache() async throws {
+      let machine = try Machine()
+      _ = try await machine.initArchive()
+      let server = try await Server.start(on: machine)
+      let asking = machine.asking(server)
+      let app = try await asking.register(
+        "pages", members: ["m"], threshold: 1, uploaders: ["u"], requester: "r", kms: "k")
+      try machine.writeState("state.bin", mebibyteCount: 96)
+      let disk = try await SmallDisk(mebibyteCount: 1)
+      for number in 1...2 {
+        let push = ["push", "--app", app, "--key", "u.key", "--state", "\(disk.path)/state", "--json", "state.bin"]
+        let done = try await asking.inside(disk.prefix).run(push)
+        #expect(done.status == 0 && done.output.contains("\"epoch\":\(number)"), "\(done.errors)")
+      }
+    }
+
+    /// What a request could not be written for is no secret, and does not stand in the way of the next one.
+    @Test func aRequestThatFindsNoRoomLeavesNoSecret() async throws {
+      let (machine, _, app) = try await Machine.served()
+      try machine.write([1, 2, 3], to: "small")
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "small")
+      let disk = try await SmallDisk(mebibyteCount: 1)
+      let request = [
+        "recovery", "request", "--app", app, "--key", "solo/requester.key", "--out", "\(disk.path)/req",
+      ]
+      var refusedCount = 0
+      for pageCount in 0..<12 {
+        try disk.fill("filler", byteCount: (256 - pageCount) << 12)
+        let done = try await machine.inside(disk.prefix).run(request)
+        if done.status == 0 { break }
+        #expect(done.isRefused("storage.full"), "\(done.errors)")
+        #expect(try disk.names() == ["filler"])
+        refusedCount += 1
+        try disk.remove("filler")
+      }
+      #expect(try refusedCount > 0 && disk.names().contains("req.secret"))
+    }
+
     /// A small dump may be of a state that no disk holds; and a disk may fill up while a state is written.
     @Test func aStateThatOutgrowsTheDiskLeavesNothing() async throws {
       let (machine, _, app) = try await Machine.served()

@@ -221,6 +221,7 @@ extension ProcessTests {
           #expect(!machine.exists("out"))
           let said = try String(contentsOfFile: machine.path("said"), encoding: .utf8)
           #expect(said.contains("Interrupted. Run the push again") == (command == push), "\(said)")
+          #expect(said.contains("Interrupted. What was written is being removed") == (command == recover), "\(said)")
         }
       }
       // Whoever has the hanging up of a terminal ignored goes on.
@@ -233,6 +234,37 @@ extension ProcessTests {
       child.signal(SIGHUP)
       #expect(try await child.wait() == 0)
       #expect(try machine.sameBytes("tree/large", "out/large"))
+    }
+
+    /// To remove many files takes a while, in which nothing more is written, and a second signal changes nothing.
+    @Test func anInterruptedRecoveryOfManyFilesLeavesNothing() async throws {
+      let (machine, _, app) = try await Machine.served()
+      for folder in 0..<40 {
+        let path = machine.path("tree/\(folder)")
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        for file in 0..<100 { try Data(count: 20_000 + file).write(to: URL(filePath: "\(path)/\(file)")) }
+      }
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "tree")
+      let recover = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "out"]
+      func part() throws -> String? { try machine.names().first { $0.hasPrefix(".out.") && $0.hasSuffix(".part") } }
+      for (folder, signal) in [(1, SIGINT), (5, SIGTERM), (12, SIGHUP), (20, SIGINT), (28, SIGTERM)] {
+        let child = try machine.start(
+          recover, input: .input("/dev/null"), output: .output("/dev/null"), errors: .output(machine.path("said")))
+        while try !(part().map { machine.exists("\($0)/\(folder)") } ?? false) {
+          try #require(child.poll() == nil, "it was done before it was broken off")
+          usleep(200)
+        }
+        child.signal(signal)
+        for _ in 0..<3 {
+          usleep(3_000)
+          child.signal(SIGINT)
+        }
+        #expect(try await child.wait() == -signal)
+        #expect(try part() == nil && !machine.exists("out"))
+        let said = try String(contentsOfFile: machine.path("said"), encoding: .utf8)
+        #expect(said.contains("Interrupted.") && said.split(separator: "\n").count < 5, "\(said.prefix(500))")
+      }
+      #expect(try await machine.run(recover).status == 0)
     }
 
     /// A recovery that is killed leaves what it had under another name, open to its owner alone.

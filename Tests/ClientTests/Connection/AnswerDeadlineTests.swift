@@ -11,7 +11,7 @@ import Wire
 
 /// An archive that answers a little now and then, and never gets to the end.
 @Suite(.timeLimit(.minutes(1))) struct AnswerDeadlineTests {
-  /// Requests as they come, and parts of a bundle that hold nothing.
+  /// Requests and answers as their bytes.
   private struct RawCoder: MessageSerializer, MessageDeserializer {
     func serialize<Bytes: GRPCContiguousBytes>(_ message: [UInt8]) throws -> Bytes { Bytes(message) }
 
@@ -46,7 +46,8 @@ import Wire
     let object = ObjectBatch.Object(id: .zero, kind: 1, byteCount: 1)
     let batch = try ObjectBatch(objects: [object], data: ByteBuffer(bytes: [1]))
     register("Catalog", "GetObjects", ObjectBatchSerializer(), batch)
-    register("Log", "GetEntries", RawCoder(), [])
+    // `GetEntriesResponse`: a part of one byte.
+    register("Log", "GetEntries", RawCoder(), [0x0A, 1, 0])
     let server = GRPCServer(transport: transport, router: router)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await server.serve() }
