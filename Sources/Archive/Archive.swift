@@ -123,6 +123,8 @@ public final class Archive: Sendable {
     guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
     if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard let token else { return try await receiptOfRepeat(record, fields) }
+    // Before the push's turn, so that no junk waits for it in memory.
+    let named = try bodies.named(by: fields)
     let session = try await pushes.session(token)
     await session.turns.take()
     defer { session.turns.pass() }
@@ -130,7 +132,6 @@ public final class Archive: Sendable {
     if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard session.begin.announces(record, fields) else { throw .otherEpoch }
 
-    let named = try bodies.named(by: fields)
     let application = try application(record.app)
     let checked = try await check(
       leaf: leaf, bodies: named, charter: try charter(inForce: application, app: record.app))

@@ -35,7 +35,7 @@ extension PosternError.Code {
   public static let pushOtherEpoch: Self = "push.other-epoch"
   /// A node or what it names is not what the tree says.
   public static let pushTree: Self = "push.tree"
-  /// The archive's disk has changed what a push brought, and the push is given up.
+  /// The archive's disk has changed what a push brought or shares with older ones; the push is given up.
   public static let pushRotten: Self = "push.rotten"
   /// A body has a length that it may not have, does not match the digest in the record, or is a chunk or node of the
   /// generation at the same time.

@@ -53,8 +53,8 @@ package struct NewNode: Sendable {
 ///     node says, so that the archive's own damage is not told as the uploader's fault.
 /// - Returns: the new objects that the tree reaches.
 /// - Throws: `push.incomplete` with the first missing object, `push.tree` when a kind, length or level is not what
-///   a node says, `dump.*` for a node that is none; `push.rotten` for a new node whose bytes are not those of its id
-///   any more, `pack.object-damaged` for an older object.
+///   a node says, `dump.*` for a node that is none; `push.rotten` for a node or an older object whose bytes are
+///   not those of its id any more.
 package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
@@ -157,7 +157,7 @@ extension PosternError {
   /// An object of an earlier epoch that the archive's disk has changed.
   fileprivate static func damagedObject(_ id: Digest) -> PosternError {
     PosternError(
-      .packObjectDamaged, "The archive's copy of the object \(id), which this dump shares with older ones, has rotted.",
+      .pushRotten, "The archive's copy of the object \(id), which this dump shares with older ones, has rotted.",
       advice: "Push again with “--next-generation”, which shares nothing; the operator should look at the disk.")
   }
 

@@ -8,8 +8,11 @@ extension PosternError {
   /// What the archive's operator needs to know beyond that is written to the server's log.
   package func forPeers(_ logger: Logger) -> PosternError {
     let area = code.rawValue.prefix { $0 != "." }
-    guard ["storage", "pack", "index"].contains(area) else { return self }
+    let isStorages = ["storage", "pack", "index"].contains(area)
+    guard isStorages || code == .pushRotten else { return self }
     logger.error("a request was refused", metadata: ["error": "\(self)"])
+    // It says what the uploader can do, and nothing of the server's files.
+    guard isStorages else { return self }
     guard code == .storageFull else {
       return PosternError(
         code, "The archive's storage failed this request.",

@@ -3,7 +3,6 @@ import Bulk
 import Core
 import Dump
 import Fixtures
-import Packs
 import Testing
 
 /// The walk that says whether a dump is complete, against a model that looks at everything.
@@ -273,7 +272,7 @@ import Testing
       var changed = forest
       changed.held[old.id] = change
       #expect(verify(changed, isSound: true) == .pushTree)
-      #expect(verify(changed, isSound: false) == .packObjectDamaged)
+      #expect(verify(changed, isSound: false) == .pushRotten)
     }
     // A new node with a bit that changed since it came, wherever that is.
     let node = try #require(forest.nodes[root.id])

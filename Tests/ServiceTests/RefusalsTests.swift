@@ -1,3 +1,4 @@
+import Archive
 import Core
 import Fixtures
 import Logging
@@ -35,6 +36,13 @@ import Testing
     let full = told(PosternError(.storageFull, "\(Self.path) is full.", advice: "Free space.")).error
     let failed = told(PosternError(.storageFailed, "\(Self.path) is broken.", advice: "Look.")).error
     #expect(full.message.contains("full") && full.message != failed.message && full.advice != failed.advice)
+  }
+
+  /// What the archive's disk did is told to both: the uploader can do something about it, and the operator has to.
+  @Test func aRottenPushIsToldAndLogged() {
+    let error = PosternError(.pushRotten, "A sentence.", advice: "Another.")
+    let (told, lines) = told(error)
+    #expect(told == error && lines == ["error: a request was refused: \(error)"])
   }
 
   @Test(arguments: ["epoch.version-went-back", "request.field", "storageroom.full", "dump.too-large", "push.budget"])
