@@ -26,15 +26,6 @@ struct ObjectFinder: Sendable {
   func locate(
     _ ids: [Digest], in space: Space, own: OwnPacks = OwnPacks(), preferring kind: ObjectKind? = nil
   ) throws(PosternError) -> FoundObjects {
-    // Each once: an id that is named many times would have all its copies looked at as often.
-    var places: [Digest: Int] = [:]
-    for id in ids where places[id] == nil { places[id] = places.count }
-    if places.count < ids.count {
-      let distinct = places.sorted { $0.value < $1.value }.map(\.key)
-      var found = try locate(distinct, in: space, own: own, preferring: kind)
-      found.objects = ids.map { id in places[id].flatMap { found.objects[$0] } }
-      return found
-    }
     var search = ObjectSearch(ids, in: space, own, preferring: kind, files)
     for _ in 1..<ObjectFinder.attemptCount {
       do throws(PosternError) {

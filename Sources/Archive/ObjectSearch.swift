@@ -6,7 +6,30 @@ import Packs
 ///
 /// Runs and loose packs give candidates by eight bytes of an id: those are left that lie in packs that the asker may
 /// see, and are not dead. Then the packs' footers decide.
+///
+/// Each eight bytes are looked up once, however many of the ids begin with them: what a question costs is bounded by how
+/// many ids it has, and not by how often what it names was sent.
 struct ObjectSearch {
+  /// A place in a footer that has to be looked at.
+  private struct Candidate {
+    let position: UInt32
+    /// The question whose eight bytes the object's id begins with.
+    let query: UInt32
+  }
+
+  /// How many places were found of one question, in all runs and loose packs together.
+  private struct Taken {
+    private var sealed: UInt8 = 0
+    private var own: UInt8 = 0
+
+    /// Counts one more, and says whether it is to be looked at.
+    mutating func add(isSealed: Bool) -> Bool {
+      guard (isSealed ? sealed : own) < RunFormat.candidateLimit else { return false }
+      if isSealed { sealed += 1 } else { own += 1 }
+      return true
+    }
+  }
+
   private let ids: [Digest]
   private let space: Space
   private let own: OwnPacks
@@ -23,8 +46,14 @@ struct ObjectSearch {
   private var hidden: Set<UInt64> = []
   /// What is dead in packs that were looked up.
   private var dead: [UInt64: Bitmap] = [:]
+  /// The ids' places, in the order of their first eight bytes.
+  private let order: [Int]
+  /// One for each eight bytes: its index is where in `order` the ids begin that have them.
+  private let queries: [RunQuery]
+  /// By the same index.
+  private var taken: [Taken]
   /// Places in footers that have to be looked at, by pack.
-  private var candidates: [UInt64: [(position: Int, index: Int)]] = [:]
+  private var candidates: [UInt64: [Candidate]] = [:]
 
   /// A search that has not begun.
   ///
@@ -42,6 +71,13 @@ struct ObjectSearch {
     self.space = space
     self.own = own
     self.files = files
+    let order = ids.indices.sorted { ids[$0].prefix < ids[$1].prefix }
+    self.order = order
+    queries = order.indices.compactMap { start in
+      let prefix = ids[order[start]].prefix
+      return start > 0 && ids[order[start - 1]].prefix == prefix ? nil : RunQuery(prefix: prefix, index: start)
+    }
+    taken = Array(repeating: Taken(), count: ids.count)
     found = FoundObjects(objects: Array(repeating: nil, count: ids.count))
   }
 
@@ -49,7 +85,7 @@ struct ObjectSearch {
   ///
   /// - Throws: as ``ObjectFinder/locate(_:in:own:)``; `storage.missing` for a run that was merged away meanwhile.
   mutating func run() throws(PosternError) {
-    let queries = ids.enumerated().map { RunQuery(prefix: $1.prefix, index: $0) }.sorted { $0.prefix < $1.prefix }
+    let queries = queries
     // One snapshot of the runs. What is sealed after it may be found or not.
     let storage = try files.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
     for entries in own.loose {
@@ -108,8 +144,20 @@ struct ObjectSearch {
     return positions[entry.position]
   }
 
-  private mutating func add(_ index: Int, _ entry: RunEntry) {
-    candidates[entry.pack, default: []].append((entry.position, index))
+  /// Notes a candidate, unless there are enough.
+  ///
+  /// Sealed packs and the push's own are counted apart: no copies that a push sends hide what was admitted, whose kind is
+  /// the object's.
+  private mutating func add(_ query: Int, _ entry: RunEntry) {
+    guard taken[query].add(isSealed: rows[entry.pack] != nil) else { return }
+    candidates[entry.pack, default: []].append(Candidate(position: UInt32(entry.position), query: UInt32(query)))
+  }
+
+  /// Places of the ids that a question is for.
+  private func places(of query: UInt32) -> some Sequence<Int> {
+    let start = Int(query)
+    let prefix = ids[order[start]].prefix
+    return order[start...].lazy.prefix { [ids] in ids[$0].prefix == prefix }
   }
 
   /// Runs a step whose failure means that one pack cannot be read, which others may hold the object of.
@@ -129,23 +177,25 @@ struct ObjectSearch {
 
   /// Looks at a pack's footer: eight equal bytes are not yet an id.
   private mutating func confirm(_ pack: UInt64, in file: borrowing PackFile) throws(PosternError) {
-    let wanted = (candidates[pack] ?? []).filter { !isSettled($0.index) }.sorted { $0.position < $1.position }
+    let wanted = (candidates[pack] ?? []).filter { !isSettled($0.query) }.sorted { $0.position < $1.position }
     let isNew = rows[pack] == nil
-    let ids = ids
     var objects = found.objects
     found.objects = []
     defer { found.objects = objects }
-    try file.forEachEntry(at: wanted.map(\.position)) { (place, entry) in
-      let index = wanted[place].index
-      guard entry.id == ids[index], objects[index] == nil || entry.kind == preferredKind else { return }
-      objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
+    try file.forEachEntry(at: wanted.map { Int($0.position) }) { (place, entry) in
+      for index in places(of: wanted[place].query)
+      where entry.id == ids[index] && (objects[index] == nil || entry.kind == preferredKind) {
+        objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
+      }
     }
     if let name = rows[pack]?.name { found.names[pack] = name }
   }
 
-  /// Whether no other copy of an object is looked for.
-  private func isSettled(_ index: Int) -> Bool {
-    guard let object = found.objects[index] else { return false }
-    return preferredKind == nil || object.entry.kind == preferredKind
+  /// Whether no other copy is looked for of any object that a question is for.
+  private func isSettled(_ query: UInt32) -> Bool {
+    places(of: query).allSatisfy { index in
+      guard let object = found.objects[index] else { return false }
+      return preferredKind == nil || object.entry.kind == preferredKind
+    }
   }
 }

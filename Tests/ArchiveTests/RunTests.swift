@@ -117,6 +117,20 @@ import Trust
     #expect(try await archive.missing([object.id, other], for: token) == [2])
   }
 
+  /// A question looks up eight bytes once: what is asked twice is answered twice, and what only begins alike is missing.
+  @Test func idsThatBeginAlikeAreToldApart() async throws {
+    let epochs = try await push(to: 17, new.archive)
+    let token = try await application.begin(try application.epoch(18, after: epochs[16].leafHash), in: new.archive)
+    let here = [epochs[0].state.objects[0].id, epochs[16].state.objects[1].id]
+    let alike = try here.map { id in try #require(Digest(id.bytes.prefix(8) + [UInt8](repeating: 7, count: 24))) }
+    let ids = [here[0], alike[0], here[1], here[0], alike[1], here[1], alike[0], here[0]]
+    #expect(try await new.archive.missing(ids, for: token) == [0b0101_0010])
+    let found = try new.archive.storedObjects(here + here, app: application.app, generation: 1)
+    #expect(found == [epochs[0].state.objects[0], epochs[16].state.objects[1]] + found.prefix(2))
+    let error = refusal { try new.archive.storedObjects(ids, app: application.app, generation: 1) }
+    #expect(error?.code == .archiveNotFound)
+  }
+
   /// Full packs of an open push are found by their footers, in a run once they are many, and after a crash; given up,
   /// they leave nothing, neither at once nor where a stop came in between.
   @Test func fullPacksOfAPushAreFoundAndForgotten() async throws {
