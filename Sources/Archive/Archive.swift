@@ -123,18 +123,16 @@ public final class Archive: Sendable {
     guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
     if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard let token else { return try await receiptOfRepeat(record, fields) }
-    // Before the push's turn, so that no junk waits for it in memory.
-    let named = try bodies.named(by: fields)
     let session = try await pushes.session(token)
-    await session.turns.take()
-    defer { session.turns.pass() }
-    // The answer that a client did not wait for may have come while this seal waited for its turn.
-    if let first = try repeated(EpochClaim(record, fields)) { return try receipt(first) }
     guard session.begin.announces(record, fields) else { throw .otherEpoch }
 
+    // What is judged without the push is judged before its turn, so that no junk waits for it.
+    let named = try bodies.named(by: fields)
     let application = try application(record.app)
     let checked = try await check(
       leaf: leaf, bodies: named, charter: try charter(inForce: application, app: record.app))
+    await session.turns.take()
+    defer { session.turns.pass() }
     return try await stopping { () async throws(PosternError) in
       try await admit(checked, fields, bodies: named, from: session)
     }
@@ -159,6 +157,11 @@ public final class Archive: Sendable {
     _ checked: Checked, _ fields: EpochFields, bodies: Bodies, from session: PushSession
   ) async throws(PosternError) -> [UInt8] {
     do throws(PosternError) {
+      // A record that would be refused costs no walk, and holds up nobody's. The sequencer decides.
+      var committed = AdmissionGroup(home: home, firstIndex: 0, index: index)
+      let standing = try committed.judge(Submission(checked: checked, push: nil, packs: []))
+      // The answer that a client did not wait for may have come while this seal waited for its turn.
+      if standing.isRepeat { return try receipt(standing.index) }
       let packs = try await session.seal(fields, bodies: bodies)
       let admission = try await sequencer.admit(Submission(checked: checked, push: session.token, packs: packs))
       if admission.isRepeat {

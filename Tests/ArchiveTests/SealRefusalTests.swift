@@ -4,11 +4,13 @@ import Core
 import Dump
 import Envelope
 import Fixtures
+import Foundation
 import Index
 import Merkle
 import Packs
 import Records
 import Sodium
+import Synchronization
 import Testing
 
 /// Seals that are wrong, whether by the record or by its bodies.
@@ -17,6 +19,48 @@ import Testing
     let scene = try await RefusalScene()
     let older = try scene.application.epoch(2, after: scene.first.leafHash, stateVersion: 9)
     try await scene.expectRefused([(older, .epochVersion)])
+  }
+
+  /// What committed state refuses is told before anything is looked for: nothing of the dump is here.
+  @Test func whatCannotBeAdmittedCostsNoWalk() async throws {
+    let scene = try await RefusalScene()
+    let (application, archive) = (scene.application, scene.archive)
+    let older = try application.epoch(2, after: scene.first.leafHash, stateVersion: 9)
+    let veil = try EpochFixture(
+      2, after: scene.first.leafHash, of: application.charter,
+      in: try GenerationFixture(1, under: application.charter, seed: 5), state: scene.second.state, stateVersion: 11,
+      signedBy: application.council.uploader())
+    let token = try await application.begin(scene.second, in: archive)
+    for (record, code) in [
+      (older, PosternError.Code.epochVersion), (veil, .epochVeil), (scene.second, .pushIncomplete),
+    ] {
+      try await scene.expect(code) {
+        try await archive.sealAndShow(leaf: record.leaf, bodies: record.epochBodies, token: token)
+      }
+    }
+    _ = try await archive.send(scene.second.state.objects, in: token)
+    _ = try await archive.sealAndShow(leaf: scene.second.leaf, bodies: scene.second.epochBodies, token: token)
+    try archive.expectWhole(scene.second, of: application)
+  }
+
+  /// Bodies that cannot be right do not wait in memory until the push has time for them.
+  @Test func junkDoesNotWaitForThePushsTurn() async throws {
+    let scene = try await RefusalScene()
+    let (archive, second) = (scene.archive, scene.second)
+    let token = try await scene.application.begin(second, in: archive)
+    let batch = HeldBatch(second.state.objects)
+    let upload = Task { try await archive.upload(batch, to: token) }
+    try await batch.untilHeld()
+    for (bodies, code) in [
+      (EpochBodies(envelope: second.envelope, veil: second.veil, capsule: []), PosternError.Code.pushBody),
+      (EpochBodies(envelope: second.envelope + [0], veil: second.veil, capsule: second.capsule), .pushBody),
+    ] {
+      try await scene.expect(code) { try await archive.seal(leaf: second.leaf, bodies: bodies, token: token) }
+    }
+    #expect(batch.letGo(), "the seals were answered after the upload")
+    try await upload.value
+    _ = try await archive.sealAndShow(leaf: second.leaf, bodies: second.epochBodies, token: token)
+    try archive.expectWhole(second, of: scene.application)
   }
 
   @Test func aSealIsOfTheEpochThatWasBegun() async throws {
@@ -175,5 +219,49 @@ import Testing
     try archive.expectGood(pushed.receipt, of: third.leaf)
     for epoch in [scene.first, scene.second, third] { try archive.expectWhole(epoch, of: application) }
     #expect(try files(in: "\(scene.new.path)/incoming").isEmpty)
+  }
+}
+
+/// A batch that keeps its push's turn, once its objects are being stored, until it is let go or ten seconds are over.
+private final class HeldBatch: IncomingBatch {
+  private struct State {
+    /// How often the bytes were asked for: for their number, for their ids, and to be stored.
+    var useCount = 0
+    var isLetGo = false
+    var isOver = false
+  }
+
+  private let batch: MemoryBatch
+  private let state = Mutex(State())
+
+  init(_ objects: [StoredObject]) { batch = MemoryBatch(objects) }
+
+  var objects: [BatchObject] { batch.objects }
+
+  func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    let isStored = state.withLock { state in
+      state.useCount += 1
+      return state.useCount == 3
+    }
+    if isStored {
+      // The push's own queue, which nobody else needs.
+      for _ in 0..<1_000 where !state.withLock(\.isLetGo) { usleep(10_000) }
+      state.withLock { $0.isOver = true }
+    }
+    return try batch.withUnsafeBytes(body)
+  }
+
+  func untilHeld() async throws {
+    while state.withLock({ $0.useCount < 3 }) { try await Task.sleep(for: .milliseconds(1)) }
+  }
+
+  /// Lets the push go on.
+  ///
+  /// - Returns: whether it was held until now.
+  func letGo() -> Bool {
+    state.withLock { state in
+      state.isLetGo = true
+      return !state.isOver
+    }
   }
 }
