@@ -7,8 +7,8 @@ import Packs
 /// Runs and loose packs give candidates by eight bytes of an id: those are left that lie in packs that the asker may
 /// see, and are not dead. Then the packs' footers decide.
 ///
-/// Each eight bytes are looked up once, however many of the ids begin with them: what a question costs is bounded by how
-/// many ids it has, and not by how often what it names was sent.
+/// Each eight bytes are looked up once, however many of the ids begin with them: what a question costs is bounded by
+/// how many ids it has, and not by how often what it names was sent.
 struct ObjectSearch {
   /// A place in a footer that has to be looked at.
   private struct Candidate {
@@ -109,6 +109,11 @@ struct ObjectSearch {
       }
       if let pack { try confirm(number, in: pack.file) }
     }
+    // A footer confirms what was found. A run is believed to lack the rest if it is as it was written.
+    let missing = queries.filter { query in
+      places(of: UInt32(query.index)).contains { found.objects[$0] == nil }
+    }
+    for row in storage?.runs ?? [] { try files.run(row, of: space).verify(missing) }
   }
 
   /// Whether what an entry names can be found: it lies in a pack that the asker may see, and is not dead.
@@ -146,8 +151,8 @@ struct ObjectSearch {
 
   /// Notes a candidate, unless there are enough.
   ///
-  /// Sealed packs and the push's own are counted apart: no copies that a push sends hide what was admitted, whose kind is
-  /// the object's.
+  /// Sealed packs and the push's own are counted apart: no copies that a push sends hide what was admitted, whose kind
+  /// is the object's.
   private mutating func add(_ query: Int, _ entry: RunEntry) {
     guard taken[query].add(isSealed: rows[entry.pack] != nil) else { return }
     candidates[entry.pack, default: []].append(Candidate(position: UInt32(entry.position), query: UInt32(query)))

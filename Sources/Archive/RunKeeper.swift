@@ -43,8 +43,8 @@ package actor RunKeeper {
 
   // MARK: At a start
 
-  /// Brings folder and index together: files that no row names are removed, and where a run's file is gone, all runs
-  /// are built again from the packs.
+  /// Brings folder and index together: files that no row names are removed, and where a run's file is gone or is not
+  /// as it was written, all runs are built again from the packs.
   ///
   /// - Throws: `storage.*`, `index.*`.
   func settle() async throws(PosternError) {
@@ -53,15 +53,34 @@ package actor RunKeeper {
     defer { turns.pass() }
     let named = try files.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
     let there = try files.folder.runs()
-    guard Set(named).isSubset(of: there) else { return try await rebuild() }
+    guard Set(named).isSubset(of: there), try areSound() else { return try await rebuild() }
     for number in Set(there).subtracting(named) { try files.removeRun(number) }
     try await listLoosePacks()
     // What was given up right before a stop, and by versions that let such runs be.
+    for space in try spacesWithRuns() { try await tidy(space, .less) }
+  }
+
+  /// Whether every run is as it was written: 16 bytes for each object of the archive are read.
+  private func areSound() throws(PosternError) -> Bool {
+    for space in try spacesWithRuns() {
+      for row in try storage(of: space)?.runs ?? [] {
+        do throws(PosternError) {
+          try openBriefly(row, of: space).verify()
+        } catch let error where error.code == .storageRunDamaged {
+          return false
+        }
+      }
+    }
+    return true
+  }
+
+  private func spacesWithRuns() throws(PosternError) -> [Space] {
+    var spaces: [Space] = []
     var last: UInt64?
     while true {
       let page = try files.index.read { (snapshot) throws(PosternError) in try snapshot.spacesWithRuns(after: last) }
-      for space in page { try await tidy(space.space, .less) }
-      guard page.count == ArchiveIndex.pageLimit else { return }
+      spaces += page.map(\.space)
+      guard page.count == ArchiveIndex.pageLimit else { return spaces }
       last = page.last?.number
     }
   }
@@ -200,10 +219,7 @@ package actor RunKeeper {
     var isThere: [UInt64: Bool] = [:]
     for row in storage.runs {
       do throws(PosternError) {
-        // Not to stay open, nor with its filter.
-        let run = try files.folder.openRun(
-          number: row.number, app: space.app, generation: space.generation, filterByteLimit: 0)
-        let entries = try run.sample(pageCount: RunKeeper.samplePageCount)
+        let entries = try openBriefly(row, of: space).sample(pageCount: RunKeeper.samplePageCount)
         var goneCount = 0
         for entry in entries where try !self.isThere(entry.pack, &isThere) { goneCount += 1 }
         if 2 * goneCount >= entries.count { return [row] }
@@ -212,6 +228,11 @@ package actor RunKeeper {
       }
     }
     return []
+  }
+
+  /// Opens a run that is not to stay open, nor with its filter.
+  private nonisolated func openBriefly(_ row: RunRow, of space: Space) throws(PosternError) -> RunFile {
+    try files.folder.openRun(number: row.number, app: space.app, generation: space.generation, filterByteLimit: 0)
   }
 
   /// Whether a pack is the archive's or an open push's; one that is gone never comes back, since no number is used

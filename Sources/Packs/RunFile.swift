@@ -2,12 +2,17 @@ internal import Bulk
 public import Core
 
 /// An open run: sorted entries of objects of one generation, found by bisection over the pages' first prefixes.
+///
+/// What it finds is a hint, which a pack's footer confirms. That it lacks something is to be believed after
+/// ``verify(_:)``.
 public final class RunFile: Sendable {
   private let file: OpenFile
   private let layout: RunLayout
   private let seed: UInt64
   /// The first prefix of each page.
   private let fences: [UInt64]
+  private let pageSums: [UInt64]
+  private let filterSums: [UInt64]
   /// The filter; nil where it is read block by block from the file.
   private let filter: [UInt8]?
 
@@ -44,23 +49,28 @@ public final class RunFile: Sendable {
       throw RunFile.damaged(path)
     }
     guard UInt64(layout.byteCount) == length,
-      let fences = try file.read(at: UInt64(layout.fencesOffset), count: 8 * layout.pageCount),
-      SHA256.hash(header.dropLast(Digest.byteCount) + fences) == checksum
+      let table = try file.read(at: UInt64(layout.tableOffset), count: layout.tableByteCount),
+      SHA256.hash(header.dropLast(Digest.byteCount) + table) == checksum
     else { throw RunFile.damaged(path) }
-    let count = layout.pageCount
-    self.fences = fences.withUnsafeBytes { bytes in
-      (0..<count).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+    let words = table.withUnsafeBytes { bytes in
+      (0..<bytes.count / 8).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
     }
-    filter =
-      layout.filterByteCount <= filterByteLimit
-      ? try file.read(at: UInt64(layout.filterOffset), count: layout.filterByteCount) : nil
+    fences = Array(words[..<layout.pageCount])
+    pageSums = Array(words[layout.pageCount..<2 * layout.pageCount])
+    filterSums = Array(words[(2 * layout.pageCount)...])
+    guard layout.filterByteCount <= filterByteLimit else {
+      filter = nil
+      return
+    }
+    filter = try file.read(at: UInt64(layout.filterOffset), count: layout.filterByteCount)
+    guard filter?.withUnsafeBytes(RunFormat.sums) == filterSums else { throw RunFile.damaged(path) }
   }
 
   /// How many entries the run has.
   public var entryCount: Int { layout.entryCount }
 
   /// How much memory the open run takes.
-  public var memoryByteCount: Int { 8 * fences.count + (filter?.count ?? 0) }
+  public var memoryByteCount: Int { layout.tableByteCount + (filter?.count ?? 0) }
 
   /// Looks up many prefixes.
   ///
@@ -95,8 +105,49 @@ public final class RunFile: Sendable {
     }
   }
 
+  /// Makes sure that nothing but what was written said of some prefixes what the run said.
+  ///
+  /// A changed byte of a page or of the filter would hide an object, and nobody would know.
+  ///
+  /// - Parameter queries: those of which nothing was found, sorted by prefix. A page is read for each that the filter
+  ///   lets through, and, where the filter is not in memory, one of the filter for each.
+  /// - Throws: `storage.failed`, `storage.run-damaged`.
+  public func verify(_ queries: [RunQuery]) throws(PosternError) {
+    var verified = -1
+    for query in queries {
+      if filter == nil { try verifyFilter(place(of: query.prefix).block / RunFile.blocksOfPage) }
+      guard try mayContain(query.prefix) else { continue }
+      var number = max(0, fences.position { $0 < query.prefix } - 1)
+      while number < layout.pageCount, fences[number] <= query.prefix {
+        if number > verified {
+          _ = try bytes(ofPages: number..<number + 1)
+          verified = number
+        }
+        number += 1
+      }
+    }
+  }
+
+  /// Makes sure that the whole file is as it was written.
+  ///
+  /// - Throws: `storage.failed`, `storage.run-damaged`.
+  public func verify() throws(PosternError) {
+    if filter == nil { for page in filterSums.indices { try verifyFilter(page) } }
+    for start in stride(from: 0, to: layout.pageCount, by: RunFile.readPageCount) {
+      _ = try bytes(ofPages: start..<start + RunFile.readPageCount)
+    }
+  }
+
+  private static let blocksOfPage = RunFormat.pageByteCount / RunFilter.blockByteCount
+  /// Pages that are read at once from front to back: 256 KiB.
+  static let readPageCount = 64
+
+  private func place(of prefix: UInt64) -> (block: Int, bits: UInt64) {
+    RunFilter.place(of: prefix, seed: seed, blockCount: layout.filterBlockCount)
+  }
+
   private func mayContain(_ prefix: UInt64) throws(PosternError) -> Bool {
-    let place = RunFilter.place(of: prefix, seed: seed, blockCount: layout.filterBlockCount)
+    let place = place(of: prefix)
     let start = place.block * RunFilter.blockByteCount
     if let filter {
       return filter.withUnsafeBytes { bytes in
@@ -104,16 +155,28 @@ public final class RunFile: Sendable {
           place.bits, in: UnsafeRawBufferPointer(rebasing: bytes[start..<start + RunFilter.blockByteCount]))
       }
     }
-    guard let block = try file.read(at: UInt64(layout.filterOffset + start), count: RunFilter.blockByteCount) else {
-      throw RunFile.damaged(file.path)
+    return try bytes(ofFilter: start..<start + RunFilter.blockByteCount).withUnsafeBytes { block in
+      RunFilter.mayContain(place.bits, in: block)
     }
-    return block.withUnsafeBytes { RunFilter.mayContain(place.bits, in: $0) }
   }
 
-  /// Entries of a range, which is cut at the run's end.
-  func entries(from start: Int, count: Int) throws(PosternError) -> [RunEntry] {
-    let bytes = try bytes(from: start, count: count)
-    return bytes.withUnsafeBytes { bytes in
+  private func verifyFilter(_ page: Int) throws(PosternError) {
+    let bytes = try bytes(ofFilter: layout.filterPage(page))
+    guard bytes.withUnsafeBytes(RunFormat.sums) == [filterSums[page]] else { throw RunFile.damaged(file.path) }
+  }
+
+  private func bytes(ofFilter range: Range<Int>) throws(PosternError) -> [UInt8] {
+    guard let bytes = try file.read(at: UInt64(layout.filterOffset + range.lowerBound), count: range.count) else {
+      throw RunFile.damaged(file.path)
+    }
+    return bytes
+  }
+
+  /// Entries of some pages, which are as they were written; the range is cut at the run's end.
+  ///
+  /// - Throws: `storage.failed`, `storage.run-damaged`.
+  func entries(ofPages pages: Range<Int>) throws(PosternError) -> [RunEntry] {
+    try bytes(ofPages: pages).withUnsafeBytes { bytes in
       (0..<bytes.count / RunFormat.entryByteCount).map { RunEntry(bytes, at: $0) }
     }
   }
@@ -126,14 +189,21 @@ public final class RunFile: Sendable {
   public func sample(pageCount: Int) throws(PosternError) -> [RunEntry] {
     let pages = (0..<layout.pageCount).shuffled().prefix(pageCount)
     var entries: [RunEntry] = []
-    for page in pages {
-      entries += try self.entries(from: page * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
-    }
+    for page in pages { entries += try self.entries(ofPages: page..<page + 1) }
     return entries
   }
 
-  private func bytes(from start: Int, count: Int) throws(PosternError) -> [UInt8] {
-    let count = min(count, layout.entryCount - start)
+  /// The bytes of some pages' entries, which are as they were written; the range is cut at the run's end.
+  private func bytes(ofPages pages: Range<Int>) throws(PosternError) -> [UInt8] {
+    let pages = pages.clamped(to: 0..<layout.pageCount)
+    let bytes = try unverifiedBytes(ofPages: pages)
+    guard bytes.withUnsafeBytes(RunFormat.sums) == Array(pageSums[pages]) else { throw RunFile.damaged(file.path) }
+    return bytes
+  }
+
+  private func unverifiedBytes(ofPages pages: Range<Int>) throws(PosternError) -> [UInt8] {
+    let start = pages.lowerBound * RunFormat.pageEntryCount
+    let count = min(pages.upperBound * RunFormat.pageEntryCount, layout.entryCount) - start
     guard count > 0 else { return [] }
     let offset = RunFormat.pageByteCount + start * RunFormat.entryByteCount
     guard let bytes = try file.read(at: UInt64(offset), count: count * RunFormat.entryByteCount) else {
@@ -145,7 +215,7 @@ public final class RunFile: Sendable {
   static func damaged(_ path: String) -> PosternError {
     PosternError(
       .storageRunDamaged, "The run \(path) of the archive's index is damaged.",
-      advice: "Stop the archive, remove runs/ in its data folder, and start it: it makes them from the packs.")
+      advice: "Start the archive anew: it then makes its runs again from the packs.")
   }
 
   /// The page that was read last: neighbours in the order of their ids are often on one.
@@ -162,7 +232,7 @@ public final class RunFile: Sendable {
 
     mutating func load(_ number: Int) throws(PosternError) {
       guard number != self.number else { return }
-      bytes = try file.bytes(from: number * RunFormat.pageEntryCount, count: RunFormat.pageEntryCount)
+      bytes = try file.unverifiedBytes(ofPages: number..<number + 1)
       self.number = number
     }
 

@@ -1,3 +1,4 @@
+internal import Bulk
 internal import Core
 
 /// Where an object may lie, as a run says it: the pack's footer decides.
@@ -82,12 +83,19 @@ public enum RunFormat {
     RunFilter.blockCount(entryCount: entryCount) * RunFilter.blockByteCount
   }
 
-  static let magic = Array("postern/run/v1\n\n".utf8)
-  /// Magic, application, generation, two counts, the filter's number, and the SHA-256 of these and the fences.
+  static let magic = Array("postern/run/v2\n\n".utf8)
+  /// Magic, application, generation, two counts, the filter's number, and the SHA-256 of these and the table.
   static let headerByteCount = 16 + Digest.byteCount + 8 + 8 + 8 + 8 + Digest.byteCount
   static let pageByteCount = 4096
   static let entryByteCount = 16
   static let pageEntryCount = pageByteCount / entryByteCount
+
+  /// The first eight bytes of the SHA-256 of each page; the last one may be short.
+  static func sums(_ bytes: UnsafeRawBufferPointer) -> [UInt64] {
+    stride(from: 0, to: bytes.count, by: pageByteCount).map { start in
+      SHA256.hash(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + pageByteCount, bytes.count)])).prefix
+    }
+  }
 }
 
 /// Where the parts of a run's file lie.
@@ -97,10 +105,19 @@ struct RunLayout: Hashable, Sendable {
 
   var pageCount: Int { (entryCount + RunFormat.pageEntryCount - 1) / RunFormat.pageEntryCount }
   /// One page before it holds the header.
-  var fencesOffset: Int { (1 + pageCount) * RunFormat.pageByteCount }
-  var filterOffset: Int { fencesOffset + 8 * pageCount }
+  var filterOffset: Int { (1 + pageCount) * RunFormat.pageByteCount }
   var filterByteCount: Int { filterBlockCount * RunFilter.blockByteCount }
-  var byteCount: Int { filterOffset + filterByteCount }
+  var filterPageCount: Int { (filterByteCount + RunFormat.pageByteCount - 1) / RunFormat.pageByteCount }
+  /// Fences, the pages' sums, and those of the filter's pages.
+  var tableOffset: Int { filterOffset + filterByteCount }
+  var tableByteCount: Int { 8 * (2 * pageCount + filterPageCount) }
+  var byteCount: Int { tableOffset + tableByteCount }
+
+  /// Where a page of the filter lies in the filter.
+  func filterPage(_ number: Int) -> Range<Int> {
+    let start = number * RunFormat.pageByteCount
+    return start..<min(start + RunFormat.pageByteCount, filterByteCount)
+  }
 }
 
 /// Says of most objects that a run lacks that it lacks them: a Bloom filter whose bits of one object lie in 64 bytes.

@@ -30,9 +30,7 @@ private struct RunCursor {
   private let run: RunFile
   private var block: [RunEntry] = []
   private var index = 0
-  private var nextBlock = 0
-
-  private static let blockEntryCount = 1 << 14
+  private var nextPage = 0
 
   init(_ run: RunFile) { self.run = run }
 
@@ -43,8 +41,8 @@ private struct RunCursor {
   mutating func advance() throws(PosternError) -> Bool {
     index += 1
     if index < block.count { return true }
-    block = try run.entries(from: nextBlock, count: RunCursor.blockEntryCount)
-    nextBlock += block.count
+    block = try run.entries(ofPages: nextPage..<nextPage + RunFile.readPageCount)
+    nextPage += RunFile.readPageCount
     index = 0
     return !block.isEmpty
   }

@@ -1,7 +1,7 @@
 internal import Bulk
 public import Core
 
-/// Writes a run: entries in rising order, then fences, filter and header.
+/// Writes a run: entries in rising order, then filter, table and header.
 ///
 /// The header comes last, so that a file that was given up is none. Memory is the filter's: 1.25 bytes an entry, and 1
 /// MiB.
@@ -17,7 +17,9 @@ public struct RunWriter: ~Copyable, @unchecked Sendable {
   private let filterBlockCount: Int
   private var blockUsed = 0
   private var written = RunFormat.pageByteCount
-  private var fences: [UInt8] = []
+  /// The first prefix of each page.
+  private var fences: [UInt64] = []
+  private var pageSums: [UInt64] = []
   private var last: RunEntry?
 
   /// How many entries the run has so far.
@@ -57,7 +59,7 @@ public struct RunWriter: ~Copyable, @unchecked Sendable {
   public mutating func append(_ entry: RunEntry) throws(PosternError) {
     precondition(last.map { $0 < entry } ?? true, "a run's entries rise")
     last = entry
-    if entryCount.isMultiple(of: RunFormat.pageEntryCount) { fences.append(bigEndian: entry.prefix) }
+    if entryCount.isMultiple(of: RunFormat.pageEntryCount) { fences.append(entry.prefix) }
     entry.write(to: block, at: blockUsed)
     blockUsed += RunFormat.entryByteCount
     entryCount += 1
@@ -75,15 +77,19 @@ public struct RunWriter: ~Copyable, @unchecked Sendable {
   public consuming func finish() throws(PosternError) -> Int {
     try flush()
     let layout = RunLayout(entryCount: entryCount, filterBlockCount: filterBlockCount)
-    try write(fences, at: layout.fencesOffset)
-    try file.write(UnsafeRawBufferPointer(filter), at: UInt64(layout.filterOffset))
+    let filter = UnsafeRawBufferPointer(filter)
+    try file.write(filter, at: UInt64(layout.filterOffset))
+    var table: [UInt8] = []
+    table.reserveCapacity(layout.tableByteCount)
+    for word in fences + pageSums + RunFormat.sums(filter) { table.append(bigEndian: word) }
+    try write(table, at: layout.tableOffset)
     var header = RunFormat.magic
     header.append(app)
     header.append(bigEndian: generation)
     header.append(bigEndian: UInt64(entryCount))
     header.append(bigEndian: UInt64(filterBlockCount))
     header.append(bigEndian: seed)
-    header.append(SHA256.hash(header + fences))
+    header.append(SHA256.hash(header + table))
     try write(header, at: 0)
     try file.syncData()
     return entryCount
@@ -91,7 +97,9 @@ public struct RunWriter: ~Copyable, @unchecked Sendable {
 
   private mutating func flush() throws(PosternError) {
     guard blockUsed > 0 else { return }
-    try file.write(UnsafeRawBufferPointer(rebasing: block[..<blockUsed]), at: UInt64(written))
+    let bytes = UnsafeRawBufferPointer(rebasing: block[..<blockUsed])
+    pageSums += RunFormat.sums(bytes)
+    try file.write(bytes, at: UInt64(written))
     written += blockUsed
     blockUsed = 0
   }

@@ -71,18 +71,49 @@ import Trust
     #expect(try runs(at: other) == ["1.run"])
   }
 
-  @Test func aDamagedRunIsToldAndMended() async throws {
+  /// A run that cannot be read, and one of an earlier version, are made again at a start.
+  @Test func aDamagedRunIsBuiltAgain() async throws {
     let epochs = try await push(to: 16, new.archive)
     let copy = new.folder.path("copy")
     try FileManager.default.copyItem(atPath: new.path, toPath: copy)
-    try Data(repeating: 0, count: 9_000).write(to: URL(filePath: "\(copy)/runs/1.run"))
-    do {
-      let archive = try await openArchive(at: copy)
-      let error = refusal { try archive.storedObjects([epochs[0].fields.root], app: application.app, generation: 1) }
+    let path = "\(copy)/runs/1.run"
+    let run = try Data(contentsOf: URL(filePath: path))
+    var older = run
+    older.replaceSubrange(0..<14, with: Array("postern/run/v1".utf8))
+    var rotten = run
+    rotten[4_096] ^= 1
+    for (count, bytes) in [Data(repeating: 0, count: 9_000), older, rotten].enumerated() {
+      let name = try #require(try runs(at: copy).first)
+      try bytes.write(to: URL(filePath: "\(copy)/runs/\(name)"))
+      try expectAll(epochs, in: try await openArchive(at: copy))
+      #expect(try runs(at: copy) == ["\(count + 2).run"])
+    }
+  }
+
+  /// What rots under an open archive hides nothing: who asks is told, and the others find theirs.
+  @Test func aRunThatRotsIsTold() async throws {
+    let epochs = try await push(to: 16, new.archive)
+    try expectAll(epochs, in: new.archive)
+    let run = "\(new.path)/runs/1.run"
+    var bytes = try Data(contentsOf: URL(filePath: run))
+    let lost = epochs[0].state.objects[0]
+    let kept = try #require(epochs[1].state.objects.first { $0 != lost })
+    let place = try #require(bytes[4_096...].firstRange(of: Data(lost.id.bytes.prefix(8))))
+    bytes[place.lowerBound + 7] ^= 1
+    let file = try FileHandle(forWritingTo: URL(filePath: run))
+    try file.write(contentsOf: bytes)
+    try file.close()
+
+    let (archive, app) = (new.archive, application.app)
+    for ids in [[lost.id], [kept.id, lost.id], [lost.id, Digest(Array(repeating: 7, count: 32)) ?? .zero]] {
+      let error = refusal { try archive.storedObjects(ids, app: app, generation: 1) }
       #expect(error?.code == .storageRunDamaged)
     }
-    // As the error says: the folder is removed.
-    try FileManager.default.removeItem(atPath: "\(copy)/runs")
+    #expect(try archive.storedObjects([kept.id], app: app, generation: 1) == [kept])
+    let token = try await application.begin(try application.epoch(17, after: epochs[15].leafHash), in: archive)
+    #expect(await refusal { try await archive.missing([lost.id], for: token) }?.code == .storageRunDamaged)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
     try expectAll(epochs, in: try await openArchive(at: copy))
   }
 
@@ -117,7 +148,8 @@ import Trust
     #expect(try await archive.missing([object.id, other], for: token) == [2])
   }
 
-  /// A question looks up eight bytes once: what is asked twice is answered twice, and what only begins alike is missing.
+  /// A question looks up eight bytes once: what is asked twice is answered twice, and what only begins alike is
+  /// missing.
   @Test func idsThatBeginAlikeAreToldApart() async throws {
     let epochs = try await push(to: 17, new.archive)
     let token = try await application.begin(try application.epoch(18, after: epochs[16].leafHash), in: new.archive)
