@@ -59,7 +59,7 @@ package func verifyHolding(
   root: Digest, rootByteCount: Int,
   locate: ([Digest]) throws(PosternError) -> [HeldObject?],
   read: ([NewNode]) throws(PosternError) -> [[UInt8]],
-  isSound: (Digest) throws(PosternError) -> Bool = { _ in true }
+  isSound: (Digest) throws(PosternError) -> Bool
 ) throws(PosternError) -> ReachedObjects {
   var reached = ReachedObjects()
   func readSound(_ nodes: [NewNode]) throws(PosternError) -> [[UInt8]] {
@@ -71,7 +71,7 @@ package func verifyHolding(
   }
   let top = NamedObject(id: root, byteCount: rootByteCount)
   guard let held = try locate([root]).first ?? nil else { throw .incomplete(root) }
-  try require(held, .node, top, isSound)
+  try require(held, as: top, level: nil, isSound)
   guard let place = held.newPlace else { return reached }
   // The root says its own level.
   let node = NewNode(id: root, byteCount: rootByteCount, place: place)
@@ -118,24 +118,24 @@ private func reach(
   var new: [NewNode] = []
   for (child, held) in zip(children, try locate(children.map(\.id))) {
     guard let held else { throw .incomplete(child.id) }
-    try require(held, level == 0 ? .chunk : .node, child, isSound)
-    guard let place = held.newPlace else {
-      guard level == 0 || held.level == level else {
-        if try !isSound(child.id) { throw .damagedObject(child.id) }
-        throw .wrongTree(child.id)
-      }
-      continue
-    }
+    try require(held, as: child, level: level, isSound)
+    guard let place = held.newPlace else { continue }
     guard let isFresh = reached.insert(place, level: level) else { throw .wrongTree(child.id) }
     if isFresh, level > 0 { new.append(NewNode(id: child.id, byteCount: child.byteCount, place: place)) }
   }
   return new
 }
 
+/// Makes sure that an object is what its record or its parent says of it.
+///
+/// - Parameter level: the level that it has to stand at; nil for the root, which says it itself.
 private func require(
-  _ held: HeldObject, _ kind: ObjectKind, _ named: NamedObject, _ isSound: (Digest) throws(PosternError) -> Bool
+  _ held: HeldObject, as named: NamedObject, level: Int?, _ isSound: (Digest) throws(PosternError) -> Bool
 ) throws(PosternError) {
-  guard held.kind != kind || held.byteCount != named.byteCount else { return }
+  // A new node says its level when it is walked.
+  let isAtLevel = level == nil || level == 0 || held.newPlace != nil || held.level == level
+  let kind: ObjectKind = level == 0 ? .chunk : .node
+  guard held.kind != kind || held.byteCount != named.byteCount || !isAtLevel else { return }
   if held.newPlace == nil, try !isSound(named.id) { throw .damagedObject(named.id) }
   throw .wrongTree(named.id)
 }

@@ -95,7 +95,10 @@ extension PushPacks {
         let entries = places.compactMap { entry(nodes[$0].id) }
         guard entries.count == places.count else { throw .lacking(nodes[places[0]].id) }
         for entry in entries { writer?.prefetch(entry) }
-        for (place, entry) in zip(places, entries) { all[place] = try read(entry) ?? [] }
+        for (place, entry) in zip(places, entries) {
+          guard let bytes = try read(entry) else { throw .lacking(entry.id) }
+          all[place] = bytes
+        }
       } else {
         let pack = try objects.files.pack(number, nil, of: space)
         for place in places { pack.file.prefetch(offset: nodes[place].place.offset, length: nodes[place].byteCount) }

@@ -1,7 +1,8 @@
 /// Why something was refused or could not be done, in words that stay the same from release to release.
 ///
 /// The value crosses the wire (its code in the trailer `postern-code`), stands in logs and is what a command prints;
-/// what came over the wire says so, and never has a code by which this side judges the other. Each module lists its own codes in an extension; `Schema/errors.md` lists them all.
+/// what came over the wire says so, and never has a code by which this side judges the other. Each module lists its own
+/// codes in an extension; `Schema/errors.md` lists them all.
 public struct PosternError: Error, Hashable, Sendable {
   /// `area.reason`, stable: programs compare it.
   public struct Code: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral {

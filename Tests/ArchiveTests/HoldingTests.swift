@@ -113,7 +113,8 @@ import Testing
             read += group.map(\.id)
             #expect(group.allSatisfy { held[$0.id]?.newPlace == $0.place })
             return group.map { nodes[$0.id]?.bytes ?? [] }
-          })
+          },
+          isSound: { (_) throws(PosternError) in true })
       }
       return (reached, read, questionCount)
     }

@@ -54,8 +54,8 @@ extension ArchiveConnection: Source {
   ///
   /// Where the connection breaks, those that have not come yet are asked for again.
   ///
-  /// - Throws: `source.*`, `wire.*`, `wire.deadline` when the archive, `receive` apart, takes ten minutes; what `receive`
-  ///   throws.
+  /// - Throws: `source.*`, `wire.*`, `wire.deadline` when the archive, `receive` apart, takes ten minutes; what
+  ///   `receive` throws.
   public func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {

@@ -6,7 +6,8 @@ public import Trust
 /// The newest checkpoint that this machine saw of each log, so that no log can show it two histories.
 ///
 /// A log that shows less than before, or something else, is refused, and what it showed is kept beside as
-/// evidence: only where its own key signed what contradicts it, and not where a source altered something. Several processes may share a folder.
+/// evidence: only where its own key signed what contradicts it, and not where a source altered something. Several
+/// processes may share a folder.
 public struct CheckpointMemory: Sendable {
   let folder: String
 
@@ -37,8 +38,8 @@ public struct CheckpointMemory: Sendable {
   ///   - remembered: what ``newest(of:)`` returned before the log was asked.
   ///   - log: the log's key.
   ///   - source: where the log's tiles are read.
-  /// - Throws: `log.rollback`, `log.fork`; `log.root`, `log.tile` where the tiles are not the log's; else what the source
-  ///   or the disk throws.
+  /// - Throws: `log.rollback`, `log.fork`; `log.root`, `log.tile` where the tiles are not the log's; else what the
+  ///   source or the disk throws.
   public func advance(
     to shown: SignedCheckpoint, from remembered: SignedCheckpoint?, of log: NoteVerifier, reading source: some Source
   ) async throws {

@@ -7,9 +7,9 @@ import Synchronization
 
 /// Writes the cache of an epoch while its state is pushed or recovered; it counts once ``finish(_:)`` has named it.
 ///
-/// It never fails: on a disk that is full the next push has no cache, which costs time and nothing else. What was written
-/// of it is removed at once then, since the room may be what the epoch's own files need. Nor is it synced: a file that
-/// a power failure tore does not open.
+/// It never fails: on a disk that is full the next push has no cache, which costs time and nothing else. What was
+/// written of it is removed at once then, since the room may be what the epoch's own files need. Nor is it synced: a
+/// file that a power failure tore does not open.
 package final class FingerprintCacheWriter: Sendable {
   private let path: String
   private let subject: FingerprintCache.Subject

@@ -38,9 +38,9 @@ extension Checkpoint {
   ///
   /// The tiles come from somebody who may have altered them, and the answer decides whether the log is blamed for a
   /// fork. So it is given only where the same hashes lead to this checkpoint's own root. Then they are the hashes of
-  /// the tree that the log signed, since others with this root would be a collision of SHA-256: nobody without the log's
-  /// key can have this return another root than an honest log had, and with true tiles of this tree it returns what the
-  /// log committed itself to, whatever else it signed.
+  /// the tree that the log signed, since others with this root would be a collision of SHA-256: nobody without the
+  /// log's key can have this return another root than an honest log had, and with true tiles of this tree it returns
+  /// what the log committed itself to, whatever else it signed.
   ///
   /// The smaller root is computed and never taken from its checkpoint: where that size is a power of two, the
   /// consistency proof begins with the root itself, and one that fails would not tell a fork from an altered tile.

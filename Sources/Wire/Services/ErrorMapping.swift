@@ -33,9 +33,9 @@ extension PosternError: RPCErrorConvertible {
   /// The error that a call ended with.
   ///
   /// What was thrown on this side comes back as it was; what the transport or gRPC itself reports becomes one of this
-  /// module's codes. A server's refusal keeps its code where that is one for a server to find, and its sentence says who
-  /// speaks: no program that compares codes, this one among them, and no person shall take what an archive says for what
-  /// this side found when it checked the archive.
+  /// module's codes. A server's refusal keeps its code where that is one for a server to find, and its sentence says
+  /// who speaks: no program that compares codes, this one among them, and no person shall take what an archive says for
+  /// what this side found when it checked the archive.
   ///
   /// - Parameter service: whose method was called.
   package init(_ error: RPCError, of service: ServiceDescriptor) {

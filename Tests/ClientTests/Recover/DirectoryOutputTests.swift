@@ -132,7 +132,8 @@ import Testing
     chmod(folder.path("empty/closed"), 0o700)
   }
 
-  /// What comes after the directory was removed, in the middle of a file or before another, is refused and makes nothing.
+  /// What comes after the directory was removed, in the middle of a file or before another, is refused and makes
+  /// nothing.
   @Test(arguments: [700, 1_200, 3_000]) func whatIsWrittenAfterItWasRemovedIsRefused(_ cut: Int) throws {
     let folder = try TemporaryFolder()
     let bytes = archive(sample)
