@@ -19,10 +19,10 @@ public struct ArchiveLimits: Sendable {
   public var nonceSeconds: UInt64 = 300
   /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
   public static let notedByteCount: UInt64 = 64 << 20
-  /// Objects of a pack that a push writes, a quarter of those that a pack may have: each is in memory until it is full.
-  public static let packObjectCount = 1 << 16
+  /// Objects of a pack that a push writes, an eighth of those that a pack may have: each is in memory until it is full.
+  public static let packObjectCount = 1 << 15
   /// Entries of a push's finished packs in memory, 16 bytes each; of more, a run is made before the commit.
-  public static let looseEntryCount = 1 << 17
+  public static let looseEntryCount = 1 << 16
 
   /// The limits of an archive that anyone may use.
   public init() {}

@@ -58,7 +58,7 @@ public struct WireServerLimits: Sendable, Hashable {
   /// All limits of an address count an IPv6 network of 64 bits as one.
   public var addressHandlerLimit = 128
   /// What all connections' windows together may exceed their starts by, in bytes.
-  public var sharedWindowByteCount = 128 << 20
+  public var sharedWindowByteCount = 64 << 20
   /// A connection without a stream for so long is closed.
   public var idleSeconds = 300.0
   /// A stream whose peer neither sends what is awaited nor takes what is offered for so long is reset.
