@@ -22,7 +22,9 @@ extension Archive {
     try await registrar.requireQuota(of: address, nowSeconds: Clock.nowSeconds)
     try await sequencer.requireAllShown()
     let bodies = Bodies([charter, signatures])
-    let checked = try await check(leaf: leaf, bodies: bodies, charter: nil)
+    let checked = try await checks.take(for: address) { () async throws(PosternError) in
+      try await check(leaf: leaf, bodies: bodies, charter: nil)
+    }
     guard case .charter = checked else { throw .notARegistration }
     // The sequencer judges again; but a charter of another log is refused before anything is written.
     _ = try apply(checked, to: AdmissionFacts(home: home, application: nil, veilCommitGeneration: nil))

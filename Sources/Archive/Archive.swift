@@ -1,6 +1,7 @@
 import Bulk
 public import Core
 import Dump
+import FoundationEssentials
 import Index
 public import Merkle
 import Packs
@@ -26,6 +27,9 @@ public final class Archive: Sendable {
   let registrar: Registrar
   let charters = CharterCache()
   let collector: Collector
+  /// Records are checked by as many tasks as there are cores, one for each address: a thousand leaves or members are
+  /// tenths of a second.
+  let checks = FairTurns(limit: ProcessInfo.processInfo.activeProcessorCount)
 
   init(
     home: NoteVerifier, limits: ArchiveLimits, objects: ObjectFinder, runs: RunKeeper, sequencer: Sequencer
@@ -41,6 +45,9 @@ public final class Archive: Sendable {
     nonces = Nonces(lifetimeSeconds: limits.nonceSeconds)
     let files = objects.files
     registrar = Registrar(folder: files.folder, index: files.index, limit: limits.registrationsPerAddressAndDay)
+    files.tellOfDamagedRuns { [weak sequencer] space in
+      Task { await sequencer?.mendRuns(of: space) }
+    }
   }
 
   var folder: DataFolder { objects.files.folder }
@@ -129,8 +136,10 @@ public final class Archive: Sendable {
     // What is judged without the push is judged before its turn, so that no junk waits for it.
     let named = try bodies.named(by: fields)
     let application = try application(record.app)
-    let checked = try await check(
-      leaf: leaf, bodies: named, charter: try charter(inForce: application, app: record.app))
+    let charter = try charter(inForce: application, app: record.app)
+    let checked = try await checks.take(for: session.address) { () async throws(PosternError) in
+      try await check(leaf: leaf, bodies: named, charter: charter)
+    }
     await session.turns.take()
     defer { session.turns.pass() }
     return try await stopping { () async throws(PosternError) in

@@ -1,3 +1,5 @@
+import Index
+
 /// What an operator lets others take of an archive; every count is a bound on memory or disk.
 public struct ArchiveLimits: Sendable {
   /// The most bytes that one push may send.
@@ -13,6 +15,8 @@ public struct ArchiveLimits: Sendable {
   public var openPushesPerAddress = 64
   /// The most applications that one address registers in a day.
   public var registrationsPerAddressAndDay = 1_000
+  /// Packs of one push, of ``packObjectCount`` objects at most: as many as one commit takes.
+  public var packsPerPush = CommitGroup.packLimit
   /// How long a push may stay idle before it is collected, in seconds.
   public var pushIdleSeconds: UInt64 = 3_600
   /// How long a nonce is good for, in seconds.

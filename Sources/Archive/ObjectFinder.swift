@@ -26,6 +26,17 @@ struct ObjectFinder: Sendable {
   func locate(
     _ ids: [Digest], in space: Space, own: OwnPacks = OwnPacks(), preferring kind: ObjectKind? = nil
   ) throws(PosternError) -> FoundObjects {
+    do throws(PosternError) {
+      return try search(ids, in: space, own, preferring: kind)
+    } catch let error where error.code == .storageRunDamaged {
+      files.noteDamagedRun(of: space)
+      throw error
+    }
+  }
+
+  private func search(
+    _ ids: [Digest], in space: Space, _ own: OwnPacks, preferring kind: ObjectKind?
+  ) throws(PosternError) -> FoundObjects {
     var search = ObjectSearch(ids, in: space, own, preferring: kind, files)
     for _ in 1..<ObjectFinder.attemptCount {
       do throws(PosternError) {

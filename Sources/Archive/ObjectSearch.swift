@@ -22,9 +22,17 @@ struct ObjectSearch {
     private var sealed: UInt8 = 0
     private var own: UInt8 = 0
 
+    /// So many are looked at.
+    ///
+    /// They are the same object many times, or ids that someone made alike in eight bytes: seventeen such ids take more
+    /// than 2^60 hashes.
+    private static let limit: UInt8 = 16
+
+    func isFull(hasOwn: Bool) -> Bool { sealed == Taken.limit && (own == Taken.limit || !hasOwn) }
+
     /// Counts one more, and says whether it is to be looked at.
     mutating func add(isSealed: Bool) -> Bool {
-      guard (isSealed ? sealed : own) < RunFormat.candidateLimit else { return false }
+      guard (isSealed ? sealed : own) < Taken.limit else { return false }
       if isSealed { sealed += 1 } else { own += 1 }
       return true
     }
@@ -89,16 +97,17 @@ struct ObjectSearch {
     // One snapshot of the runs. What is sealed after it may be found or not.
     let storage = try files.index.read { (snapshot) throws(PosternError) in try snapshot.storage(space) }
     for entries in own.loose {
-      try entries.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+      try entries.find(queries) { (query, entry) throws(PosternError) in try consider(entry, for: query) }
     }
     for pack in storage?.loosePacks ?? [] {
       learn(pack, pack.number)
       let entries = try readable(pack.number) { (files) throws(PosternError) in try files.looseEntries(pack) }
-      try entries?.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+      try entries?.find(queries) { (query, entry) throws(PosternError) in try consider(entry, for: query) }
     }
     for row in storage?.runs ?? [] {
-      let run = try files.run(row, of: space)
-      try run.find(queries, isSeen: { (entry) throws(PosternError) in try isFound(entry) }) { add($0, $1) }
+      try files.run(row, of: space).find(queries) { (query, entry) throws(PosternError) in
+        try consider(entry, for: query)
+      }
     }
     // Sealed packs before the push's own.
     let packs = candidates.keys.sorted { (rows[$0] == nil ? 1 : 0, $0) < (rows[$1] == nil ? 1 : 0, $1) }
@@ -107,7 +116,12 @@ struct ObjectSearch {
       let pack = try readable(number) { [space] (files) throws(PosternError) in
         try files.pack(number, name, of: space)
       }
-      if let pack { try confirm(number, in: pack.file) }
+      guard let pack else { continue }
+      do throws(PosternError) {
+        try confirm(number, in: pack.file)
+      } catch let error where error.isOfUnreadableFile {
+        try noteUnreadable(number, error)
+      }
     }
     // A footer confirms what was found. A run is believed to lack the rest if it is as it was written.
     let missing = queries.filter { query in
@@ -149,13 +163,17 @@ struct ObjectSearch {
     return positions[entry.position]
   }
 
-  /// Notes a candidate, unless there are enough.
+  /// Notes a candidate, unless the asker may not see it or there are enough.
   ///
   /// Sealed packs and the push's own are counted apart: no copies that a push sends hide what was admitted, whose kind
   /// is the object's.
-  private mutating func add(_ query: Int, _ entry: RunEntry) {
-    guard taken[query].add(isSealed: rows[entry.pack] != nil) else { return }
-    candidates[entry.pack, default: []].append(Candidate(position: UInt32(entry.position), query: UInt32(query)))
+  ///
+  /// - Returns: whether more are wanted.
+  private mutating func consider(_ entry: RunEntry, for query: Int) throws(PosternError) -> Bool {
+    if try isFound(entry), taken[query].add(isSealed: rows[entry.pack] != nil) {
+      candidates[entry.pack, default: []].append(Candidate(position: UInt32(entry.position), query: UInt32(query)))
+    }
+    return !taken[query].isFull(hasOwn: !own.numbers.isEmpty)
   }
 
   /// Places of the ids that a question is for.
@@ -173,17 +191,24 @@ struct ObjectSearch {
   ) throws(PosternError) -> Value? {
     do throws(PosternError) {
       return try step(files)
-    } catch let error where error.isOfUnreadablePack {
-      if rows[pack] != nil, try files.currentRow(pack)?.isSealed != true { isStale = true }
-      found.unreadable = found.unreadable ?? error
+    } catch let error where error.isOfUnreadableFile {
+      try noteUnreadable(pack, error)
       return nil
     }
   }
 
+  private mutating func noteUnreadable(_ pack: UInt64, _ error: PosternError) throws(PosternError) {
+    if rows[pack] != nil, try files.currentRow(pack)?.isSealed != true { isStale = true }
+    found.unreadable = found.unreadable ?? error
+  }
+
   /// Looks at a pack's footer: eight equal bytes are not yet an id.
   private mutating func confirm(_ pack: UInt64, in file: borrowing PackFile) throws(PosternError) {
-    let wanted = (candidates[pack] ?? []).filter { !isSettled($0.query) }.sorted { $0.position < $1.position }
+    // A place that the footer does not have is one that rotted in a run, which is told when the run is verified.
+    let wanted = (candidates[pack] ?? []).filter { $0.position < file.count && !isSettled($0.query) }
+      .sorted { $0.position < $1.position }
     let isNew = rows[pack] == nil
+    if let name = rows[pack]?.name { found.names[pack] = name }
     var objects = found.objects
     found.objects = []
     defer { found.objects = objects }
@@ -193,7 +218,6 @@ struct ObjectSearch {
         objects[index] = ObjectLocation(pack: pack, isNew: isNew, entry: entry)
       }
     }
-    if let name = rows[pack]?.name { found.names[pack] = name }
   }
 
   /// Whether no other copy is looked for of any object that a question is for.

@@ -1,11 +1,12 @@
 import Core
 import Index
 import Packs
+import Synchronization
 
 /// The archive's packs and runs: opened here, kept open, and removed here and nowhere else.
 ///
 /// What was opened or read is kept from one question to the next: up to 128 packs, up to 96 runs with 64 MiB of their
-/// filters, rows of 4,096 packs, 32 MiB of entries of packs that no run lists yet, and 16 MiB of what is dead in packs.
+/// fences, sums and filters, rows of 4,096 packs, 32 MiB of entries of packs that no run lists yet, and 16 MiB of what is dead in packs.
 /// Whoever removes a file lets go of what is known of it; who is reading it goes on.
 final class OpenFiles: Sendable {
   let folder: DataFolder
@@ -14,6 +15,7 @@ final class OpenFiles: Sendable {
   private let runs = RecentlyUsed<UInt64, RunFile>(countLimit: 96, costLimit: 64 << 20)
   private let rows = RecentlyUsed<UInt64, PackRow>(countLimit: 4_096)
   private let loose = RecentlyUsed<UInt64, [RunEntry]>(countLimit: 1_024, costLimit: 32 << 20)
+  private let damageListener = Mutex<(@Sendable (Space) -> Void)?>(nil)
   private let dead = RecentlyUsed<UInt64, Bitmap>(countLimit: 4_096, costLimit: 16 << 20)
 
   /// A filter of more bytes is read from its file block by block.
@@ -134,6 +136,12 @@ final class OpenFiles: Sendable {
         filterByteLimit: hasRoom ? OpenFiles.filterByteLimit : 0)
     }
   }
+
+  /// Says whom to tell of generations of which a run was found damaged.
+  func tellOfDamagedRuns(_ tell: @escaping @Sendable (Space) -> Void) { damageListener.withLock { $0 = tell } }
+
+  /// A question met a damaged run, which is made again from the packs.
+  func noteDamagedRun(of space: Space) { damageListener.withLock { $0 }?(space) }
 
   /// Removes the file of a run; who is reading it goes on.
   ///

@@ -76,13 +76,20 @@ extension PushPacks {
     return HeldObject(kind: entry.kind, byteCount: Int(entry.length), newPlace: nil, level: level)
   }
 
-  /// Whether an object of a sealed pack has the bytes of its id; so has one that is not found any more.
+  /// Whether what is said of an object of a sealed pack is what was admitted: its bytes are those of its id, and its
+  /// line stands in the footer that the pack is named for.
+  ///
+  /// - Throws: `archive.not-found` for one that was collected meanwhile; `storage.failed`, `index.*`.
   private func isSound(_ id: Digest) throws(PosternError) -> Bool {
     let found = try objects.locate([id], in: space, own: own)
-    guard let location = found.objects[0], !location.isNew else { return true }
-    let bytes = try objects.files.pack(location.pack, found.names[location.pack], of: space).file.read(
-      offset: location.entry.offset, length: Int(location.entry.length))
-    return SHA256.hash(bytes) == id
+    guard let location = found.objects[0], let name = found.names[location.pack] else { throw .lacking(id) }
+    let pack = try objects.files.pack(location.pack, name, of: space)
+    do throws(PosternError) {
+      try pack.file.verifyFooter(named: name)
+      return SHA256.hash(try pack.file.read(offset: location.entry.offset, length: Int(location.entry.length))) == id
+    } catch let error where error.isOfUnreadablePack {
+      return false
+    }
   }
 
   /// Reads nodes, pack by pack, so that one is held open at a time, in however many they lie.

@@ -17,6 +17,7 @@ final class PushPacks {
   let space: Space
   let token: PushToken
   private let runs: RunKeeper
+  private let packLimit: Int
   private let sweeper: Sweeper
 
   /// The pack that objects are appended to, with its number; nil before the first object and after a full pack.
@@ -62,7 +63,10 @@ final class PushPacks {
   private var unnoted: [PackEntry] = []
 
   /// No pack yet.
-  init(begin: Begin, token: PushToken, objects: ObjectFinder, runs: RunKeeper, sweeper: Sweeper) {
+  init(
+    begin: Begin, token: PushToken, objects: ObjectFinder, runs: RunKeeper, packLimit: Int, sweeper: Sweeper
+  ) {
+    self.packLimit = packLimit
     self.objects = objects
     self.runs = runs
     self.token = token
@@ -91,12 +95,20 @@ final class PushPacks {
   }
 
   /// Finishes the pack when what comes does not fit into it whole.
+  ///
+  /// - Throws: `push.budget` where the push has as many packs as it may; `storage.*`, `index.*`.
   func makeRoom(
     objectCount: Int, byteCount: Int, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
     guard let count = writer?.count, let fits = writer?.fits(objectCount: objectCount, byteCount: byteCount),
       !fits || count + objectCount > ArchiveLimits.packObjectCount
     else { return }
+    // One commit takes them all, and the pack that comes next.
+    guard finished.count + 2 <= packLimit else {
+      throw PosternError(
+        .pushBudget, "The push has filled \(packLimit) packs, as many as one push may.",
+        advice: "Give it up. A state of so many chunks needs larger ones: register an application with a larger size.")
+    }
     try finishWriter()
     try await noteFinished()
     try await listFinished(above: ArchiveLimits.looseEntryCount)

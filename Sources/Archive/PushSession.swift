@@ -13,6 +13,8 @@ actor PushSession {
   nonisolated let begin: Begin
   /// What names the push in every request.
   nonisolated let token: PushToken
+  /// Where the begin came from, on whose account the push's record is checked.
+  nonisolated let address: String
   /// Appending, sealing, handing over and ending, one after the other.
   ///
   /// Who calls ``seal(_:bodies:)``, ``noteFinished()`` or ``end()`` has the turn.
@@ -39,23 +41,27 @@ actor PushSession {
   /// - Parameters:
   ///   - begin: what the push asked for, verified and judged.
   ///   - token: what names it.
+  ///   - address: where the begin came from.
   ///   - chunker: how the application's states are cut.
   ///   - objects: the archive's objects.
   ///   - runs: lists full packs before the commit.
   ///   - room: what the application may still store; nil where it has no limit.
+  ///   - packLimit: the most packs that it may bring.
   ///   - sweeper: removes the packs that are written anew.
   ///   - largeWalks: taken by one large push at a time while its tree is looked through, because what is known of it
   ///     by then takes memory.
   init(
-    begin: Begin, token: PushToken, chunker: ChunkerParameters, objects: ObjectFinder, runs: RunKeeper,
-    room: ApplicationRoom?, sweeper: Sweeper, largeWalks: Turns
+    begin: Begin, token: PushToken, address: String, chunker: ChunkerParameters, objects: ObjectFinder, runs: RunKeeper,
+    room: ApplicationRoom?, packLimit: Int, sweeper: Sweeper, largeWalks: Turns
   ) {
     self.begin = begin
+    self.address = address
     self.chunker = chunker
     self.token = token
     self.room = room
     self.largeWalks = largeWalks
-    packs = PushPacks(begin: begin, token: token, objects: objects, runs: runs, sweeper: sweeper)
+    packs = PushPacks(
+      begin: begin, token: token, objects: objects, runs: runs, packLimit: packLimit, sweeper: sweeper)
   }
 
   // MARK: Objects
@@ -165,11 +171,7 @@ actor PushSession {
   /// - Throws: `push.*`, `storage.*`, `pack.*`; the push stays open then.
   func seal(_ fields: EpochFields, bodies: Bodies) async throws(PosternError) -> [PackSealing] {
     try requireOpen()
-    let isLarge = packs.isLarge
-    if isLarge { await largeWalks.take() }
-    defer { if isLarge { largeWalks.pass() } }
-    var reached = try packs.verify(
-      root: fields.root, rootByteCount: Int(fields.rootByteCount), besides: Set(bodies.digests))
+    var reached = try await verify(fields, besides: bodies)
     // Only now: bodies of an epoch that is not complete would stay in the pack.
     try await append(bodies)
     let digests = bodies.digests
@@ -179,6 +181,15 @@ actor PushSession {
       if let place = held.newPlace { _ = reached.insert(place, level: 0) }
     }
     return try await packs.seal(keeping: reached)
+  }
+
+  /// Looks through the dump's tree; of large pushes one at a time, and what a push writes afterwards holds up nobody.
+  private func verify(_ fields: EpochFields, besides bodies: Bodies) async throws(PosternError) -> ReachedObjects {
+    let isLarge = packs.isLarge
+    if isLarge { await largeWalks.take() }
+    defer { if isLarge { largeWalks.pass() } }
+    return try packs.verify(
+      root: fields.root, rootByteCount: Int(fields.rootByteCount), besides: Set(bodies.digests))
   }
 
   private func append(_ bodies: Bodies) async throws(PosternError) {

@@ -95,7 +95,7 @@ actor Pushes {
       if try await older.handOver() { noteFenced(older.token) }
       try judge()
     }
-    return try await open(begin, chunker, adoptableByteCount)
+    return try await open(begin, from: address, chunker, adoptableByteCount)
   }
 
   private func noteFenced(_ token: PushToken) {
@@ -166,7 +166,7 @@ actor Pushes {
   }
 
   private func open(
-    _ begin: Begin, _ chunker: ChunkerParameters, _ adoptableByteCount: UInt64?
+    _ begin: Begin, from address: String, _ chunker: ChunkerParameters, _ adoptableByteCount: UInt64?
   ) async throws(PosternError) -> PushToken {
     let token = PushToken.random()
     let space = Space(app: begin.app, generation: begin.generation)
@@ -177,8 +177,9 @@ actor Pushes {
     await gate.settle(space)
     sweeper.remove(opened.abandoned)
     let session = PushSession(
-      begin: begin, token: token, chunker: chunker, objects: objects, runs: runs,
-      room: try room(of: begin.app, without: opened.abandoned), sweeper: sweeper, largeWalks: largeWalks)
+      begin: begin, token: token, address: address, chunker: chunker, objects: objects, runs: runs,
+      room: try room(of: begin.app, without: opened.abandoned), packLimit: limits.packsPerPush, sweeper: sweeper,
+      largeWalks: largeWalks)
     // Before anything else is waited for: the next push of the application finds its room here.
     sessions[token] = session
     do throws(PosternError) {

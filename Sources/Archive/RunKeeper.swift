@@ -16,6 +16,8 @@ package actor RunKeeper {
   private let due = Mutex<[Space: Reason]>([:])
   private let queue = SerialQueue(label: "postern.runs")
   private let turns = Turns()
+  /// Whether all runs have been read since the start.
+  private var isVerified = false
 
   /// Packs of a generation that no run lists; with as many, they get one.
   static let loosePackLimit = 16
@@ -34,6 +36,8 @@ package actor RunKeeper {
     case more
     /// Packs that runs list are gone, and maybe more came.
     case less
+    /// A run is damaged.
+    case damaged
   }
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -54,6 +58,7 @@ package actor RunKeeper {
     let named = try files.index.read { (snapshot) throws(PosternError) in try snapshot.runs() }
     let there = try files.folder.runs()
     guard Set(named).isSubset(of: there), try areSound() else { return try await rebuild() }
+    isVerified = true
     for number in Set(there).subtracting(named) { try files.removeRun(number) }
     try await listLoosePacks()
     // What was given up right before a stop, and by versions that let such runs be.
@@ -62,13 +67,18 @@ package actor RunKeeper {
 
   /// Whether every run is as it was written: 16 bytes for each object of the archive are read.
   private func areSound() throws(PosternError) -> Bool {
-    for space in try spacesWithRuns() {
-      for row in try storage(of: space)?.runs ?? [] {
-        do throws(PosternError) {
-          try openBriefly(row, of: space).verify()
-        } catch let error where error.code == .storageRunDamaged {
-          return false
-        }
+    // A start that a full disk keeps from its end comes here again.
+    if isVerified { return true }
+    for space in try spacesWithRuns() where try !isSound(space) { return false }
+    return true
+  }
+
+  private func isSound(_ space: Space) throws(PosternError) -> Bool {
+    for row in try storage(of: space)?.runs ?? [] {
+      do throws(PosternError) {
+        try openBriefly(row, of: space).verify()
+      } catch let error where error.code == .storageRunDamaged {
+        return false
       }
     }
     return true
@@ -88,8 +98,33 @@ package actor RunKeeper {
   /// Forgets all runs, and builds them from the footers of the packs.
   private func rebuild() async throws(PosternError) {
     try await files.index.writer.forgetRuns()
-    for number in try files.folder.runs() { try files.removeRun(number) }
+    // What cannot be removed has no row, and a number that is not used again.
+    for number in try files.folder.runs() { try? files.removeRun(number) }
+    isVerified = true
     try await listLoosePacks()
+  }
+
+  /// Forgets a generation's runs: its packs are loose until they are listed again.
+  ///
+  /// Those of open pushes are listed at once, since their pushes have let go of what they hold.
+  private func forgetRuns(of space: Space) async throws(PosternError) {
+    let rows = try storage(of: space)?.runs ?? []
+    let open = try listedPacksOfOpenPushes(in: space)
+    try await files.index.writer.forgetRuns(of: space)
+    for row in rows { try? files.removeRun(row.number) }
+    let (entries, listed) = try entries(of: open)
+    if !listed.isEmpty { try await list(entries, of: listed, in: space) }
+  }
+
+  private func listedPacksOfOpenPushes(in space: Space) throws(PosternError) -> [PackRow] {
+    var packs: [PackRow] = []
+    var last: UInt64?
+    while true {
+      let page = try files.index.read { (snapshot) throws(PosternError) in try snapshot.packs(in: .open, after: last) }
+      guard let newest = page.last else { return packs }
+      packs += page.filter { $0.isIndexed && $0.space == space }
+      last = newest.number
+    }
   }
 
   private func listLoosePacks() async throws(PosternError) {
@@ -119,9 +154,14 @@ package actor RunKeeper {
   nonisolated func noteGone(_ packs: some Sequence<PackRow>) -> Bool {
     let spaces = Set(packs.filter(\.isIndexed).map(\.space))
     due.withLock { due in
-      for space in spaces { due[space] = .less }
+      for space in spaces where due[space] != .damaged { due[space] = .less }
     }
     return !spaces.isEmpty
+  }
+
+  /// Notes that a run of a generation was found damaged: all of the generation's are made again.
+  nonisolated func noteDamaged(_ space: Space) {
+    due.withLock { $0[space] = .damaged }
   }
 
   /// Tidies the generations that were noted.
@@ -155,16 +195,20 @@ package actor RunKeeper {
 
   /// Tidies a generation; the caller has the turn.
   private func tidy(_ space: Space, _ reason: Reason) async throws(PosternError) {
+    // Those who asked meanwhile may have found what is made again already.
+    if reason == .damaged, try !isSound(space) { try await forgetRuns(of: space) }
     while let storage = try storage(of: space) {
-      if let packs = try duePacks(storage) {
-        var entries: [RunEntry] = []
-        for pack in packs { entries += try files.looseEntries(pack) }
-        try await list(entries, of: packs.map(\.number), in: space)
+      if let packs = try duePacks(storage), try await list(packs, in: space) {
+        continue
       } else {
         var runs = RunKeeper.merged(storage.runs)
         if runs.isEmpty, reason == .less { runs = try superfluousRun(of: storage, in: space) }
         if runs.isEmpty { return }
-        try await merge(runs, in: space)
+        do throws(PosternError) {
+          try await merge(runs, in: space)
+        } catch let error where error.code == .storageRunDamaged {
+          try await forgetRuns(of: space)
+        }
       }
     }
   }
@@ -187,11 +231,38 @@ package actor RunKeeper {
       do throws(PosternError) {
         entryCount += try files.pack(pack.number, pack.name, of: pack.space).file.count
         packs.append(pack)
-      } catch let error where error.isOfUnreadablePack {
-        // It stays out of every run until it is restored; who asks for its objects is told.
-      }
+      } catch let error where error.isOfUnreadableFile {}
     }
-    return packs.count >= RunKeeper.loosePackLimit || entryCount >= RunKeeper.looseEntryLimit ? packs : nil
+    return RunKeeper.isDue(packs.count, entryCount) ? packs : nil
+  }
+
+  private static func isDue(_ packCount: Int, _ entryCount: Int) -> Bool {
+    packCount >= loosePackLimit || entryCount >= looseEntryLimit
+  }
+
+  /// Lists packs in a run, unless too many of them cannot be read.
+  ///
+  /// One that cannot stays out of every run until it is restored; who asks for its objects is told.
+  ///
+  /// - Returns: whether there is a run more.
+  private func list(_ packs: [PackRow], in space: Space) async throws(PosternError) -> Bool {
+    let (entries, listed) = try entries(of: packs)
+    guard RunKeeper.isDue(listed.count, entries.count) else { return false }
+    try await list(entries, of: listed, in: space)
+    return true
+  }
+
+  /// The entries of those packs that can be read.
+  private func entries(of packs: [PackRow]) throws(PosternError) -> (entries: [RunEntry], packs: [UInt64]) {
+    var entries: [RunEntry] = []
+    var readable: [UInt64] = []
+    for pack in packs {
+      do throws(PosternError) {
+        entries += try files.looseEntries(pack)
+        readable.append(pack.number)
+      } catch let error where error.isOfUnreadableFile {}
+    }
+    return (entries, readable)
   }
 
   /// Which runs are merged next: the smallest ones, as soon as they have together half of what the next larger has.
@@ -224,7 +295,7 @@ package actor RunKeeper {
         for entry in entries where try !self.isThere(entry.pack, &isThere) { goneCount += 1 }
         if 2 * goneCount >= entries.count { return [row] }
       } catch let error where error.code == .storageRunDamaged {
-        // Who asks it is told.
+        noteDamaged(space)
       }
     }
     return []

@@ -9,7 +9,7 @@ import Sodium
 struct Submission: Sendable {
   /// What was checked.
   let checked: Checked
-  /// The push that it ends; nil for a registration.
+  /// The push that it ends; nil for a registration, and for a first look at what is not committed yet.
   let push: PushToken?
   /// Finished, durable packs that become the archive's together with the record.
   let packs: [PackSealing]
@@ -297,6 +297,12 @@ actor Sequencer {
   /// Lets runs go that list nothing but packs that were given up, in the background.
   func forget(_ packs: [PackRow]) {
     if runs.noteGone(packs) { tidyUp([]) }
+  }
+
+  /// Makes a generation's runs again of which one is damaged, in the background.
+  func mendRuns(of space: Space) {
+    runs.noteDamaged(space)
+    tidyUp([])
   }
 
   /// Returns when all is on show, unless the disk is full, and all is done that no answer waits for.

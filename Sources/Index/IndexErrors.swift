@@ -29,7 +29,8 @@ extension PosternError.Code {
 
 /// The error for what SQLite answered to a statement other than COMMIT.
 func indexError(_ code: CInt, _ text: String, systemError: CInt) -> PosternError {
-  let ranOut = systemError == diskFull || systemError == quotaExceeded
+  // What the file of shared memory does not find room for has no number of the system's.
+  let ranOut = systemError == diskFull || systemError == quotaExceeded || code == noRoomForSharedMemory
   let primary = code & 0xff == SQLITE_IOERR && ranOut ? SQLITE_FULL : code & 0xff
   return switch primary {
   case SQLITE_FULL:
@@ -84,3 +85,5 @@ extension PosternError {
 // ENOSPC and EDQUOT of Linux, which SQLite hands through and its headers do not name.
 private let diskFull: CInt = 28
 private let quotaExceeded: CInt = 122
+/// SQLITE_IOERR_SHMSIZE.
+private let noRoomForSharedMemory = SQLITE_IOERR | 19 << 8

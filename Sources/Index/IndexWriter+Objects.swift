@@ -88,6 +88,15 @@ extension IndexWriter {
     }
   }
 
+  /// Forgets the runs of one generation; as ``forgetRuns()``.
+  public func forgetRuns(of space: Space) async throws(PosternError) {
+    try await transaction { (database) throws(PosternError) in
+      let id = try self.space(space, database)
+      try Query(database, "DELETE FROM run WHERE space = ?1").run(id)
+      try Query(database, "UPDATE pack SET is_indexed = 0 WHERE space = ?1 AND is_indexed = 1").run(id)
+    }
+  }
+
   /// Gives up an open pack.
   ///
   /// - Throws: `index.group` when it is not open; `storage.full`, `storage.failed`, `index.unknown-outcome`.

@@ -76,6 +76,14 @@ public struct PackFile: ~Copyable, Sendable {
     }
   }
 
+  /// Makes sure that the footer is the one that the pack is named for: up to 12 MB are read and hashed.
+  ///
+  /// - Parameter name: the pack's name.
+  /// - Throws: `pack.damaged`, `pack.wrong-name`, `storage.failed`.
+  public borrowing func verifyFooter(named name: Digest) throws(PosternError) {
+    _ = try PackFooter(PackEnd(file).footer(of: file), name: name, source: file.path)
+  }
+
   /// All of the footer's entries, as a run has them.
   ///
   /// - Parameter number: the pack's number.

@@ -28,9 +28,13 @@ public final class RunFile: Sendable {
   public init(
     _ path: String, app: Digest, generation: UInt64, filterByteLimit: Int = .max, files: any FileLayer = SystemFiles()
   ) throws(PosternError) {
-    file = try OpenFile(path, .read, files: files)
+    do throws(PosternError) {
+      file = try OpenFile(path, .read, files: files)
+    } catch let error where error.code == .storageKind {
+      throw RunFile.damaged(path)
+    }
     let length = try file.length()
-    guard let header = try file.read(at: 0, count: RunFormat.headerByteCount) else { throw RunFile.damaged(path) }
+    let header = try file.bytes(0, RunFormat.headerByteCount)
     let checksum: Digest
     do throws(ByteReader.Failure) {
       var reader = ByteReader(header)
@@ -48,10 +52,9 @@ public final class RunFile: Sendable {
     } catch {
       throw RunFile.damaged(path)
     }
-    guard UInt64(layout.byteCount) == length,
-      let table = try file.read(at: UInt64(layout.tableOffset), count: layout.tableByteCount),
-      SHA256.hash(header.dropLast(Digest.byteCount) + table) == checksum
-    else { throw RunFile.damaged(path) }
+    guard UInt64(layout.byteCount) == length else { throw RunFile.damaged(path) }
+    let table = try file.bytes(layout.tableOffset, layout.tableByteCount)
+    guard SHA256.hash(header.dropLast(Digest.byteCount) + table) == checksum else { throw RunFile.damaged(path) }
     let words = table.withUnsafeBytes { bytes in
       (0..<bytes.count / 8).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
     }
@@ -62,8 +65,9 @@ public final class RunFile: Sendable {
       filter = nil
       return
     }
-    filter = try file.read(at: UInt64(layout.filterOffset), count: layout.filterByteCount)
-    guard filter?.withUnsafeBytes(RunFormat.sums) == filterSums else { throw RunFile.damaged(path) }
+    let filter = try file.bytes(layout.filterOffset, layout.filterByteCount)
+    guard filter.withUnsafeBytes(RunFormat.sums) == filterSums else { throw RunFile.damaged(path) }
+    self.filter = filter
   }
 
   /// How many entries the run has.
@@ -76,28 +80,20 @@ public final class RunFile: Sendable {
   ///
   /// - Parameters:
   ///   - queries: sorted by prefix.
-  ///   - isSeen: whether the asker may see what an entry names.
-  ///   - body: called with each query's index and entry: at most ``RunFormat/candidateLimit`` of one query.
-  /// - Throws: what the two throw; `storage.failed`, `storage.run-damaged`.
+  ///   - body: called with each query's index and entry; whether it wants more of this query.
+  /// - Throws: what it throws; `storage.run-damaged`.
   public func find(
-    _ queries: [RunQuery], isSeen: (RunEntry) throws(PosternError) -> Bool,
-    _ body: (Int, RunEntry) throws(PosternError) -> Void
+    _ queries: [RunQuery], _ body: (Int, RunEntry) throws(PosternError) -> Bool
   ) throws(PosternError) {
     var page = Page(file: self)
     for query in queries where try mayContain(query.prefix) {
       var number = max(0, fences.position { $0 < query.prefix } - 1)
-      var taken = 0
       pages: while number < layout.pageCount, fences[number] <= query.prefix {
         try page.load(number)
         var index = page.position(of: query.prefix)
         while index < page.count {
           let entry = page[index]
-          guard entry.prefix == query.prefix else { break pages }
-          if try isSeen(entry) {
-            try body(query.index, entry)
-            taken += 1
-            if taken == RunFormat.candidateLimit { break pages }
-          }
+          guard entry.prefix == query.prefix, try body(query.index, entry) else { break pages }
           index += 1
         }
         number += 1
@@ -166,10 +162,7 @@ public final class RunFile: Sendable {
   }
 
   private func bytes(ofFilter range: Range<Int>) throws(PosternError) -> [UInt8] {
-    guard let bytes = try file.read(at: UInt64(layout.filterOffset + range.lowerBound), count: range.count) else {
-      throw RunFile.damaged(file.path)
-    }
-    return bytes
+    try file.bytes(layout.filterOffset + range.lowerBound, range.count)
   }
 
   /// Entries of some pages, which are as they were written; the range is cut at the run's end.
@@ -205,17 +198,13 @@ public final class RunFile: Sendable {
     let start = pages.lowerBound * RunFormat.pageEntryCount
     let count = min(pages.upperBound * RunFormat.pageEntryCount, layout.entryCount) - start
     guard count > 0 else { return [] }
-    let offset = RunFormat.pageByteCount + start * RunFormat.entryByteCount
-    guard let bytes = try file.read(at: UInt64(offset), count: count * RunFormat.entryByteCount) else {
-      throw RunFile.damaged(file.path)
-    }
-    return bytes
+    return try file.bytes(RunFormat.pageByteCount + start * RunFormat.entryByteCount, count * RunFormat.entryByteCount)
   }
 
   static func damaged(_ path: String) -> PosternError {
     PosternError(
       .storageRunDamaged, "The run \(path) of the archive's index is damaged.",
-      advice: "Start the archive anew: it then makes its runs again from the packs.")
+      advice: "Try again in a minute: the archive makes it again from the packs. Look after the disk.")
   }
 
   /// The page that was read last: neighbours in the order of their ids are often on one.
@@ -245,25 +234,29 @@ public final class RunFile: Sendable {
 }
 
 extension [RunEntry] {
-  /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:isSeen:_:)``.
+  /// Looks up many prefixes in sorted entries that are in memory; as ``RunFile/find(_:_:)``.
   ///
   /// Each is looked for from where the one before it was: many prefixes lie close together.
   public func find(
-    _ queries: [RunQuery], isSeen: (RunEntry) throws(PosternError) -> Bool,
-    _ body: (Int, RunEntry) throws(PosternError) -> Void
+    _ queries: [RunQuery], _ body: (Int, RunEntry) throws(PosternError) -> Bool
   ) throws(PosternError) {
     var start = 0
     for query in queries {
       start = position(from: start) { $0.prefix < query.prefix }
       var index = start
-      var taken = 0
-      while index < count, self[index].prefix == query.prefix, taken < RunFormat.candidateLimit {
-        if try isSeen(self[index]) {
-          try body(query.index, self[index])
-          taken += 1
-        }
-        index += 1
-      }
+      while index < count, self[index].prefix == query.prefix, try body(query.index, self[index]) { index += 1 }
     }
+  }
+}
+
+extension OpenFile {
+  /// Bytes of a run, which is damaged where the disk does not give them.
+  fileprivate borrowing func bytes(_ offset: Int, _ count: Int) throws(PosternError) -> [UInt8] {
+    do throws(PosternError) {
+      if let bytes = try read(at: UInt64(offset), count: count) { return bytes }
+    } catch let error where error.code != .storageFailed {
+      throw error
+    } catch {}
+    throw RunFile.damaged(path)
   }
 }

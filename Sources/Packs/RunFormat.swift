@@ -72,12 +72,6 @@ public struct RunQuery: Sendable {
 public enum RunFormat {
   /// The most entries of one run that is merged with others; what is larger stays as it is.
   public static let mergedEntryLimit = 1 << 23
-  /// Entries of one prefix that a question looks at, of packs that the asker may see.
-  ///
-  /// They are the same object many times, or ids that someone made alike in eight bytes: seventeen such ids take more
-  /// than 2^60 hashes.
-  public static let candidateLimit = 16
-
   /// How many bytes the filter of a run has.
   package static func filterByteCount(entryCount: Int) -> Int {
     RunFilter.blockCount(entryCount: entryCount) * RunFilter.blockByteCount

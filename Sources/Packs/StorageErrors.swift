@@ -37,6 +37,11 @@ extension PosternError {
   package var isOfUnreadablePack: Bool {
     [.packDamaged, .packWrongName, .packWrongSpace, .storageMissing].contains(code)
   }
+
+  /// The same of a step that does nothing but read one file, which the disk may not give.
+  package var isOfUnreadableFile: Bool {
+    isOfUnreadablePack || [.storageFailed, .storageDenied, .storageKind].contains(code)
+  }
 }
 
 /// What a system call answered.

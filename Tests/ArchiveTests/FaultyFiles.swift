@@ -28,6 +28,8 @@ final class FaultyFiles: FileLayer {
     var fault = Fault.death
     /// Kinds of calls that fail whenever they come.
     var failing: [FileCall: CInt] = [:]
+    /// A file whose bytes the disk does not give.
+    var unreadable: String?
     /// The call that waits until it is told to go on, and whether it is waiting.
     var pauseAt: Int?
     /// The kind of which the next call waits.
@@ -60,6 +62,9 @@ final class FaultyFiles: FileLayer {
       for kind in kinds { state.failing[kind] = number }
     }
   }
+
+  /// Lets every read of a file fail from now on.
+  func failReads(of path: String) { state.withLock { $0.unreadable = path } }
 
   /// Says how much room there is; nil for what there is.
   func say(_ room: FileSystemRoom?) { state.withLock { $0.room = room } }
@@ -169,6 +174,9 @@ final class FaultyFiles: FileLayer {
     _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) throws(FileFailure) -> Int {
     try step(.read)
+    if state.withLock({ $0.unreadable != nil && $0.paths[descriptor] == $0.unreadable }) {
+      throw FileFailure(.read, number: EIO)
+    }
     return try system.read(descriptor, into: buffer, at: offset)
   }
 

@@ -4,16 +4,17 @@ import Fixtures
 import Foundation
 import Index
 import Merkle
+import Packs
 import Records
 import Testing
 
 /// A disk that changes what was written: it is told, and nobody is given what was never admitted.
 @Suite struct RottenTests {
   /// Changes a bit of some bytes that lie in a file, if they do.
-  private func rot(_ bytes: [UInt8], at place: Int, in path: String) throws -> Bool {
+  private func rot(_ bytes: [UInt8], at place: Int, by mask: UInt8 = 1, in path: String) throws -> Bool {
     var data = try Data(contentsOf: URL(filePath: path))
     guard let range = data.range(of: Data(bytes)) else { return false }
-    data[range.lowerBound + place] ^= 1
+    data[range.lowerBound + place] ^= mask
     let file = try FileHandle(forWritingTo: URL(filePath: path))
     try file.write(contentsOf: data)
     try file.close()
@@ -40,6 +41,33 @@ import Testing
     // Nobody goes on with what rotted.
     try await scene.expect(.pushUnknown) { try await archive.missing([node.id], for: token) }
     try await scene.expectSecondGoesThrough()
+  }
+
+  /// A kind that changed in the footer of a pack is told as the disk's fault, and not as that of who names the object.
+  @Test func aKindThatRotsInAFooterBlamesNobody() async throws {
+    let new = try await NewArchive()
+    let application = try Application(home: new.archive.home)
+    _ = try await application.register(in: new.archive)
+    let first = try application.epoch(1)
+    try await application.push(first, to: new.archive)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    let second = try application.epoch(2, after: first.leafHash)
+    let held = Set(first.state.objects.map(\.id))
+    let chunks = second.state.objects.filter { held.contains($0.id) && $0.kind == ObjectKind.chunk.rawValue }
+    let packs = "\(copy)/packs"
+    // A line of a footer begins with id and kind: the chunks are nodes now.
+    for chunk in chunks {
+      let line = chunk.id.bytes + [ObjectKind.chunk.rawValue]
+      #expect(
+        try files(in: packs).contains { try rot(line, at: Digest.byteCount, by: 3, in: "\(packs)/\($0)") })
+    }
+
+    let archive = try await openArchive(at: copy)
+    let token = try await application.begin(second, in: archive)
+    _ = try await archive.send(second.state.objects, in: token)
+    let error = await refusal { try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token) }
+    #expect(error?.code == .pushRotten)
   }
 
   /// A record that changed in the index is served by none, and not published over the file that has it right.

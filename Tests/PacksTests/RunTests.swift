@@ -23,11 +23,15 @@ import Testing
     _ prefixes: [UInt64], in run: RunFile, seen: (UInt64) -> Bool = { _ in true }
   ) throws(PosternError) -> [[RunEntry]] {
     var found = [[RunEntry]](repeating: [], count: prefixes.count)
-    try run.find(queries(prefixes), isSeen: { (entry) throws(PosternError) in seen(entry.pack) }) { (index, entry) in
-      found[index].append(entry)
+    try run.find(queries(prefixes)) { (index, entry) in
+      if seen(entry.pack) { found[index].append(entry) }
+      return found[index].count < wantedCount
     }
     return found
   }
+
+  /// So many entries of a prefix are asked for.
+  private let wantedCount = 16
 
   private func queries(_ prefixes: [UInt64]) -> [RunQuery] {
     prefixes.enumerated().map { RunQuery(prefix: $1, index: $0) }.sorted { $0.prefix < $1.prefix }
@@ -61,13 +65,14 @@ import Testing
           let answers = try found(asked, in: run, seen: { !$0.isMultiple(of: 3) })
           let wrong = zip(asked, answers).filter { prefix, answer in
             let right = (byPrefix[prefix] ?? []).filter { !$0.pack.isMultiple(of: 3) }
-            return answer != Array(right.prefix(RunFormat.candidateLimit))
+            return answer != Array(right.prefix(wantedCount))
           }
           #expect(wrong.isEmpty)
         }
         var inMemory = [[RunEntry]](repeating: [], count: asked.count)
-        try sorted.find(queries(asked), isSeen: { (entry) throws(PosternError) in !entry.pack.isMultiple(of: 3) }) {
-          (index, entry) in inMemory[index].append(entry)
+        try sorted.find(queries(asked)) { (index, entry) in
+          if !entry.pack.isMultiple(of: 3) { inMemory[index].append(entry) }
+          return inMemory[index].count < wantedCount
         }
         #expect(try inMemory == found(asked, in: try open(path), seen: { !$0.isMultiple(of: 3) }))
       }
@@ -120,7 +125,7 @@ import Testing
     let byPrefix = Dictionary(grouping: kept.sorted(), by: \.prefix)
     let answers = try found(prefixes, in: try open("\(folder.path)/all"))
     #expect(
-      zip(prefixes, answers).allSatisfy { Array((byPrefix[$0] ?? []).prefix(RunFormat.candidateLimit)) == $1 })
+      zip(prefixes, answers).allSatisfy { Array((byPrefix[$0] ?? []).prefix(wantedCount)) == $1 })
   }
 
   @Test func aDamagedRunIsRefused() throws {
