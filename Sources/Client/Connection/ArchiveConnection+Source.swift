@@ -29,13 +29,16 @@ extension ArchiveConnection: Source {
   /// A bundle of entries, unverified.
   ///
   /// - Throws: `source.*`, `wire.*`; `wire.too-large` when the archive sends more than such a bundle can have,
-  ///   `wire.deadline` when it takes ten minutes.
+  ///   `wire.deadline` when it takes longer than ``AnswerDeadlines`` allows.
   public func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
     var request = Postern_V1_GetEntriesRequest()
     request.index = coordinate.index
     request.width = UInt32(coordinate.width)
-    return try await AnswerDeadline(limit: answerLimit).bounding { [request] in
-      try await ask { try await client.getEntries(request, byteLimit: coordinate.maximumByteCount) }
+    return try await deadlines.bounding { [request] deadline in
+      try await ask {
+        try await client.getEntries(
+          request, byteLimit: coordinate.maximumByteCount, received: deadline.received(byteCount:))
+      }
     }
   }
 
@@ -54,19 +57,22 @@ extension ArchiveConnection: Source {
   ///
   /// Where the connection breaks, those that have not come yet are asked for again.
   ///
-  /// - Throws: `source.*`, `wire.*`, `wire.deadline` when the archive, `receive` apart, takes ten minutes; what
-  ///   `receive` throws.
+  /// - Throws: `source.*`, `wire.*`, `wire.deadline` when the archive, `receive` apart, takes longer than
+  ///   ``AnswerDeadlines`` allows; what `receive` throws.
   public func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
-    let deadline = AnswerDeadline(limit: answerLimit)
-    try await deadline.bounding {
-      try await askObjects(query) { objects in try await deadline.pausing { try await receive(objects) } }
+    try await deadlines.bounding { deadline in
+      try await askObjects(query) { batch in
+        deadline.received(byteCount: batch.data.readableBytes)
+        let objects = batch.sourceObjects
+        try await deadline.pausing { try await receive(objects) }
+      }
     }
   }
 
   private func askObjects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+    _ query: ObjectQuery, receive: @escaping @Sendable (ObjectBatch) async throws -> Void
   ) async throws {
     let received = Mutex<Set<Digest>>([])
     try await ask {
@@ -80,9 +86,8 @@ extension ArchiveConnection: Source {
         for try await batch in batches {
           // Otherwise a server could go on for ever with nothing.
           guard !batch.objects.isEmpty else { throw PosternError.emptyBatch }
-          let objects = batch.sourceObjects
-          try await receive(objects)
-          received.withLock { $0.formUnion(objects.lazy.map(\.id)) }
+          try await receive(batch)
+          received.withLock { $0.formUnion(batch.objects.lazy.map(\.id)) }
         }
       }
     }

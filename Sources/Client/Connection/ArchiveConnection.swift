@@ -17,14 +17,14 @@ public struct ArchiveConnection: Sendable {
 
   let client: PosternClient<WireClientTransport>
   let retry: Retry
-  /// How long a question for objects or entries may wait for the archive.
-  let answerLimit: Duration
+  /// What ends questions for objects or entries that take too long.
+  let deadlines: AnswerDeadlines
 
   /// Connects, and closes the connection when `body` returns.
   ///
   /// - Parameters:
   ///   - address: where the archive listens.
-  ///   - answerLimit: how long a question for objects or entries may wait for the archive; nil for ten minutes.
+  ///   - answerLimit: how long a question for objects or entries may wait before anything comes; nil for twenty minutes.
   ///   - whenBroken: told each time that an archive that had answered cannot be reached, and is tried again.
   ///   - body: what to do meanwhile.
   /// - Throws: `wire.tls`, `wire.unavailable`; what `body` throws.
@@ -41,10 +41,12 @@ public struct ArchiveConnection: Sendable {
     let logger = Logger(label: "postern.client") { _ in SwiftLogNoOpLogHandler() }
     let transport = WireClientTransport(host: address.host, port: address.port, tls: tls, logger: logger)
     let retry = Retry(told: whenBroken)
+    let deadlines = AnswerDeadlines(limit: answerLimit ?? AnswerDeadlines.limit)
+    // Cancelled, and waited for, wherever this ends.
+    async let _ = deadlines.watch()
     do {
       return try await withPosternClient(transport: transport) { client in
-        try await body(
-          ArchiveConnection(client: client, retry: retry, answerLimit: answerLimit ?? AnswerDeadline.limit))
+        try await body(ArchiveConnection(client: client, retry: retry, deadlines: deadlines))
       }
     } catch let error as PosternError where error.code == .wireUnavailable && !retry.isReached {
       throw PosternError(error.code, error.message, advice: address.adviceWhereNothingAnswers)

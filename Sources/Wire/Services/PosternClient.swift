@@ -39,9 +39,12 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
 
   /// One bundle of entries, its parts put together.
   ///
-  /// - Parameter byteLimit: a bundle that is longer is refused: 256 entries of 65,535 bytes with their lengths.
+  /// - Parameters:
+  ///   - byteLimit: a bundle that is longer is refused: 256 entries of 65,535 bytes with their lengths.
+  ///   - received: told how many bytes each part has, as it comes.
   public func getEntries(
-    _ request: Postern_V1_GetEntriesRequest, byteLimit: Int = 256 * 65_537
+    _ request: Postern_V1_GetEntriesRequest, byteLimit: Int = 256 * 65_537,
+    received: @escaping @Sendable (_ byteCount: Int) -> Void = { _ in }
   ) async throws -> [UInt8] {
     try await streaming(
       request, Postern_V1_Log.Method.GetEntries.descriptor,
@@ -59,6 +62,7 @@ public struct PosternClient<Transport: ClientTransport>: Sendable {
             .wireTooLarge, "The archive sends a bundle that is longer than any can be.", advice: "Use another archive.")
         }
         bundle.append(contentsOf: part.part)
+        received(part.part.count)
       }
       return bundle
     }
