@@ -39,14 +39,14 @@ package final class Retry: Sendable {
 
   /// Makes one call, and notes that the archive is there when it answers, be it with a refusal.
   ///
-  /// A code of the wire's own is none: a deadline, for one, passes on this side, whatever became of the other.
+  /// What the wire says by itself is none: a deadline, for one, passes on this side, whatever became of the other.
   package func noting<Result>(_ call: () async throws -> Result) async throws -> Result {
     let start = ContinuousClock.now
     do {
       let result = try await call()
       answered(start)
       return result
-    } catch let error as PosternError where !error.code.rawValue.hasPrefix("wire.") {
+    } catch let error as PosternError where error.isAnswer {
       answered(start)
       throw error
     }
@@ -105,4 +105,11 @@ package final class Retry: Sendable {
     if isNew { told(error) }
     return left
   }
+}
+
+extension PosternError {
+  /// Whether the archive answered with it, be it with a code that is not for an archive to find.
+  ///
+  /// Of the other codes of the wire nobody knows who made them.
+  var isAnswer: Bool { code == .wireRefusal || !code.rawValue.hasPrefix("wire.") }
 }

@@ -96,7 +96,7 @@ actor RenewingPush {
       let nonce = try await self.archive.challenge(app: self.terms.app)
       do {
         return try await self.archive.begin(self.signed(nonce))
-      } catch let error as PosternError where error.code.rawValue.hasPrefix("wire.") {
+      } catch let error as PosternError where !error.isAnswer {
         await self.noteLostBegin()
         throw error
       }

@@ -60,18 +60,21 @@ import Testing
 
   /// A refusal is an answer: it comes at once, and shows that the archive is there.
   @Test func aRefusalIsNotTriedAgain() async throws {
-    let watch = Watch()
-    let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
-    let refusal = PosternError("epoch.taken", "It is taken.", advice: "")
-    await #expect(throws: refusal) {
-      try await retry.whileUnavailable {
-        try await retry.noting {
-          watch.asked.add(1, ordering: .relaxed)
-          throw refusal
+    // The second: with a code that is not for an archive to find.
+    for code in ["epoch.taken", "wire.refusal"] as [PosternError.Code] {
+      let watch = Watch()
+      let retry = Retry { _ in watch.told.add(1, ordering: .relaxed) }
+      let refusal = PosternError(code, "It is taken.", advice: "")
+      await #expect(throws: refusal) {
+        try await retry.whileUnavailable {
+          try await retry.noting {
+            watch.asked.add(1, ordering: .relaxed)
+            throw refusal
+          }
         }
       }
+      #expect(watch.asked.load(ordering: .relaxed) == 1 && retry.isReached, "\(code)")
     }
-    #expect(watch.asked.load(ordering: .relaxed) == 1 && retry.isReached)
   }
 
   /// A deadline that passes on this side is no sign of life, nor is anything else that the wire says by itself.
