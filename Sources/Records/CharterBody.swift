@@ -29,7 +29,7 @@ extension Charter {
   /// A charter read from a body; see ``validate()`` for whether it is a good one.
   ///
   /// - Parameter body: at most ``Limits/byteCount`` bytes.
-  /// - Throws: `charter.malformed`, or the code of the part that is refused: `policy.*`, `dump.*`, `log.*`, and
+  /// - Throws: `charter.malformed`, or the code of the part that is refused: `policy.*`, `dump.*`, and
   ///   `envelope.*` for a key.
   public init(parsing body: [UInt8]) throws(PosternError) {
     guard body.count <= Limits.byteCount else { throw .malformedCharter }
@@ -62,9 +62,26 @@ extension Charter {
     }
     uploaders = try Node.readList(from: &reader)
     requesters = try Node.readList(from: &reader)
-    home = try NoteVerifier(parsing: try reader.readString(limit: Limits.verifierKeyByteCount))
+    home = try Charter.home(parsing: try reader.readString(limit: Limits.verifierKeyByteCount))
     chunker = try ChunkerParameters(reading: &reader)
     retentionEpochs = try reader.read()
+  }
+}
+
+extension Charter {
+  /// The home log's key.
+  ///
+  /// - Throws: `charter.malformed` for any other text, since no code of a log's is one for an archive to refuse a charter
+  ///   with.
+  private static func home(parsing text: String) throws(PosternError) -> NoteVerifier {
+    do {
+      return try NoteVerifier(parsing: text)
+    } catch {
+      throw PosternError(
+        .charterMalformed, "The charter's home is no log's key: \(error.message)",
+        advice: "Ask its sender for the original file, or build the charter again with the key that the archive prints."
+      )
+    }
   }
 }
 
