@@ -14,6 +14,8 @@ struct LogExtract<Origin: Source>: Sendable {
   private let archive: Origin
   private let folder: FolderSource
   private let copy: CopyFolder
+  /// Where evidence against the log is kept.
+  private let memory: CheckpointMemory?
   /// Whether all that the folder has of the log is verified again, and not only what is new.
   private let checksHeld: Bool
 
@@ -21,7 +23,7 @@ struct LogExtract<Origin: Source>: Sendable {
 
   init(
     _ checkpoint: SignedCheckpoint, of home: NoteVerifier, from archive: Origin, folder: FolderSource,
-    into copy: CopyFolder, checksHeld: Bool
+    into copy: CopyFolder, memory: CheckpointMemory?, checksHeld: Bool
   ) {
     self.checkpoint = checkpoint
     self.checksHeld = checksHeld
@@ -29,9 +31,12 @@ struct LogExtract<Origin: Source>: Sendable {
     self.archive = archive
     self.folder = folder
     self.copy = copy
+    self.memory = memory
   }
 
   /// Says that the log is the one that the folder holds, further on or as far.
+  ///
+  /// What contradicts the folder's checkpoint is kept in the memory: nothing lies in a copy but the copy.
   ///
   /// - Throws: `folder.other-log`; `log.rollback`, `log.fork`; `log.root`, `log.tile` where the archive's tiles are not
   ///   the log's; what archive and disk throw.
@@ -46,7 +51,13 @@ struct LogExtract<Origin: Source>: Sendable {
         "The folder “\(folder.path)” holds a copy of another log than “\(home.name)”, or its log/checkpoint is damaged.",
         advice: "Pull into another folder: one folder holds one log. A damaged log/checkpoint is removed by hand.")
     }
-    try await checkpoint.requireContinuing(held, reading: archive)
+    let shown = memory.map { "“\($0.refusedPath(checkpoint, of: home))”" } ?? "what the archive shows now"
+    let evidence = "“\(folder.path)/log/checkpoint” and \(shown)"
+    guard let contradiction = try await checkpoint.contradiction(to: held, reading: archive, evidence: evidence) else {
+      return
+    }
+    try memory?.keepRefused(checkpoint, of: home)
+    throw contradiction
   }
 
   /// Publishes what proves some leaves and all that the folder shows already, the checkpoint last.

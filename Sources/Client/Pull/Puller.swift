@@ -52,7 +52,8 @@ public enum Puller {
     }
     let home = application.charter.home
     let log = LogExtract(
-      application.checkpoint, of: home, from: archive, folder: folder, into: copy, checksHeld: options.checksHeld)
+      application.checkpoint, of: home, from: archive, folder: folder, into: copy, memory: memory,
+      checksHeld: options.checksHeld)
     try await log.requireContinuing()
     try await copyCharter(of: application, to: folder, copy, meter)
     try await copyEpoch(sealed, options, from: archive, to: folder, copy, meter)

@@ -44,14 +44,27 @@ public struct CheckpointMemory: Sendable {
     to shown: SignedCheckpoint, from remembered: SignedCheckpoint?, of log: NoteVerifier, reading source: some Source
   ) async throws {
     if let remembered {
-      if let contradiction = try await shown.contradiction(to: remembered, reading: source) {
-        let size = shown.checkpoint.size
-        try StateFiles.replace("\(path(of: log)).refused-\(size)", with: shown.note.bytes)
+      let evidence = "“\(path(of: log))” and “\(refusedPath(shown, of: log))”"
+      if let contradiction = try await shown.contradiction(to: remembered, reading: source, evidence: evidence) {
+        try keepRefused(shown, of: log)
         throw contradiction
       }
       guard shown.checkpoint.size > remembered.checkpoint.size else { return }
     }
     try await keep(shown, of: log)
+  }
+
+  /// Keeps a checkpoint that contradicts an older one, this memory's or a copy's.
+  ///
+  /// - Throws: `storage.*`.
+  func keepRefused(_ shown: SignedCheckpoint, of log: NoteVerifier) throws(PosternError) {
+    try StateFiles.makeFolder(folder)
+    try StateFiles.replace(refusedPath(shown, of: log), with: shown.note.bytes)
+  }
+
+  /// Where ``keepRefused(_:of:)`` keeps a checkpoint.
+  func refusedPath(_ shown: SignedCheckpoint, of log: NoteVerifier) -> String {
+    "\(path(of: log)).refused-\(shown.checkpoint.size)"
   }
 
   /// Keeps a checkpoint unless a newer one was kept meanwhile.

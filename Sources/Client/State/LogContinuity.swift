@@ -3,16 +3,6 @@ import Merkle
 import Trust
 
 extension SignedCheckpoint {
-  /// Says that this checkpoint's log is a later state, or the same, of an older checkpoint's.
-  ///
-  /// - Parameters:
-  ///   - older: a checkpoint of the same log, verified under the same key.
-  ///   - source: where the log's tiles are read; it need not be trusted.
-  /// - Throws: `log.rollback`, `log.fork`; else as ``contradiction(to:reading:)`` does.
-  func requireContinuing(_ older: SignedCheckpoint, reading source: some Source) async throws {
-    if let contradiction = try await contradiction(to: older, reading: source) { throw contradiction }
-  }
-
   /// What this checkpoint shows against its log, held against an older checkpoint of it.
   ///
   /// It is returned, and what the source is to blame for is thrown, so that no error of a source can pass for it.
@@ -20,16 +10,17 @@ extension SignedCheckpoint {
   /// - Parameters:
   ///   - older: a checkpoint of the same log, verified under the same key.
   ///   - source: where the log's tiles are read; it need not be trusted.
+  ///   - evidence: where both checkpoints are kept, as a person is told.
   /// - Returns: a `log.rollback` or a `log.fork`; nil where the log went on, or stands still.
   /// - Throws: `log.root`, `log.tile` where the tiles are not those of this checkpoint's tree; what the source throws.
   func contradiction(
-    to older: SignedCheckpoint, reading source: some Source
+    to older: SignedCheckpoint, reading source: some Source, evidence: String
   ) async throws -> PosternError? {
     let (old, new) = (older.checkpoint, checkpoint)
     guard new.size >= old.size else { return .rollback(new, from: old) }
     // Two roots of one size need no tile: the log's key signed both.
     let root = new.size == old.size ? new.root : try await new.earlierRoot(at: old.size, reading: source)
-    return root == old.root ? nil : .fork(new)
+    return root == old.root ? nil : .fork(new, evidence)
   }
 }
 
@@ -64,14 +55,14 @@ extension Checkpoint {
 extension PosternError {
   fileprivate static func rollback(_ shown: Checkpoint, from seen: Checkpoint) -> PosternError {
     PosternError(
-      .logRollback, "The log “\(shown.origin)” shows \(shown.size) entries, and it showed this machine \(seen.size).",
+      .logRollback, "The log “\(shown.origin)” shows \(shown.size) entries, and it showed \(seen.size) before.",
       advice: "Do not go on with it: it lost entries, or hides them. Ask another archive or its operator.")
   }
 
-  fileprivate static func fork(_ shown: Checkpoint) -> PosternError {
+  fileprivate static func fork(_ shown: Checkpoint, _ evidence: String) -> PosternError {
     PosternError(
-      .logFork, "The log “\(shown.origin)” does not continue what it showed this machine before.",
-      advice: "Do not go on with it, and keep both checkpoints in the state folder: they are the evidence.")
+      .logFork, "The log “\(shown.origin)” does not continue what it showed before.",
+      advice: "Do not go on with it, and keep both checkpoints as evidence: \(evidence).")
   }
 
   /// Tiles that are another tree's than a checkpoint's, which shows nothing against the log.

@@ -270,6 +270,11 @@ import Trust
       // From one folder to another goes as well, but not back to less.
       let options = PullOptions(app: fixture.app, path: new)
       #expect(await refusal { try await Puller.pull(options, from: older) }?.code == .logRollback)
+      // What the source showed instead is kept where this machine keeps what it saw.
+      let memory = CheckpointMemory(folder: fixture.file("evidence"))
+      #expect(await refusal { try await Puller.pull(options, from: older, memory: memory) }?.code == .logRollback)
+      let evidence = try FileManager.default.contentsOfDirectory(atPath: fixture.file("evidence"))
+      #expect(evidence.contains { $0.hasSuffix(".checkpoint.refused-2") })
       let third = PullOptions(app: fixture.app, epoch: 1, path: fixture.file("third"))
       _ = try await Puller.pull(third, from: FolderCatalog.open(old))
       #expect(try await fixture.recover(1, from: third.path) == state)

@@ -40,7 +40,8 @@ import Trust
   @Test func refusesAForkAndKeepsTheEvidence() async throws {
     try await show(TestLog(leafCount: 300), at: 290)
     for size in [290, 291, 300] {
-      #expect(await refusal { try await show(TestLog(leafCount: 300, salt: 1), at: size) }?.code == .logFork)
+      let fork = await refusal { try await show(TestLog(leafCount: 300, salt: 1), at: size) }
+      #expect(fork?.code == .logFork && fork?.advice.contains(".checkpoint.refused-\(size)") == true)
       let kept = try FileManager.default.contentsOfDirectory(atPath: folder.path("state"))
       #expect(kept.contains { $0.hasSuffix(".refused-\(size)") })
     }
