@@ -46,7 +46,7 @@ struct StateFetcher<Origin: Source>: ~Copyable {
   private let opening: (app: Digest, generation: UInt64)
   private let source: Origin
   private let openers: WorkerPool<ChunkOpener>
-  private let buffers = BufferPool(byteCount: StateWindow.bufferByteCount)
+  private let buffers: BufferPool
   private let successor: Successor?
   private let writers = QueuePool(label: "postern.state-file", width: 2)
   private let report: @Sendable (RecoverProgress) -> Void
@@ -73,6 +73,8 @@ struct StateFetcher<Origin: Source>: ~Copyable {
     self.report = report
     openers = WorkerPool(chunker: chunker)
     cutter = WindowCutter(chunker)
+    buffers = BufferPool(
+      byteCount: StateWindow.bufferByteCount, takesHugePages: root.plainByteCount >= StateWindow.byteCount)
     walk = TreeWalk(root: root, chunker: chunker, lookAheadCount: StateFetcher.lookAheadCount)
     self.output = output
     progress.totalByteCount = root.plainByteCount
