@@ -146,7 +146,7 @@ let package = Package(
       "ArchiveTests", excluding: ["OlderFolder"], "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records",
       "Trust", "Packs", "Index",
       "Archive", "Fixtures"),
-    tests("ServiceTests", "Core", "Packs", "Archive", "Service", "Fixtures", logging),
+    tests("ServiceTests", "Core", "Packs", "Archive", "Service", "Wire", "Fixtures", logging),
     tests(
       "ClientTests", "Core", "Sodium", "Bulk", "Pax", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",
       "Archive", "Client", "Service", "Fixtures", grpc, logging, nio),

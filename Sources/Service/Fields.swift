@@ -2,6 +2,7 @@ import Archive
 public import Core
 import FoundationEssentials
 import Index
+import Merkle
 import Trust
 import Wire
 
@@ -51,6 +52,28 @@ extension PushToken {
   init(field: some Collection<UInt8>) throws(PosternError) {
     guard let token = PushToken(field) else { throw .wrongField("token", "\(PushToken.byteCount) bytes long") }
     self = token
+  }
+}
+
+extension TileCoordinate {
+  /// The tile that a request asks for.
+  init(request: Postern_V1_GetTileRequest) throws(PosternError) {
+    do throws(PosternError) {
+      try self.init(level: Int(clamping: request.level), index: request.index, width: Int(clamping: request.width))
+    } catch {
+      throw .wrongField("level, index or width", "that of a tile which a log can have")
+    }
+  }
+}
+
+extension BundleCoordinate {
+  /// The bundle that a request asks for.
+  init(request: Postern_V1_GetEntriesRequest) throws(PosternError) {
+    do throws(PosternError) {
+      try self.init(index: request.index, width: Int(clamping: request.width))
+    } catch {
+      throw .wrongField("index or width", "that of a bundle which a log can have")
+    }
   }
 }
 

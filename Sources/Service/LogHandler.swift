@@ -33,9 +33,7 @@ struct LogHandler: LogService {
   func getTile(
     _ request: Postern_V1_GetTileRequest, context: ServerContext
   ) async throws -> Postern_V1_GetTileResponse {
-    let tile = try TileCoordinate(
-      level: Int(clamping: request.level), index: request.index, width: Int(clamping: request.width))
-    let hashes = try archive.tile(tile)
+    let hashes = try archive.tile(TileCoordinate(request: request))
     var response = Postern_V1_GetTileResponse()
     response.hashes = Data(hashes)
     return response
@@ -46,8 +44,7 @@ struct LogHandler: LogService {
     _ request: Postern_V1_GetEntriesRequest, into writer: RPCWriter<Postern_V1_GetEntriesResponse>,
     context: ServerContext
   ) async throws {
-    let coordinate = try BundleCoordinate(index: request.index, width: Int(clamping: request.width))
-    var rest = try archive.bundle(coordinate)[...]
+    var rest = try archive.bundle(BundleCoordinate(request: request))[...]
     while !rest.isEmpty {
       let part = rest.prefix(ProtocolLimits.batchByteCount)
       rest = rest.dropFirst(part.count)

@@ -143,9 +143,10 @@ import Trust
       if path == "packs" {
         // The runs have to be made from it.
         try FileManager.default.removeItem(atPath: "\(copy)/runs")
-        let pack = try #require(try files(in: target).first { name in
-          try Data(contentsOf: URL(filePath: "\(target)/\(name)")).range(of: Data(epochs[19].envelope)) != nil
-        })
+        let pack = try #require(
+          try files(in: target).first { name in
+            try Data(contentsOf: URL(filePath: "\(target)/\(name)")).range(of: Data(epochs[19].envelope)) != nil
+          })
         target += "/\(pack)"
       }
       let layer = FaultyFiles()

@@ -186,6 +186,8 @@ extension ProcessTests {
         "sh", ["-c", "while :; do date +%N >tree/busy; done"], environment: ["PATH": "/usr/bin:/bin"],
         folder: machine.folder, descriptors: [.input("/dev/null"), .output("/dev/null"), .output("/dev/null")])
       while !machine.exists("tree/busy") { usleep(1_000) }
+      // The folder changed with it, and is to have changed before the push looks.
+      usleep(100_000)
       let busy = try await machine.run(push)
       #expect(busy.isRefused("push.changed") && busy.errors.contains("“tree/busy” changed"), "\(busy.errors)")
       child.endGroup()
