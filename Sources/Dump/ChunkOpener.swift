@@ -38,7 +38,7 @@ public struct ChunkOpener: ~Copyable, @unchecked Sendable {
     _ object: UnsafeRawBufferPointer, _ reference: ObjectReference, into output: UnsafeMutableRawBufferPointer
   ) throws(PosternError) {
     precondition(output.count == reference.plainByteCount)
-    guard chunker.isSealedByteCount(object.count) else { throw .objectLength }
+    guard chunker.isSealedByteCount(object.count) else { throw .objectLength(reference.id) }
     try opener.check(object, id: reference.id, sealedByteCount: reference.sealedByteCount)
     let room = UnsafeMutableRawBufferPointer(rebasing: message[..<(object.count - AES256GCM.tagByteCount)])
     try opener.open(object, key: reference.key, publicByteCount: 0, into: room)

@@ -41,16 +41,21 @@ extension PosternError.Code {
 }
 
 extension PosternError {
-  private static let fetchAgain = "Fetch it from another archive or mirror, or read a copy with --from FOLDER."
+  private static let fetchAgain = "Fetch it from another archive, or read a copy with --from FOLDER."
   private static let wrongUploader = "The uploader's software is at fault: recover another epoch, and report it."
 
   static let unknownChunker = PosternError(
     .dumpChunker, "The chunker is none that this version knows.",
     advice: "Use content of 8, 16 or 32 KiB on average, fixed chunks of 4, 8, 16, 32 or 64 KiB, or a newer version.")
-  static let wrongID = PosternError(
-    .dumpWrongID, "The object's bytes are not those that its id names.", advice: fetchAgain)
-  static let objectLength = PosternError(
-    .dumpObjectLength, "The object's length is not the one that its reference states.", advice: fetchAgain)
+  static func wrongID(_ id: Digest) -> PosternError {
+    PosternError(
+      .dumpWrongID, "The bytes that came for the object \(id) are not those that its id names.", advice: fetchAgain)
+  }
+  static func objectLength(_ id: Digest) -> PosternError {
+    PosternError(
+      .dumpObjectLength, "What came for the object \(id) has not the length that its reference states.",
+      advice: fetchAgain)
+  }
   static let objectSealed = PosternError(
     .dumpSealed, "The object does not open under the key that its parent holds.", advice: wrongUploader)
   static let chunkFrame = PosternError(

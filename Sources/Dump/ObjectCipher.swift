@@ -71,9 +71,9 @@ struct ObjectOpener: ~Copyable, Sendable {
   mutating func check(
     _ object: UnsafeRawBufferPointer, id: Digest, sealedByteCount: Int
   ) throws(PosternError) {
-    guard object.count == sealedByteCount else { throw .objectLength }
+    guard object.count == sealedByteCount else { throw .objectLength(id) }
     hash.update(object)
-    guard hash.finish() == id else { throw .wrongID }
+    guard hash.finish() == id else { throw .wrongID(id) }
   }
 
   /// Opens the part behind the public one; `output` has 16 bytes less than that part.

@@ -166,13 +166,28 @@ extension ProcessTests {
         try machine.write(rotten, to: "\(packs)/\(name)")
         let outcome = try await machine.run(recover)
         #expect(outcome.isRefused("dump.wrong-id"), "byte \(place): \(outcome.errors)")
+        for words in ["Epoch 1 ", "the object ", "--next-generation"] {
+          #expect(outcome.errors.contains(words), "byte \(place): \(outcome.errors)")
+        }
         #expect(try machine.names().filter { $0.contains("out") }.isEmpty)
       }
       try machine.write(pack.prefix(pack.count / 2), to: "\(packs)/\(name)")
-      #expect(try await machine.run(recover).status == 1)
+      let cut = try await machine.run(recover)
+      #expect(cut.isRefused("pack.damaged") && cut.errors.contains("--next-generation"), "\(cut.errors)")
+      // What the advice says heals, heals.
+      try await machine.must("push", "--app", app, "--key", "solo/uploader.key", "--next-generation", "state.bin")
+      let healed = ["recover", "--app", app, "--kms-key", "solo/kms.key", "--out", "healed"]
+      #expect(try await machine.run(healed).status == 0)
+      #expect(try machine.sameBytes("state.bin", "healed"))
       try machine.write(pack, to: "\(packs)/\(name)")
-      #expect(try await machine.run(recover).status == 0)
+      #expect(try await machine.run(recover + ["--epoch", "1"]).status == 0)
       #expect(try machine.sameBytes("state.bin", "out"))
+      // What takes the bytes and keeps none is no file; what the flag is called is told.
+      for device in ["/dev/stdout", "/dev/full"] {
+        let refused = try await machine.postern(
+          "recover", "--app", app, "--kms-key", "solo/kms.key", "--out", device)
+        #expect(refused.isRefused("recover.exists") && refused.errors.contains("“--out -”"), "\(refused.errors)")
+      }
     }
   }
 }

@@ -39,7 +39,8 @@ public struct FolderCatalog: Catalog {
   /// Runs what reads from a folder, and says of anything that it lacks, or that is damaged, how to go on.
   ///
   /// - Throws: `folder.incomplete` in place of `source.absent`, `folder.damaged` in place of `source.mismatch`,
-  ///   `dump.wrong-id` and `dump.object-length`; what `body` throws.
+  ///   `dump.wrong-id`, `dump.object-length`, and of what a damaged log makes of its checkpoint, tiles and bundles;
+  ///   what `body` throws.
   public func reading<Result: Sendable>(
     _ body: @Sendable (FolderCatalog) async throws -> Result
   ) async throws -> Result {
@@ -48,11 +49,9 @@ public struct FolderCatalog: Catalog {
     } catch let error as PosternError where error.code == .sourceAbsent {
       throw PosternError.incomplete(
         folder.path, error.message, isDataFolder: isDataFolder, unusable: folder.unusablePacks)
-    } catch let error as PosternError
-      where [.sourceMismatch, .dumpWrongID, .dumpObjectLength].contains(error.code)
-    {
-      throw PosternError.damagedCopy(
-        folder.path, error.code == .dumpObjectLength ? .length : .bytes, isDataFolder: isDataFolder)
+    } catch let error as PosternError {
+      guard let damage = FolderDamage(error) else { throw error }
+      throw PosternError.damagedCopy(folder.path, damage, isDataFolder: isDataFolder)
     }
   }
 

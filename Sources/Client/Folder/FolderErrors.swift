@@ -1,5 +1,8 @@
 public import Core
+import Dump
+import Merkle
 import Packs
+import Trust
 
 extension PosternError.Code {
   /// A folder is no copy of an archive: it holds no published log.
@@ -52,19 +55,58 @@ extension PosternError {
         + "or name an epoch that it holds with --epoch.")
   }
 
-  /// What is wrong with an object of a folder.
-  enum ObjectDamage: String {
-    case bytes = "the bytes of an object in it are not those that its id names"
-    case length = "an object in it has another length than the dump's tree says"
+  /// A folder with a part that is not what was copied.
+  static func damagedCopy(_ path: String, _ damage: FolderDamage, isDataFolder: Bool) -> PosternError {
+    let message = "The copy in “\(path)” is damaged: \(damage.words)"
+    switch (damage, isDataFolder) {
+    case (.checkpoint, false):
+      return PosternError(
+        .folderDamaged, message,
+        advice: "Move the file away and run “postern pull” into the folder: that fetches the checkpoint, and nothing "
+          + "that the folder has. Or use another copy.")
+    case (.checkpoint, true):
+      return PosternError(
+        .folderDamaged, message,
+        advice: "It is an archive's data folder: move the file away, and the archive publishes it anew from its index "
+          + "when it starts. Leave it where that index was restored from an older copy. Or use a copy that was pulled.")
+    case (_, true):
+      return PosternError(
+        .folderDamaged, message,
+        advice: "It is an archive's data folder, into which nothing is pulled: use a copy that was pulled, or another "
+          + "archive.")
+    case (_, false):
+      return PosternError(
+        .folderDamaged, message,
+        advice: "Run “postern pull --check” into it while an archive has the epoch, with --epoch where it is not the "
+          + "newest: that fetches anew what is damaged. Or use another copy.")
+    }
+  }
+}
+
+/// What is wrong with a part of a folder.
+enum FolderDamage {
+  /// An object, with the fault that was found.
+  case object(fault: String)
+  /// The log's tiles or bundles, with the fault that was found.
+  case log(fault: String)
+  /// The note of the log's newest checkpoint.
+  case checkpoint
+
+  /// What an error speaks of; nil where it is of another kind than damage.
+  init?(_ error: PosternError) {
+    switch error.code {
+    case .sourceMismatch, .dumpWrongID, .dumpObjectLength: self = .object(fault: error.message)
+    case .logInclusion, .logConsistency, .logRoot, .logTile, .logBundle: self = .log(fault: error.message)
+    case .logNote, .logNoteLimit, .logCheckpoint, .logSignature, .logUnsigned: self = .checkpoint
+    default: return nil
+    }
   }
 
-  /// A folder with an object that is not the one that was copied.
-  static func damagedCopy(_ path: String, _ damage: ObjectDamage, isDataFolder: Bool) -> PosternError {
-    PosternError(
-      .folderDamaged, "The copy in “\(path)” is damaged: \(damage.rawValue).",
-      advice: isDataFolder
-        ? "It is an archive's data folder, into which nothing is pulled: use a copy that was pulled, or another archive."
-        : "Run “postern pull --check” into it while an archive has the epoch, with --epoch where it is not the newest: "
-          + "that fetches anew what is damaged. Or use another copy.")
+  fileprivate var words: String {
+    switch self {
+    case .object(let fault): "an object in it is not the one that was copied. \(fault)"
+    case .log(let fault): "its log/tile does not prove what is asked of it. \(fault)"
+    case .checkpoint: "its log/checkpoint is no checkpoint that the log signed."
+    }
   }
 }

@@ -30,6 +30,19 @@ extension PosternError {
       advice: "Ask for a newer epoch, or expect this version.")
   }
 
+  /// An object of a dump that is not what it was when it was pushed: without it nothing comes out.
+  static func rottenDump(_ error: PosternError, of epoch: EpochFields) -> PosternError {
+    PosternError(
+      error.code, "Epoch \(epoch.number) cannot be recovered from this archive. \(error.message)",
+      advice: "Tell the archive's operator, and read another copy with --from FOLDER. \(anewWhereTheStateIs)",
+      index: error.index)
+  }
+
+  /// What heals an archive's damaged dump: its newest generation goes on to share what has rotted.
+  public static let anewWhereTheStateIs =
+    "Where the state is still there, push it with --next-generation: that sends all of it anew, and shares nothing with "
+    + "what is damaged."
+
   static func brokenOutput(_ number: Int32) -> PosternError {
     PosternError(
       .recoverOutput, "Standard output cannot be written: \(String(cString: strerror(number))).",
@@ -85,8 +98,20 @@ extension PosternError {
   }
 
   static func outputExists(_ path: String) -> PosternError {
-    PosternError(
+    guard !isNoFile(path) else {
+      return PosternError(
+        .recoverExists, "“\(path)” is a device or a pipe, and no file that a recovery could make.",
+        advice: "Write to standard output with “--out -”, or name a file that does not exist.")
+    }
+    return PosternError(
       .recoverExists, "“\(path)” exists, and a recovery overwrites nothing.",
       advice: "Move it away, or name another file.")
+  }
+
+  /// Whether what lies at a path is neither a file nor a directory, or is this process's output by another name.
+  private static func isNoFile(_ path: String) -> Bool {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return false }
+    return path == "/dev/stdout" || ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
   }
 }

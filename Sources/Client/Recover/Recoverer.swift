@@ -35,7 +35,12 @@ public enum Recoverer {
     let fetcher = StateFetcher(
       root: opened.root, chunker: opened.chunker, app: app, generation: epoch.generation, from: source,
       to: output, for: successor, report: progress)
-    let traffic = try await fetcher.run()
+    let traffic: RecoverProgress
+    do {
+      traffic = try await fetcher.run()
+    } catch let error as PosternError where [.dumpWrongID, .dumpObjectLength].contains(error.code) {
+      throw PosternError.rottenDump(error, of: epoch)
+    }
     return RecoverReport(
       app: app, epoch: epoch.number, generation: epoch.generation, stateVersion: epoch.stateVersion,
       commitment: epoch.commitment, isDirectory: opened.contentKind == .directory, traffic: traffic)

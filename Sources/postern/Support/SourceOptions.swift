@@ -37,12 +37,25 @@ struct SourceOptions: ParsableArguments {
       return try await ArchiveConnection.open(address, whenBroken: whenBroken) { connection in
         try await body(connection)
       }
-    } catch let error as PosternError where error.code == .wireUnavailable {
-      throw PosternError(
-        error.code, error.message,
-        advice: "\(error.advice) A copy needs no archive: read a folder that was pulled, or the archive's own data "
-          + "folder, with --from FOLDER.", index: error.index)
+    } catch let error as PosternError {
+      throw SourceOptions.withWayOut(error)
     }
+  }
+
+  /// What an archive failed with, with what there is beside the archive.
+  private static func withWayOut(_ error: PosternError) -> PosternError {
+    let wayOut: String
+    if error.code == .wireUnavailable {
+      wayOut =
+        "A copy needs no archive: read a folder that was pulled, or the archive's own data folder, with "
+        + "--from FOLDER."
+    } else if error.code.rawValue.hasPrefix("pack.") {
+      // A damaged pack is not of the kind that a second try finds whole.
+      wayOut = "If it stays, read another copy with --from FOLDER. \(PosternError.anewWhereTheStateIs)"
+    } else {
+      return error
+    }
+    return PosternError(error.code, error.message, advice: "\(error.advice) \(wayOut)", index: error.index)
   }
 
   /// What "newest" rests on, in a sentence.

@@ -149,10 +149,39 @@ import Trust
       // A damaged log is mended, too.
       for name in ["log/tile/0/000.p/2", "log/tile/entries/000.p/2"] {
         try Data([1, 2, 3]).write(to: URL(filePath: "\(path)/\(name)"))
-        #expect(await refusal { try await fixture.recover(from: path) } != nil)
+        let log = await refusal { try await fixture.recover(from: path) }
+        #expect(log?.code == .folderDamaged && log?.message.contains("log/tile") == true, "\(String(describing: log))")
+        #expect(log?.advice.contains("pull --check") == true)
         _ = try await Puller.pull(options, from: archive)
         #expect(try await fixture.recover(from: path) == state)
       }
+    }
+  }
+
+  /// A checkpoint that rotted is named with what helps, which is another thing in an archive's own folder.
+  @Test func aDamagedCheckpointIsNamed() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1, 2, 3], over: archive)
+      let path = fixture.file("copy")
+      _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      for (path, advice) in [(path, "“postern pull”"), (fixture.dataPath, "publishes it anew")] {
+        let checkpoint = URL(filePath: "\(path)/log/checkpoint")
+        let sound = try Data(contentsOf: checkpoint)
+        for place in [0, sound.count / 2, sound.count - 3] {
+          var rotten = sound
+          rotten[place] ^= 0x80
+          try rotten.write(to: checkpoint)
+          let error = await refusal { try await fixture.recover(from: path) }
+          #expect(error?.code == .folderDamaged, "\(place): \(String(describing: error))")
+          #expect(error?.message.contains("“\(path)”") == true && error?.message.contains("log/checkpoint") == true)
+          #expect(error?.advice.contains(advice) == true)
+        }
+        try sound.write(to: checkpoint)
+      }
+      unlink("\(path)/log/checkpoint")
+      let again = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      #expect(again.traffic.fetchedObjectCount == 0)
+      #expect(try await fixture.recover(from: path) == [1, 2, 3])
     }
   }
 
