@@ -13,7 +13,11 @@ public enum OutputFile {
   /// - Throws: `storage.exists`, or why it cannot be written: `storage.*`.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool = false) throws(PosternError) {
     try requireFolder(of: path)
-    try DurableFile.write(bytes, to: path, replacing: replacing)
+    do throws(PosternError) {
+      try DurableFile.write(bytes, to: path, replacing: replacing)
+    } catch let error where error.code == .storageFull {
+      throw .fullDisk(path, isKept: replacing)
+    }
   }
 
   /// Refuses a name in a folder that is not there, before anything is done that would be lost.

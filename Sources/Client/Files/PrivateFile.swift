@@ -34,6 +34,8 @@ public enum PrivateFile {
     } catch  where error.code == .storageExists {
       throw PosternError(
         error.code, error.message, advice: "Choose another name: what lies there could be the only copy of a key.")
+    } catch let error where error.code == .storageFull {
+      throw .fullDisk(path)
     }
   }
 }

@@ -13,7 +13,12 @@ struct FolderLock: ~Copyable, Sendable {
   /// - Returns: nil when somebody else has it.
   /// - Throws: `storage.*`.
   static func take(_ path: String) throws(PosternError) -> FolderLock? {
-    let file = try OpenFile(path, .lock, permissions: 0o600)
+    let file: OpenFile
+    do throws(PosternError) {
+      file = try OpenFile(path, .lock, permissions: 0o600)
+    } catch let error where error.code == .storageFull {
+      throw .stateFull(path)
+    }
     guard try file.lock() else { return nil }
     return FolderLock(file: file)
   }

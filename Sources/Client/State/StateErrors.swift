@@ -57,6 +57,15 @@ extension PosternError {
         + "compare the archive's answer with your receipts first.")
   }
 
+  /// The disk of the state folder is full, whatever is being done meanwhile on others.
+  static func stateFull(_ path: String) -> PosternError {
+    PosternError(
+      .storageFull,
+      "The disk of the state folder, where this client remembers what it saw, is full: “\(path)” could not be written.",
+      advice: "Free space there, or name a folder on another disk with --state: a recovery needs nothing of the old "
+        + "one, and an uploader moves it there first.")
+  }
+
   static func unremovable(_ path: String, _ number: Int32) -> PosternError {
     PosternError(
       .stateUnwritable, "“\(path)” cannot be removed: \(String(cString: strerror(number))).",

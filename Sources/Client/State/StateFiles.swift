@@ -24,7 +24,11 @@ enum StateFiles {
   ///
   /// - Throws: `storage.*`.
   static func replace(_ path: String, with bytes: [UInt8]) throws(PosternError) {
-    try DurableFile.write(bytes, to: path, permissions: permissions, replacing: true)
+    do throws(PosternError) {
+      try DurableFile.write(bytes, to: path, permissions: permissions, replacing: true)
+    } catch let error where error.code == .storageFull {
+      throw .stateFull(path)
+    }
   }
 
   /// Takes a file away, if it is there.
@@ -46,6 +50,7 @@ enum StateFiles {
     do throws(PosternError) {
       try DurableFile.makeFolder(path, permissions: folderPermissions)
     } catch {
+      guard error.code != .storageFull else { throw PosternError.stateFull(path) }
       let parent = DurableFile.split(path).folder
       guard error.code == .storageMissing, parent != ".", parent != "/" else { throw error }
       try makeFolder(parent)

@@ -33,16 +33,26 @@ struct CharterRegister: AsyncParsableCommand {
     let receiptPath: String
   }
 
+  private func register(_ registration: CharterRegistration) async throws -> Receipt {
+    do {
+      return try await ArchiveConnection.open(archive.address()) { connection in
+        try await connection.register(
+          leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
+      }
+    } catch let error as PosternError where error.code == .storageFull {
+      // An archive whose disk is full speaks of pushes.
+      throw PosternError(
+        error.code, error.message, advice: "Tell the archive's operator, and register the charter again later.")
+    }
+  }
+
   func run() async throws {
     let path = receipt ?? "\(file).tlog-proof"
     // A receipt that has no place is found out before the charter is registered for ever.
     try OutputFile.requireFolder(of: path)
     let charter = try CharterFile.read(file)
     let registration = try charter.registration(by: try KeyFile.read(key, as: .member, passphrase))
-    let answer = try await ArchiveConnection.open(archive.address()) { connection in
-      try await connection.register(
-        leaf: registration.leaf, charter: registration.charter, signatures: registration.signatures)
-    }
+    let answer = try await register(registration)
     guard answer.proven.leaf == registration.leaf else {
       throw PosternError(
         .receiptLeaf, "The archive's receipt is for another record than the one that was sent.",
