@@ -88,17 +88,20 @@ extension Postern {
   }
 }
 
-/// What a command's exit code says; usage errors are the parser's 64.
+/// What a command's exit code says; of usage errors all but malformed addresses are the parser's to find.
 enum ExitStatus: Int32 {
   /// Refused, or it could not be done.
   case refused = 1
   /// A log shows two histories, or less than before.
   case fork = 3
+  /// An address that is none: the parser's own code for wrong usage.
+  case usage = 64
 
   /// The code of an error.
   init(_ error: PosternError) {
     switch error.code {
     case .logFork, .logRollback, .viewRolledBack: self = .fork
+    case .addressMalformed: self = .usage
     default: self = .refused
     }
   }

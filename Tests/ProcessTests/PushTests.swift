@@ -209,6 +209,37 @@ extension ProcessTests {
       #expect(back.openedBecause == nil && back.sentByteCount == 0)
     }
 
+    /// A version that two epochs have is told to programs, too.
+    @Test func twoEpochsOfOneVersionAreTold() async throws {
+      let (machine, _, app) = try await Machine.served()
+      try machine.write("one".utf8, to: "one")
+      try machine.write("two".utf8, to: "two")
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "--state-version", "7", "--json"]
+      let first = try await machine.run(push + ["one"])
+      #expect(first.status == 0 && !first.output.contains("previousOfSameVersion\":1"), "\(first.output)")
+      let second = try await machine.run(push + ["two"])
+      #expect(second.output.contains("\"previousOfSameVersion\":1"), "\(second.output)")
+    }
+
+    /// What the archive lost is sent, and no figure says that it was spared.
+    @Test func whatAnArchiveLostIsNotSpared() async throws {
+      let machine = try Machine()
+      _ = try await machine.initArchive()
+      var server = try await Server.start(on: machine)
+      let app = try await machine.asking(server).registerSolo()
+      try machine.writeState("state.bin", mebibyteCount: 8)
+      let push = ["push", "--app", app, "--key", "solo/uploader.key", "state.bin"]
+      #expect(try await machine.asking(server).run(push).output.contains("deduplicated"))
+      try await server.end()
+      for name in try machine.names(in: "archive/packs/\(app)/1") {
+        try FileManager.default.removeItem(atPath: machine.path("archive/packs/\(app)/1/\(name)"))
+      }
+      server = try await Server.start(on: machine)
+      let again = try await machine.asking(server).run(push)
+      #expect(again.status == 0 && again.output.contains("because the archive had lost it"), "\(again.errors)")
+      #expect(!again.output.contains("deduplicated"))
+    }
+
     /// One state folder is one uploader's, one push at a time.
     @Test func aStateFolderIsUsedOnce() async throws {
       var machine = try Machine()

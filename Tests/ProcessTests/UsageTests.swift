@@ -72,6 +72,12 @@ extension ProcessTests {
       }
       let unset = try await machine.postern("push", "state", "--key", "", "--app", Usage.app)
       #expect(unset.status == 64 && unset.errors.contains("The argument after --key is empty."), "\(unset.errors)")
+      for address in ["nowhere", "127.0.0.1", "127.0.0.1:99999"] {
+        let malformed = try await machine.postern("list", "--app", Usage.app, "--archive", address)
+        #expect(malformed.isRefused("address.malformed", status: 64), "\(malformed.errors)")
+      }
+      let scheme = try await machine.postern("archive", "init", "--data", "a", "--origin", "https://o.example")
+      #expect(scheme.status == 64 && scheme.errors.contains("without its scheme"), "\(scheme.errors)")
       #expect(try machine.names().isEmpty)
     }
 
@@ -95,7 +101,6 @@ extension ProcessTests {
         (["council", "judge", "text"], "armour.kind"), (["verify", "receipt", "text", "--log-key", "x"], ""),
         (["conformance", "none"], "file.unreadable"),
         (["list", "--app", Usage.app, "--config", "none"], "file.unreadable"),
-        (["list", "--app", Usage.app, "--archive", "nowhere"], "address.malformed"),
         (["latest", "--app", Usage.app, "--archive", "127.0.0.1:1"], "wire.unavailable"),
       ]
       for (arguments, code) in attempts {

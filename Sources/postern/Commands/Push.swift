@@ -11,7 +11,9 @@ struct Push: AsyncParsableCommand, Interruptible {
     discussion: """
       A push that was cut off is simply run again: it sends only what the archive lacks. A finished push that is run \
       again with the same --state-version publishes nothing, and gives the receipt that it gave; without \
-      --state-version it is a new epoch, one version further, even of an unchanged state.
+      --state-version it is a new epoch, one version further, even of an unchanged state. Epochs of a generation share \
+      what did not change, and so what has rotted of it on the archive's disk: where a recovery finds such damage, \
+      push with --next-generation.
 
       A pipe ends in the same way whether its writer was done or died, and what came until then is pushed: give \
       --expect-bytes, or write a file first and push it if that went well.
@@ -48,7 +50,10 @@ struct Push: AsyncParsableCommand, Interruptible {
     help: ArgumentHelp("Publish nothing unless the state has exactly this many bytes.", valueName: "n"))
   var expectBytes: Int?
 
-  @Flag(help: "Open the next generation although the current one could go on.")
+  @Flag(
+    help: ArgumentHelp(
+      "Open the next generation although the current one could go on: all of the state is sent anew, which heals what "
+        + "has rotted on the archive's disk."))
   var nextGeneration = false
 
   @Flag(help: "Print JSON.")
@@ -81,6 +86,8 @@ struct Push: AsyncParsableCommand, Interruptible {
     let openedBecause: String?
     let hint: String?
     let stateVersion: UInt64
+    /// The epoch before, where it has the same version.
+    let previousOfSameVersion: UInt64?
     let commitment: String?
     let root: String
     let leafIndex: UInt64
@@ -151,6 +158,7 @@ struct Push: AsyncParsableCommand, Interruptible {
       app: report.app.hex, epoch: report.epoch, generation: report.generation,
       openedGeneration: report.openedGeneration, openedBecause: report.opening?.rawValue,
       hint: report.opening?.hint, stateVersion: report.stateVersion,
+      previousOfSameVersion: report.previousOfSameVersion,
       commitment: report.commitment?.hex, root: report.root.hex, leafIndex: report.leafIndex,
       checkpointSize: report.checkpointSize,
       receiptPath: report.receiptPath, isRepeat: report.isRepeat, readByteCount: traffic.readByteCount,
@@ -173,13 +181,22 @@ struct Push: AsyncParsableCommand, Interruptible {
       + Table.text([
         ("state version", "\(report.stateVersion)"), ("generation", generation ?? "\(report.generation)"),
         ("read", Words.bytes(traffic.readByteCount) + traffic.unchangedWords),
-        ("sent", "\(Words.bytes(traffic.sentByteCount)), \(Words.share(traffic.deduplicatedShare)) deduplicated"),
+        ("sent", traffic.sentWords),
         ("took", Words.seconds(traffic.elapsed / .seconds(1))), ("receipt", report.receiptPath),
       ]) + (report.opening?.hint.map { "\n\($0)" } ?? "")
   }
 }
 
 extension PushProgress {
+  /// What went out, and what the archive spared, where that is all: what it lost meanwhile, or a connection did, makes
+  /// of the share nothing that a person could add up.
+  fileprivate var sentWords: String {
+    let sent = Words.bytes(sentByteCount)
+    guard sentByteCount > lackedByteCount else { return "\(sent), \(Words.share(deduplicatedShare)) deduplicated" }
+    let again = Words.bytes(sentByteCount - lackedByteCount)
+    return "\(sent), \(again) of it because the archive had lost it, or a connection"
+  }
+
   /// How much of what was read did not change, where anything did not.
   fileprivate var unchangedWords: String {
     guard unchangedByteCount > 0 else { return "" }
@@ -194,7 +211,7 @@ extension GenerationOpening {
     case .first: "it is the first"
     case .asked: "--next-generation"
     case .charter: "the charter in force is another than before"
-    case .cutOff: "a push that was cut off had opened it"
+    case .cutOff: "a push that was cut off, or came second to another uploader's, had opened it"
     case .notHeld: "the state folder does not hold the one before"
     }
   }

@@ -65,7 +65,7 @@ struct RecoveryRequestCommand: AsyncParsableCommand {
       Each member runs: postern council release --key MEMBER.key --request \(out)
       """)
     try Console.answer(
-      statement.recovery.hex, called: "recovery",
+      statement.recovery.hex, called: "recovery's name",
       after: Console.Deed(
         sentence: "The request was written to \(out)", advice: "Hand it to the members; they see the recovery's name."))
   }

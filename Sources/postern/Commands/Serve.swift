@@ -43,7 +43,8 @@ struct Serve: AsyncParsableCommand {
     let logger = Logger(label: "postern")
     let archive = try await Archive.open(at: data, limits: limits.ofArchive) { error in
       Console.note("postern: \(error)")
-      Console.note("The archive has stopped. Mend that, and start it again: it goes on from what its disk holds.")
+      // What to do next is the error's to say: not everything is mended by a start.
+      Console.note("The archive has stopped.")
       Glibc.exit(ExitStatus.refused.rawValue)
     }
     let transport = try makeTransport(logger)

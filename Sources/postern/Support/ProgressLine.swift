@@ -9,6 +9,7 @@ final class ProgressLine: Sendable {
 
   private let isShown: Bool
   private let drawn = Mutex<ContinuousClock.Instant?>(nil)
+  private let told = Mutex<ContinuousClock.Instant?>(nil)
 
   /// A line.
   ///
@@ -36,12 +37,23 @@ final class ProgressLine: Sendable {
     Console.note(text)
   }
 
-  /// What says that an archive is away, once each time.
+  /// What says that an archive is away, once for all the calls that notice it while it is waited for.
   func tellBroken(_ address: ArchiveAddress) -> @Sendable (PosternError) -> Void {
     let seconds = ArchiveConnection.patience.components.seconds
     return { error in
+      guard self.isNewOutage() else { return }
       self.note(
         "The archive \(address.host):\(address.port) is away; trying again for \(seconds) s. \(error.message)")
+    }
+  }
+
+  /// Whether the last remark that an archive is away is as old as the patience that it spoke of.
+  private func isNewOutage() -> Bool {
+    let now = ContinuousClock.now
+    return told.withLock { last in
+      if let last, last.duration(to: now) < ArchiveConnection.patience { return false }
+      last = now
+      return true
     }
   }
 
