@@ -118,7 +118,7 @@ extension ObjectFinder {
     guard SHA256.hash(bytes) == digest else {
       throw PosternError(
         .packObjectDamaged, "The body \(digest) has rotted: its bytes are not those of its digest.",
-        advice: "Restore its pack from an archive or mirror that holds it.")
+        advice: "Restore its pack from an archive or a copy that holds it.")
     }
     return bytes
   }

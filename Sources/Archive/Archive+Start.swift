@@ -133,7 +133,7 @@ extension Archive {
     guard let note = try folder.readLog(LogPath.checkpoint.text, byteLimit: SignedNote.maximumByteCount) else {
       return nil
     }
-    let published = try SignedCheckpoint(parsing: note, log: home).checkpoint
+    let published = try checkpoint(published: note, in: folder, home)
     guard published.size <= newest.size else {
       throw PosternError(
         .archiveIndexBehind,
@@ -146,9 +146,23 @@ extension Archive {
     guard root == published.root else {
       throw PosternError(
         .archiveTwoHistories, "The index and the published log differ at size \(published.size).",
-        advice: "Keep both as evidence and do not serve this folder; recover from a mirror.")
+        advice: "Keep both as evidence and do not serve this folder; recover from a copy.")
     }
     return published.size
+  }
+
+  private static func checkpoint(
+    published note: [UInt8], in folder: DataFolder, _ home: NoteVerifier
+  ) throws(PosternError) -> Checkpoint {
+    do throws(PosternError) {
+      return try SignedCheckpoint(parsing: note, log: home).checkpoint
+    } catch {
+      throw PosternError(
+        error.code,
+        "\(folder.layout.log(LogPath.checkpoint.text)) is damaged: it is no checkpoint that this log signed.",
+        advice: "Move it away and start the archive again, which publishes it anew from its index. Do not where the "
+          + "index was restored from an older copy: this file is what notices that.")
+    }
   }
 
   /// Notes for publication what commits sealed and replaced, and removes what no push owns any more.

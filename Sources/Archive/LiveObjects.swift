@@ -201,7 +201,7 @@ extension PosternError {
   fileprivate static func damagedNode(_ id: Digest) -> PosternError {
     PosternError(
       .packObjectDamaged, "The node \(id) has rotted, or stands at two levels.",
-      advice: "Restore its pack from an archive or mirror that holds it, then start the archive again: until then its "
+      advice: "Restore its pack from an archive or a copy that holds it, then start the archive again: until then its "
         + "generation is not collected.")
   }
 }

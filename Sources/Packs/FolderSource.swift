@@ -338,12 +338,12 @@ extension PosternError {
   fileprivate static func lacking(_ path: String, _ what: String) -> PosternError {
     PosternError(
       .sourceAbsent, "The folder “\(path)” does not hold \(what).",
-      advice: "Copy it again from an archive or mirror that has it.")
+      advice: "Copy it again from an archive or a copy that has it.")
   }
 
   fileprivate static func shortTile(_ path: String, _ tile: TileCoordinate) -> PosternError {
     PosternError(
       .logTile, "The tile \(tile.path) in “\(path)” has another length than \(tile.byteCount) bytes.",
-      advice: "Copy it again from an archive or mirror that has it.")
+      advice: "Copy it again from an archive or a copy that has it.")
   }
 }

@@ -190,7 +190,7 @@ public struct PackReader: ~Copyable, Sendable {
     guard let bytes = try file.read(at: entry.offset, count: Int(entry.length)), SHA256.hash(bytes) == entry.id else {
       throw PosternError(
         .packObjectDamaged, "The object \(entry.id) in \(file.path) has rotted: its bytes are not those of its id.",
-        advice: "Copy the pack again from an archive or mirror that holds it.")
+        advice: "Copy the pack again from an archive or a copy that holds it.")
     }
     return bytes
   }

@@ -81,7 +81,7 @@ public enum PackFormat {
   static func wrongName(_ path: String) -> PosternError {
     PosternError(
       .packWrongName, "The footer of the pack \(path) is not the one that its name names.",
-      advice: "Copy it again from an archive or mirror that holds it.")
+      advice: "Copy it again from an archive or a copy that holds it.")
   }
 
   /// The error for a pack of another application or generation.
@@ -95,7 +95,7 @@ public enum PackFormat {
   static func damaged(_ path: String, _ what: String) -> PosternError {
     PosternError(
       .packDamaged, "The pack \(path) is damaged: \(what).",
-      advice: "Copy it again from an archive or mirror that holds it.")
+      advice: "Copy it again from an archive or a copy that holds it.")
   }
 }
 

@@ -15,5 +15,5 @@ extension Source {
 private func mismatch(_ id: Digest) -> PosternError {
   PosternError(
     .sourceMismatch, "What the source sent is not \(id).",
-    advice: "The source's copy is damaged or forged: ask another archive or mirror, or read a copy with --from FOLDER.")
+    advice: "The source's copy is damaged or forged: ask another archive, or read a copy with --from FOLDER.")
 }

@@ -290,6 +290,10 @@ import Testing
       let found = try await refusalOf(closed.path)
       #expect(found == code || found == .logNote)
     }
+    // As the error says: moved away, it is published anew from the index.
+    try FileManager.default.removeItem(atPath: path)
+    try closed.expectAll(of: try await openArchive(at: closed.path))
+    #expect(FileManager.default.fileExists(atPath: path))
     try good.write(to: URL(filePath: path))
     try closed.expectAll(of: try await openArchive(at: closed.path))
   }

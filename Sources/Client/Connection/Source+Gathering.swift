@@ -71,7 +71,7 @@ extension PosternError {
   static func absentObject(_ id: Digest) -> PosternError {
     PosternError(
       .sourceAbsent, "The source does not have the object \(id), which the dump needs.",
-      advice: "Ask another archive or mirror for this epoch.")
+      advice: "Ask another archive for this epoch, or read a copy with --from FOLDER.")
   }
 
   /// An object that a source sent, and nobody had asked for.
