@@ -6,7 +6,8 @@ import Synchronization
 /// The archive's packs and runs: opened here, kept open, and removed here and nowhere else.
 ///
 /// What was opened or read is kept from one question to the next: up to 128 packs, up to 96 runs with 64 MiB of their
-/// fences, sums and filters, rows of 4,096 packs, 32 MiB of entries of packs that no run lists yet, and 16 MiB of what is dead in packs.
+/// fences, sums and filters, rows of 4,096 packs, 32 MiB of entries of packs that no run lists yet, and 16 MiB of what
+/// is dead in packs.
 /// Whoever removes a file lets go of what is known of it; who is reading it goes on.
 final class OpenFiles: Sendable {
   let folder: DataFolder
