@@ -62,6 +62,17 @@ struct AdmissionGroup {
     packs.map(PackPlacement.init)
   }
 
+  /// Judges a record by what is committed alone, and lets nothing in.
+  ///
+  /// - Returns: as ``judge(_:)``; the index counts only where the record was let in before.
+  /// - Throws: what `apply` throws.
+  static func judgment(
+    of checked: Checked, home: NoteVerifier, index: ArchiveIndex
+  ) throws(PosternError) -> Admission {
+    var group = AdmissionGroup(home: home, firstIndex: 0, index: index)
+    return try group.judge(Submission(checked: checked, push: nil, packs: []))
+  }
+
   /// Judges a record by what is committed and what this group already holds, and takes it in.
   ///
   /// - Throws: what `apply` throws; the group is as it was then.

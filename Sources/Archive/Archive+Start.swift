@@ -170,7 +170,7 @@ extension Archive {
     _ publishing: PublishingQueue, _ newest: CheckpointRow
   ) async throws(PosternError) {
     publishing.add([], newest)
-    try forEachPage(of: .sealed) { page in
+    try index.forEachPage(of: .sealed) { page in
       publishing.add(page.compactMap { pack in pack.name.map { PackPlacement(pack, named: $0) } }, newest)
     }
     while true {
@@ -179,25 +179,13 @@ extension Archive {
       for pack in left { try await index.writer.abandonPack(pack.number) }
     }
     // Of many, all but the first page when the archive serves already.
-    try forEachPage(of: .abandoned) { page in
+    try index.forEachPage(of: .abandoned) { page in
       // Those that others took the place of may lie under their names; those that a push finished and gave up never
       // did. Which is which no row says: each is looked for at both places.
       publishing.add([], newest, retired: page.filter { $0.finished != nil })
       sweeper.remove(page.filter { $0.finished == nil })
     }
     try removeUnknownPacks()
-  }
-
-  private func forEachPage(of state: PackState, _ body: ([PackRow]) -> Void) throws(PosternError) {
-    var last: UInt64?
-    while true {
-      let page = try index.read { (snapshot) throws(PosternError) in
-        try snapshot.packs(in: state, after: last)
-      }
-      guard let newest = page.last else { return }
-      body(page)
-      last = newest.number
-    }
   }
 
   /// Removes files in `incoming/` that the index has no row for: a stop came before their first rows.

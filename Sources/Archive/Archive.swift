@@ -167,8 +167,7 @@ public final class Archive: Sendable {
   ) async throws(PosternError) -> [UInt8] {
     do throws(PosternError) {
       // A record that would be refused costs no walk, and holds up nobody's. The sequencer decides.
-      var committed = AdmissionGroup(home: home, firstIndex: 0, index: index)
-      let standing = try committed.judge(Submission(checked: checked, push: nil, packs: []))
+      let standing = try AdmissionGroup.judgment(of: checked, home: home, index: index)
       // The answer that a client did not wait for may have come while this seal waited for its turn.
       if standing.isRepeat { return try receipt(standing.index) }
       let packs = try await session.seal(fields, bodies: bodies)

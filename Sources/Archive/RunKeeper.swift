@@ -109,22 +109,12 @@ package actor RunKeeper {
   /// Those of open pushes are listed at once, since their pushes have let go of what they hold.
   private func forgetRuns(of space: Space) async throws(PosternError) {
     let rows = try storage(of: space)?.runs ?? []
-    let open = try listedPacksOfOpenPushes(in: space)
+    var open: [PackRow] = []
+    try files.index.forEachPage(of: .open) { page in open += page.filter { $0.isIndexed && $0.space == space } }
     try await files.index.writer.forgetRuns(of: space)
     for row in rows { try? files.removeRun(row.number) }
     let (entries, listed) = try entries(of: open)
     if !listed.isEmpty { try await list(entries, of: listed, in: space) }
-  }
-
-  private func listedPacksOfOpenPushes(in space: Space) throws(PosternError) -> [PackRow] {
-    var packs: [PackRow] = []
-    var last: UInt64?
-    while true {
-      let page = try files.index.read { (snapshot) throws(PosternError) in try snapshot.packs(in: .open, after: last) }
-      guard let newest = page.last else { return packs }
-      packs += page.filter { $0.isIndexed && $0.space == space }
-      last = newest.number
-    }
   }
 
   private func listLoosePacks() async throws(PosternError) {

@@ -9,7 +9,7 @@ import Sodium
 struct Submission: Sendable {
   /// What was checked.
   let checked: Checked
-  /// The push that it ends; nil for a registration, and for a first look at what is not committed yet.
+  /// The push that it ends; nil for a registration, and where nothing is to be let in.
   let push: PushToken?
   /// Finished, durable packs that become the archive's together with the record.
   let packs: [PackSealing]
@@ -342,9 +342,8 @@ actor Sequencer {
 
   /// Why a record is refused by what is committed; nil where it is not.
   private func alone(_ submission: Submission) -> PosternError? {
-    var group = AdmissionGroup(home: signer.verifier, firstIndex: newest.size, index: index)
     do throws(PosternError) {
-      _ = try group.judge(submission)
+      _ = try AdmissionGroup.judgment(of: submission.checked, home: signer.verifier, index: index)
       return nil
     } catch {
       return error

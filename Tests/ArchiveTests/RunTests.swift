@@ -128,7 +128,15 @@ import Trust
     try file.seek(toOffset: 4_096 + 12)
     try file.write(contentsOf: [0xff, 0xff])
     try file.close()
-    epochs = try await push(to: 33, after: epochs, new.archive)
+    // One in fifty of what is new looks like what the damaged page has: that push is told, and tries again.
+    while epochs.count < 33 {
+      do {
+        epochs = try await push(to: UInt64(epochs.count + 1), after: epochs, new.archive)
+      } catch let error as PosternError where error.code == .storageRunDamaged {
+        await new.archive.finish()
+        #expect(try runs(at: new.path) != ["1.run"])
+      }
+    }
     try expectAll(epochs, in: new.archive)
     #expect(try runs(at: new.path).count == 1)
   }

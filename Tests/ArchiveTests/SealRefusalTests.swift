@@ -252,7 +252,8 @@ private final class HeldBatch: IncomingBatch {
   }
 
   func untilHeld() async throws {
-    while state.withLock({ $0.useCount < 3 }) { try await Task.sleep(for: .milliseconds(1)) }
+    for _ in 0..<10_000 where state.withLock({ $0.useCount < 3 }) { try await Task.sleep(for: .milliseconds(1)) }
+    try #require(state.withLock(\.useCount) >= 3, "the upload was not held")
   }
 
   /// Lets the push go on.
