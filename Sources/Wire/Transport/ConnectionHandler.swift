@@ -221,11 +221,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
   private func accept(_ id: StreamID, _ method: String, _ metadata: Metadata) throws(CloseReason) {
     guard let context else { return }
     var metadata = metadata
-    let refusal = RequestTimeout.normalize(&metadata)
+    let (timeout, refusal) = RequestTimeout.take(from: &metadata)
     let stream = WireStream(
       method: method, id: id, messageLimit: Int(machine.peer?.messageLimit ?? 0),
-      holdsCredit: settings.heldMethods.contains(method), refusal: refusal, eventLoop: context.eventLoop,
-      connection: self)
+      holdsCredit: settings.heldMethods.contains(method), refusal: refusal, timeout: timeout,
+      eventLoop: context.eventLoop, connection: self)
     streams[id] = stream
     _ = stream.inbound.append(.metadata(metadata))
     guard events.opened(stream) else {

@@ -111,6 +111,8 @@ public final class WireServerTransport: ServerTransport {
         return
       }
       stream.onCancel { handle.cancel() }
+      let timer = stream.onTimeout { handle.cancel() }
+      defer { timer?.cancel() }
       let context = ServerContext(
         descriptor: accepted.descriptor, remotePeer: accepted.remotePeer, localPeer: accepted.localPeer,
         cancellation: handle)

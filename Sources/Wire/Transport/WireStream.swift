@@ -31,6 +31,8 @@ final class WireStream: Sendable {
   let method: String
   /// Why a server answers the request without a handler; nil for one that is well formed.
   let refusal: PosternError?
+  /// How long a server's handler may take; nil where the request does not say.
+  private let timeout: Duration?
   /// What was received.
   let inbound: InboundQueue
   /// What is to be sent.
@@ -47,10 +49,11 @@ final class WireStream: Sendable {
   /// A stream of a connection; on its event loop.
   init(
     method: String, id: StreamID?, messageLimit: Int, holdsCredit: Bool, refusal: PosternError? = nil,
-    eventLoop: any EventLoop, connection: ConnectionHandler
+    timeout: Duration? = nil, eventLoop: any EventLoop, connection: ConnectionHandler
   ) {
     self.method = method
     self.refusal = refusal
+    self.timeout = timeout
     self.holdsCredit = holdsCredit
     self.eventLoop = eventLoop
     loop = NIOLoopBoundBox(LoopState(id: id), eventLoop: eventLoop)
@@ -98,6 +101,11 @@ final class WireStream: Sendable {
       return state.isFired
     }
     if isFired { action() }
+  }
+
+  /// Has `action` called when the request's time is up, unless the timer is cancelled before; nil where it has none.
+  func onTimeout(_ action: @escaping @Sendable () -> Void) -> Scheduled<Void>? {
+    timeout.map { eventLoop.scheduleTask(in: TimeAmount($0), action) }
   }
 
   /// Calls what ``onCancel(_:)`` was given, and ends both directions with an error.

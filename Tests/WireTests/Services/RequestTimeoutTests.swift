@@ -1,5 +1,7 @@
 import Core
+import Foundation
 import GRPCCore
+import Glibc
 import NIOCore
 import Testing
 import Wire
@@ -31,18 +33,56 @@ import Wire
 
   @Test func aTimeoutIsDigitsAndAUnit() {
     for text in shortTexts + longTexts {
-      #expect((RequestTimeout.normalized(text) != nil) == isTimeout(text), "\(text)")
+      #expect((RequestTimeout.duration(text) != nil) == isTimeout(text), "\(text)")
     }
-    for text in ["１S", "1Ｓ", "١S", "1S\u{301}"] { #expect(RequestTimeout.normalized(text) == nil, "\(text)") }
+    for text in ["１S", "1Ｓ", "١S", "1S\u{301}"] { #expect(RequestTimeout.duration(text) == nil, "\(text)") }
   }
 
-  @Test func longTimeoutsAreSaidInALargerUnitRoundedUp() {
-    let cases = [
-      "0n": "0n", "007S": "7S", "9999999n": "9999999n", "10000000n": "10000u", "10000001n": "10001u",
-      "99999999m": "100000S", "99999999S": "1666667M", "99999999M": "9999H", "99999999H": "9999H", "10000H": "9999H",
-      "9999H": "9999H", "1234567M": "1234567M",
+  @Test func aTimeoutIsSoLong() {
+    let longest = Duration.seconds(9_999 * 3_600)
+    let cases: [String: Duration] = [
+      "0n": .zero, "007S": .seconds(7), "99999999n": .nanoseconds(99_999_999), "3u": .microseconds(3),
+      "99999999m": .milliseconds(99_999_999), "99999999S": longest, "35996400S": longest,
+      "35996399S": longest - .seconds(1), "99999999M": longest, "99999999H": longest, "10000H": longest,
+      "9999H": longest, "9998H": longest - .seconds(3_600), "2M": .seconds(120),
     ]
-    for (text, expected) in cases { #expect(RequestTimeout.normalized(text) == expected, "\(text)") }
+    for (text, expected) in cases { #expect(RequestTimeout.duration(text) == expected, "\(text)") }
+  }
+
+  /// A client may give a call days, and a million calls: none leaves anything until its time is up.
+  @Test func anAnsweredCallLeavesNothing() async throws {
+    try await withEcho { _, address, _ in
+      let peer = try await RawPeer.connect(to: address)
+      let (statuses, received) = AsyncStream<Void>.makeStream()
+      let reader = Task {
+        try await peer.frames { frame in
+          if case .status = frame { received.yield() }
+          return false
+        }
+      }
+      try await peer.send([])
+      var answers = statuses.makeAsyncIterator()
+      func call(_ numbers: ClosedRange<StreamID>) async throws {
+        for number in numbers {
+          let request: Frame = .request(number, method: "test.Echo/Echo", ["grpc-timeout": "9999H"])
+          try await peer.send([request, .end(number)], preface: nil)
+          await answers.next()
+        }
+      }
+      try await call(1...2_000)
+      let before = try residentByteCount()
+      try await call(2_001...22_000)
+      let grown = try residentByteCount() - before
+      #expect(grown < 16 << 20, "\(grown)")
+      reader.cancel()
+      await peer.close()
+      _ = try? await reader.value
+    }
+  }
+
+  private func residentByteCount() throws -> Int {
+    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+    return (Int(fields[1]) ?? 0) * Int(getpagesize())
   }
 
   @Test func aServerAnswersEveryTimeout() async throws {
@@ -83,7 +123,7 @@ import Wire
       // Two of them are as wrong as none that reads.
       let twice: Metadata = ["grpc-timeout": "1S", "grpc-timeout": "1S"]
       try await peer.send([.request(number + 1, method: "test.Echo/Echo", twice)], preface: nil)
-      // Nine characters, which GRPCCore passes over: ten milliseconds.
+      // Eight digits: ten milliseconds.
       let long: Metadata = ["grpc-timeout": "10000000n"]
       try await peer.send([.request(number + 2, method: "test.Echo/Never", long)], preface: nil)
       // The longest of all is no time that is up at once.
