@@ -27,9 +27,10 @@ public final class Archive: Sendable {
   let registrar: Registrar
   let charters = CharterCache()
   let collector: Collector
-  /// Records are checked by as many tasks as there are cores, one for each address: a thousand leaves or members are
-  /// tenths of a second.
-  let checks = FairTurns(limit: ProcessInfo.processInfo.activeProcessorCount)
+  /// As many records are checked at once as there are cores, one for each address: a thousand leaves or members are
+  /// tenths of a second of all cores.
+  let checks = FairTurns(
+    limit: ProcessInfo.processInfo.activeProcessorCount, waitingLimit: ArchiveLimits.waitingCheckCount, busy: .busy)
 
   init(
     home: NoteVerifier, limits: ArchiveLimits, objects: ObjectFinder, runs: RunKeeper, sequencer: Sequencer
@@ -123,7 +124,7 @@ public final class Archive: Sendable {
   ///   - bodies: envelope, veil and capsule.
   ///   - token: the push; nil for a repeat.
   /// - Returns: the receipt.
-  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`: the push stays open then.
+  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`, `archive.busy`: the push stays open then.
   ///   `archive.stopped`.
   public func seal(leaf: [UInt8], bodies: EpochBodies, token: PushToken?) async throws(PosternError) -> [UInt8] {
     let record = try Record(parsing: leaf)

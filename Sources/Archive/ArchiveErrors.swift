@@ -13,6 +13,8 @@ extension PosternError.Code {
   public static let archiveTwoHistories: Self = "archive.two-histories"
   /// The archive stopped, because nobody could know what its disk holds.
   public static let archiveStopped: Self = "archive.stopped"
+  /// Too many records that came from one address wait to be checked.
+  public static let archiveBusy: Self = "archive.busy"
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"
 
@@ -47,6 +49,11 @@ extension PosternError {
   var endsTheProcess: Bool {
     [.storageSyncFailed, .indexUnknownOutcome, .indexCheckpointMoved].contains(code)
   }
+
+  /// What one more record is refused with while so many wait.
+  static let busy = PosternError(
+    .archiveBusy, "Too many records that came from your address wait to be checked.",
+    advice: "Try again once the archive has answered some of them.")
 
   /// What a record is answered that came when the log had stopped, or was under way then.
   static func stopped(by cause: PosternError) -> PosternError {

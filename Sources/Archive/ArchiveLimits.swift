@@ -21,6 +21,9 @@ public struct ArchiveLimits: Sendable {
   public var pushIdleSeconds: UInt64 = 3_600
   /// How long a nonce is good for, in seconds.
   public var nonceSeconds: UInt64 = 300
+  /// Records from one address that wait to be checked, each with its request's place among those that are answered at
+  /// once.
+  public static let waitingCheckCount = 32
   /// Bytes after which what a push brought is made durable and noted, so that a crash loses no more of a long push.
   public static let notedByteCount: UInt64 = 64 << 20
   /// Objects of a pack that a push writes, an eighth of those that a pack may have: each is in memory until it is full.

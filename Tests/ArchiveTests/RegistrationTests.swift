@@ -99,6 +99,32 @@ import Trust
     try archive.expectGood(try await application.register(in: archive), of: registration.record.leaf)
   }
 
+  /// Of one address so many wait to be checked and no more, and others do not wait for them.
+  @Test func anAddressHasItsShareOfChecks() async throws {
+    let new = try await NewArchive()
+    let archive = new.archive
+    let application = try Application(home: archive.home)
+    let council = try Council(memberCount: 400)
+    let junk = try council.registration(of: try council.charter(home: logSigner().verifier))
+    let codes = try await withThrowingTaskGroup(of: PosternError.Code?.self) { group in
+      for _ in 0..<100 {
+        group.addTask {
+          await refusal {
+            try await archive.register(
+              leaf: junk.record.leaf, charter: junk.charter, signatures: junk.signatures, from: "there")
+          }?.code
+        }
+      }
+      let busy = try await group.next()
+      #expect(busy == .archiveBusy)
+      _ = try await application.register(in: archive)
+      group.cancelAll()
+      return try await group.reduce(into: [busy]) { $0.append($1) }
+    }
+    #expect(codes.count == 100 && Set(codes).isSubset(of: [.archiveBusy, .charterHome]))
+    #expect(codes.filter { $0 == .charterHome }.count <= ArchiveLimits.waitingCheckCount + 1)
+  }
+
   /// What is no registration counts against nobody; and who may register no more still gets its receipts.
   @Test func onlyRegistrationsCount() async throws {
     var limits = ArchiveLimits()

@@ -31,16 +31,22 @@ import Testing
     }
   }
 
+  private static let busy = PosternError("test.busy", "Too many wait.", advice: "")
+
+  private func turns(limit: Int, waitingLimit: Int = 100) -> FairTurns {
+    FairTurns(limit: limit, waitingLimit: waitingLimit, busy: Self.busy)
+  }
+
   /// Whoever asks for much has one turn at a time, and everybody else the next ones.
   @Test func onePartysManyStepsHoldUpNobody() async {
-    let turns = FairTurns(limit: 2)
+    let turns = turns(limit: 2)
     let steps = Steps()
     await withTaskGroup { group in
       for number in 0..<20 {
-        group.addTask { await turns.take(for: "many") { await steps.run("many \(number)") } }
+        group.addTask { try? await turns.take(for: "many") { await steps.run("many \(number)") } }
       }
       while steps.begun.isEmpty { await Task.yield() }
-      group.addTask { await turns.take(for: "one") { await steps.run("one") } }
+      group.addTask { try? await turns.take(for: "one") { await steps.run("one") } }
       // While the first of the many is at work.
       while steps.begun.count < 2 { await Task.yield() }
       #expect(steps.begun.last == "one")
@@ -51,16 +57,15 @@ import Testing
 
   /// With one turn at a time, parties that wait take theirs one after the other.
   @Test func partiesTakeTurns() async {
-    let turns = FairTurns(limit: 1)
+    let turns = turns(limit: 1)
     let steps = Steps()
     await withTaskGroup { group in
-      group.addTask { await turns.take(for: "a") { await steps.run("a") } }
+      group.addTask { try? await turns.take(for: "a") { await steps.run("a") } }
       while steps.begun.isEmpty { await Task.yield() }
       for party in ["a", "b", "c"] {
-        for _ in 0..<3 { group.addTask { await turns.take(for: party) { await steps.run(party) } } }
+        for _ in 0..<3 { group.addTask { try? await turns.take(for: party) { await steps.run(party) } } }
       }
-      // Longer than ten tasks take to ask.
-      try? await Task.sleep(for: .milliseconds(100))
+      while turns.waitingCount < 9 { await Task.yield() }
       steps.release()
     }
     #expect(steps.begun.count == 10 && steps.most == 1)
@@ -71,12 +76,38 @@ import Testing
 
   /// A step that fails passes its turn.
   @Test func aFailurePassesTheTurn() async {
-    struct Failure: Error {}
-    let turns = FairTurns(limit: 1)
+    let turns = turns(limit: 1)
+    let failure = PosternError("test.failure", "It failed.", advice: "")
     for _ in 0..<3 {
-      await #expect(throws: Failure.self) {
-        try await turns.take(for: "a") { () async throws(Failure) in throw Failure() }
-      }
+      await #expect(throws: failure) { try await turns.take(for: "a") { () throws(PosternError) in throw failure } }
     }
+  }
+
+  /// No more of one party wait than may, whoever gives up waits no longer, and nobody's turn is lost with them.
+  @Test func whoGivesUpWaitsNoLonger() async {
+    let turns = turns(limit: 1, waitingLimit: 3)
+    let steps = Steps()
+    await withTaskGroup { group in
+      group.addTask { try? await turns.take(for: "a") { await steps.run("a") } }
+      while steps.begun.isEmpty { await Task.yield() }
+      let waiting = (0..<3).map { _ in
+        Task { try await turns.take(for: "b") { () throws(PosternError) in await steps.run("b") } }
+      }
+      while turns.waitingCount < 3 { await Task.yield() }
+      await #expect(throws: Self.busy) { try await turns.take(for: "b") { () throws(PosternError) in } }
+      group.addTask { try? await turns.take(for: "c") { await steps.run("c") } }
+      while turns.waitingCount < 4 { await Task.yield() }
+      for task in waiting { task.cancel() }
+      for task in waiting { await #expect(throws: Self.busy) { try await task.value } }
+      #expect(turns.waitingCount == 1)
+      let late = Task {
+        while !Task.isCancelled { await Task.yield() }
+        try await turns.take(for: "b") { () throws(PosternError) in await steps.run("b") }
+      }
+      late.cancel()
+      await #expect(throws: Self.busy) { try await late.value }
+      steps.release()
+    }
+    #expect(steps.begun == ["a", "c"] && turns.waitingCount == 0)
   }
 }
