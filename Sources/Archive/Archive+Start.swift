@@ -59,6 +59,7 @@ extension Archive {
     let tree = try tree(of: checkpoint, index)
     let publishedSize = try publishedSize(checkpoint, folder, index, home)
     // Only now it is known that the folder is this program's, and its own log's, to tidy.
+    try folder.makeIncoming()
     try folder.removeLeftovers()
     let openFiles = OpenFiles(folder: folder, index: index)
     let runs = RunKeeper(openFiles)
@@ -138,8 +139,8 @@ extension Archive {
       throw PosternError(
         .archiveIndexBehind,
         "The index ends at \(newest.size) entries, but this archive has published \(published.size).",
-        advice: "The index was restored from a copy or rolled back. Restore the newest one: it must not sign again. "
-          + "Epochs can still be read without the index: “postern recover --from FOLDER”, with the data folder.")
+        advice: "The index is gone, or was restored from a copy or rolled back. Restore the newest one: it must not "
+          + "sign again. Epochs can still be read without it: “postern recover --from FOLDER”, with the data folder.")
     }
     let row = try index.read { (snapshot) throws(PosternError) in try snapshot.checkpoint(size: published.size) }
     let root = try row.map { (row) throws(PosternError) in try committed(row, home).root }

@@ -136,7 +136,7 @@ private func require(
   let isAtLevel = level == nil || level == 0 || held.newPlace != nil || held.level == level
   let kind: ObjectKind = level == 0 ? .chunk : .node
   guard held.kind != kind || held.byteCount != named.byteCount || !isAtLevel else { return }
-  if held.newPlace == nil, try !isSound(named.id) { throw .damagedObject(named.id) }
+  if held.newPlace == nil, try !isSound(named.id) { throw .rottenObject(named.id) }
   throw .wrongTree(named.id)
 }
 
@@ -155,9 +155,9 @@ extension PosternError {
   }
 
   /// An object of an earlier epoch that the archive's disk has changed.
-  fileprivate static func damagedObject(_ id: Digest) -> PosternError {
+  static func rottenObject(_ id: Digest) -> PosternError {
     PosternError(
-      .pushRotten, "The archive's copy of the object \(id), which this dump shares with older ones, has rotted.",
+      .pushRotten, "The archive's copy of the object \(id), which this epoch shares with older ones, has rotted.",
       advice: "Push again with “--next-generation”, which shares nothing; the operator should look at the disk.")
   }
 

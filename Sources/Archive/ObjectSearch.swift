@@ -123,12 +123,28 @@ struct ObjectSearch {
         try noteUnreadable(number, error)
       }
     }
-    // A footer confirms what was found. A run is believed to lack the rest if it is as it was written.
-    let missing = queries.filter { query in
-      places(of: UInt32(query.index)).contains { found.objects[$0] == nil }
-    }
+    // A footer confirms what was found. A run, and a footer, are believed to lack the rest if they are as they were
+    // written.
+    let missing = queries.filter { query in isLacking(UInt32(query.index)) }
     for row in storage?.runs ?? [] { try files.run(row, of: space).verify(missing) }
+    try verifyFooters(of: packs)
   }
+
+  /// Makes sure of the footers in which something else stands where a run has what was not found.
+  ///
+  /// Two ids that begin alike take 2^32 hashes, so that what does not match is most likely damage.
+  private mutating func verifyFooters(of packs: [UInt64]) throws(PosternError) {
+    for number in packs {
+      guard let name = rows[number]?.name, candidates[number]?.contains(where: { isLacking($0.query) }) == true else {
+        continue
+      }
+      try readable(number) { [space] (files) throws(PosternError) in
+        try files.pack(number, name, of: space).file.verifyFooter(named: name)
+      }
+    }
+  }
+
+  private func isLacking(_ query: UInt32) -> Bool { places(of: query).contains { found.objects[$0] == nil } }
 
   /// Whether what an entry names can be found: it lies in a pack that the asker may see, and is not dead.
   private mutating func isFound(_ entry: RunEntry) throws(PosternError) -> Bool {
@@ -186,6 +202,7 @@ struct ObjectSearch {
   /// Runs a step whose failure means that one pack cannot be read, which others may hold the object of.
   ///
   /// A pack that was written anew meanwhile makes the whole search one of the past.
+  @discardableResult
   private mutating func readable<Value>(
     _ pack: UInt64, _ step: (OpenFiles) throws(PosternError) -> Value
   ) throws(PosternError) -> Value? {

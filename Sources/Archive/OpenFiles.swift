@@ -81,12 +81,15 @@ final class OpenFiles: Sendable {
     try pack(number, try sealedRow(number)?.name, of: space)
   }
 
-  /// A sealed pack's entries, from its footer.
+  /// A sealed pack's entries, from its footer, which is the one that the pack is named for.
   ///
-  /// - Throws: as ``pack(_:_:of:)``.
+  /// - Throws: as ``pack(_:_:of:)``; `pack.wrong-name`, `pack.damaged`.
   func looseEntries(_ row: PackRow) throws(PosternError) -> [RunEntry] {
     try loose.value(of: row.number, cost: { $0.count * MemoryLayout<RunEntry>.stride }) { () throws(PosternError) in
-      try pack(row.number, row.name, of: row.space).file.runEntries(number: row.number)
+      let pack = try pack(row.number, row.name, of: row.space)
+      // What a run lists, and what it does not, is believed from then on.
+      if let name = row.name ?? row.finished { try pack.file.verifyFooter(named: name) }
+      return try pack.file.runEntries(number: row.number)
     }
   }
 
@@ -143,6 +146,9 @@ final class OpenFiles: Sendable {
 
   /// A question met a damaged run, which is made again from the packs.
   func noteDamagedRun(of space: Space) { damageListener.withLock { $0 }?(space) }
+
+  /// Lets go of a run that is open: it is opened by its name when it is asked next.
+  func closeRun(_ number: UInt64) { runs.remove(number) }
 
   /// Removes the file of a run; who is reading it goes on.
   ///

@@ -80,7 +80,7 @@ extension PushPacks {
   /// line stands in the footer that the pack is named for.
   ///
   /// - Throws: `archive.not-found` for one that was collected meanwhile; `storage.failed`, `index.*`.
-  private func isSound(_ id: Digest) throws(PosternError) -> Bool {
+  func isSound(_ id: Digest) throws(PosternError) -> Bool {
     let found = try objects.locate([id], in: space, own: own)
     guard let location = found.objects[0], let name = found.names[location.pack] else { throw .lacking(id) }
     let pack = try objects.files.pack(location.pack, name, of: space)

@@ -177,7 +177,10 @@ actor PushSession {
     let digests = bodies.digests
     for (digest, held) in zip(digests, try packs.locate(digests)) {
       // Nobody looks below a body. Kept as a node, it would be found as one below which all is here.
-      guard let held, held.kind == .body else { throw .takenBody(digest) }
+      guard let held, held.kind == .body else {
+        if let held, held.newPlace == nil, try !packs.isSound(digest) { throw .rottenObject(digest) }
+        throw .takenBody(digest)
+      }
       if let place = held.newPlace { _ = reached.insert(place, level: 0) }
     }
     return try await packs.seal(keeping: reached)

@@ -7,8 +7,9 @@ import Synchronization
 /// Keeps the index's runs: lists packs in runs once they are many, and merges runs so that they stay few.
 ///
 /// A run's file is durable before the index names it, and is removed after the index has forgotten it; so a stop at any
-/// step leaves files that no row names, which the next start removes. Nothing here is needed to find an object: of a
-/// pack that no run lists, the footer is asked.
+/// step leaves files that no row names, which the next start removes. Nothing here is needed to find what was admitted:
+/// of a pack that no run lists, the footer is asked. An open push lets go of what a run lists of it, so that this stays
+/// listed.
 ///
 /// It works on a queue of its own, one generation after the other.
 package actor RunKeeper {
@@ -77,7 +78,7 @@ package actor RunKeeper {
     for row in try storage(of: space)?.runs ?? [] {
       do throws(PosternError) {
         try openBriefly(row, of: space).verify()
-      } catch let error where error.code == .storageRunDamaged {
+      } catch let error where [.storageRunDamaged, .storageMissing].contains(error.code) {
         return false
       }
     }
@@ -106,15 +107,47 @@ package actor RunKeeper {
 
   /// Forgets a generation's runs: its packs are loose until they are listed again.
   ///
-  /// Those of open pushes are listed at once, since their pushes have let go of what they hold.
+  /// Those of open pushes stay listed, in runs of their own, since their pushes have let go of what they hold.
   private func forgetRuns(of space: Space) async throws(PosternError) {
-    let rows = try storage(of: space)?.runs ?? []
-    var open: [PackRow] = []
-    try files.index.forEachPage(of: .open) { page in open += page.filter { $0.isIndexed && $0.space == space } }
-    try await files.index.writer.forgetRuns(of: space)
-    for row in rows { try? files.removeRun(row.number) }
-    let (entries, listed) = try entries(of: open)
-    if !listed.isEmpty { try await list(entries, of: listed, in: space) }
+    var isForgotten = false
+    while !isForgotten {
+      let runs = try storage(of: space)?.runs.map(\.number) ?? []
+      // A push that lists more meanwhile adds a run, and all is looked at again.
+      var open: [PackRow] = []
+      try files.index.forEachPage(of: .open) { page in open += page.filter { $0.isIndexed && $0.space == space } }
+      let kept = try newRuns(listing: open, in: space)
+      isForgotten = try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
+      for number in isForgotten ? runs : kept.map(\.run.number) { try? files.removeRun(number) }
+    }
+  }
+
+  /// Writes runs that list packs, as far as these can be read.
+  private func newRuns(listing packs: [PackRow], in space: Space) throws(PosternError) -> [ListingRun] {
+    var written: [ListingRun] = []
+    do throws(PosternError) {
+      var rest = packs[...]
+      while !rest.isEmpty {
+        let (entries, listed) = try entries(ofFirst: &rest)
+        if !listed.isEmpty { written.append(ListingRun(run: try write(entries, of: space), packs: listed)) }
+      }
+      return written
+    } catch {
+      for run in written { try? files.removeRun(run.run.number) }
+      throw error
+    }
+  }
+
+  /// The entries of the first packs, so many as are sorted at once, without those that cannot be read.
+  private func entries(
+    ofFirst packs: inout ArraySlice<PackRow>
+  ) throws(PosternError) -> (entries: [RunEntry], packs: [UInt64]) {
+    var all: (entries: [RunEntry], packs: [UInt64]) = ([], [])
+    while all.entries.count < RunKeeper.sortedEntryLimit, let pack = packs.popFirst() {
+      let (entries, listed) = try entries(of: [pack])
+      all.entries += entries
+      all.packs += listed
+    }
+    return all
   }
 
   private func listLoosePacks() async throws(PosternError) {
@@ -149,7 +182,7 @@ package actor RunKeeper {
     return !spaces.isEmpty
   }
 
-  /// Notes that a run of a generation was found damaged: all of the generation's are made again.
+  /// Notes that a run of a generation was found damaged or gone: all of the generation's are made again.
   nonisolated func noteDamaged(_ space: Space) {
     due.withLock { $0[space] = .damaged }
   }
@@ -175,29 +208,32 @@ package actor RunKeeper {
   func list(
     _ entries: [RunEntry], of packs: [UInt64], in space: Space, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
-    let sorted = entries.sorted()
-    let run = try write(space, entryLimit: entries.count) { (writer) throws(PosternError) in
-      for entry in sorted { try writer.append(entry) }
-    }
+    let run = try write(entries, of: space)
     try await files.index.writer.addRun(run, of: space, listing: packs)
     files.forgetLoose(packs)
   }
 
   /// Tidies a generation; the caller has the turn.
   private func tidy(_ space: Space, _ reason: Reason) async throws(PosternError) {
-    // Those who asked meanwhile may have found what is made again already.
-    if reason == .damaged, try !isSound(space) { try await forgetRuns(of: space) }
+    if reason == .damaged {
+      // What is open may be another file than the one that lies there now.
+      for row in try storage(of: space)?.runs ?? [] { files.closeRun(row.number) }
+      // Those who asked meanwhile may have found what is made again already.
+      if try !isSound(space) { try await forgetRuns(of: space) }
+    }
+    var isMade = false
     while let storage = try storage(of: space) {
       if let packs = try duePacks(storage), try await list(packs, in: space) {
         continue
       } else {
         var runs = RunKeeper.merged(storage.runs)
-        if runs.isEmpty, reason == .less { runs = try superfluousRun(of: storage, in: space) }
+        if runs.isEmpty, reason != .more { runs = try superfluousRun(of: storage, in: space) }
         if runs.isEmpty { return }
         do throws(PosternError) {
           try await merge(runs, in: space)
-        } catch let error where error.code == .storageRunDamaged {
+        } catch let error where !isMade && [.storageRunDamaged, .storageMissing].contains(error.code) {
           try await forgetRuns(of: space)
+          isMade = true
         }
       }
     }
@@ -284,7 +320,7 @@ package actor RunKeeper {
         var goneCount = 0
         for entry in entries where try !self.isThere(entry.pack, &isThere) { goneCount += 1 }
         if 2 * goneCount >= entries.count { return [row] }
-      } catch let error where error.code == .storageRunDamaged {
+      } catch let error where [.storageRunDamaged, .storageMissing].contains(error.code) {
         noteDamaged(space)
       }
     }
@@ -317,6 +353,14 @@ package actor RunKeeper {
     // What cannot be removed now is removed at the next start.
     for number in numbers { try? files.removeRun(number) }
     if run.entryCount == 0 { try? files.removeRun(run.number) }
+  }
+
+  /// Writes a run of some entries, sorted or not.
+  private nonisolated func write(_ entries: [RunEntry], of space: Space) throws(PosternError) -> RunRow {
+    let sorted = entries.sorted()
+    return try write(space, entryLimit: entries.count) { (writer) throws(PosternError) in
+      for entry in sorted { try writer.append(entry) }
+    }
   }
 
   /// Writes a run's file and makes it and its name durable.

@@ -53,11 +53,7 @@ extension IndexWriter {
   ///   - packs: the packs whose objects it lists, all of them.
   /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
   public func addRun(_ run: RunRow, of space: Space, listing packs: [UInt64]) async throws(PosternError) {
-    try await transaction { (database) throws(PosternError) in
-      try insert(run, space, database)
-      let update = try Query(database, "UPDATE pack SET is_indexed = 1 WHERE id = ?1")
-      for pack in packs { try update.run(pack) }
-    }
+    try await transaction { (database) throws(PosternError) in try insert(run, listing: packs, space, database) }
   }
 
   /// Lets a run take the place of those that it was merged from.
@@ -88,12 +84,25 @@ extension IndexWriter {
     }
   }
 
-  /// Forgets the runs of one generation; as ``forgetRuns()``.
-  public func forgetRuns(of space: Space) async throws(PosternError) {
+  /// Forgets the runs of one generation, as ``forgetRuns()``, but for packs that other runs list from now on.
+  ///
+  /// - Parameters:
+  ///   - older: the generation's runs.
+  ///   - space: the generation.
+  ///   - kept: runs whose files are durable.
+  /// - Returns: false, with nothing changed, when the generation has other runs by now.
+  /// - Throws: `storage.full`, `storage.failed`, `index.unknown-outcome`.
+  public func forgetRuns(
+    _ older: [UInt64], of space: Space, butFor kept: [ListingRun]
+  ) async throws(PosternError) -> Bool {
     try await transaction { (database) throws(PosternError) in
       let id = try self.space(space, database)
+      let runs = try Query(database, "SELECT id FROM run WHERE space = ?1").all(id) { $0.number(0) }
+      guard Set(runs) == Set(older) else { return false }
       try Query(database, "DELETE FROM run WHERE space = ?1").run(id)
       try Query(database, "UPDATE pack SET is_indexed = 0 WHERE space = ?1 AND is_indexed = 1").run(id)
+      for kept in kept { try insert(kept.run, listing: kept.packs, space, database) }
+      return true
     }
   }
 
@@ -157,6 +166,14 @@ extension IndexWriter {
   func finish(_ sealing: PackSealing, _ database: Database) throws(PosternError) {
     try open(sealing.pack, byteCount: sealing.byteCount, database)
     try Query(database, "DELETE FROM open_entry WHERE pack = ?1").run(sealing.pack.number)
+  }
+
+  private func insert(
+    _ run: RunRow, listing packs: [UInt64], _ space: Space, _ database: Database
+  ) throws(PosternError) {
+    try insert(run, space, database)
+    let update = try Query(database, "UPDATE pack SET is_indexed = 1 WHERE id = ?1")
+    for pack in packs { try update.run(pack) }
   }
 
   private func insert(_ run: RunRow, _ space: Space, _ database: Database) throws(PosternError) {

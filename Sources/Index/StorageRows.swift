@@ -82,6 +82,20 @@ public struct RunRow: Hashable, Sendable {
   }
 }
 
+/// A run that becomes part of the index, and all packs whose objects it lists.
+public struct ListingRun: Hashable, Sendable {
+  /// The run, whose file is durable.
+  public let run: RunRow
+  /// The packs' numbers.
+  public let packs: [UInt64]
+
+  /// Names a run and its packs.
+  public init(run: RunRow, packs: [UInt64]) {
+    self.run = run
+    self.packs = packs
+  }
+}
+
 /// An application's generation, whose objects are found together.
 public struct Space: Hashable, Sendable {
   /// The application.

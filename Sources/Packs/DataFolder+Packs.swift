@@ -95,7 +95,14 @@ extension DataFolder {
       } catch let error where error.code == .storageMissing {}
     }
     // It moves from `incoming/` to its name once: looked for there in between, it is under the name.
-    return try open(placed)
+    do throws(PosternError) {
+      return try open(placed)
+    } catch  where error.code == .storageMissing {
+      throw PosternError(
+        .storageMissing, "The pack \(placed) is gone.",
+        advice: "Restore it: a copy that was pulled, or a mirror, has the same objects, and a backup the same file. "
+          + "Until then its objects cannot be read, and who pushes them sends them again.")
+    }
   }
 
   /// Writes some objects of a finished pack in `incoming/` into a new one beside it, in the order in which they lie.

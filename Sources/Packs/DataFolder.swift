@@ -1,4 +1,5 @@
 public import Core
+import Glibc
 import Synchronization
 
 /// An archive's data folder, held by this process alone as long as the value lives.
@@ -79,6 +80,17 @@ public final class DataFolder: Sendable {
     let folder = DataFolder(layout: layout, files: files, lock: try lock(layout, .update, files: files))
     try folder.requireOwnFolders()
     return folder
+  }
+
+  /// Makes the folder for what comes in where there is none: what copies a data folder may leave empty folders out.
+  ///
+  /// - Throws: `storage.*`.
+  public func makeIncoming() throws(PosternError) {
+    do throws(PosternError) {
+      try requireOwn(layout.incoming)
+    } catch  where error.code == .storageMissing {
+      try makeFolders([.incoming])
+    }
   }
 
   /// Removes what a crash left and nobody will ask for: temporary files of the published log and of the log's key.
@@ -246,6 +258,11 @@ public final class DataFolder: Sendable {
     do throws(PosternError) {
       file = try takeLock(layout, mode, files: files)
     } catch  where error.code == .storageMissing {
+      guard access(layout.index, F_OK) != 0 else {
+        throw PosternError(
+          .storageMissing, "\(layout.root) holds an archive, and its “\(FolderLayout.Part.lock.rawValue)” is gone.",
+          advice: "Look whether more is, then make an empty file of that name there: it holds nothing.")
+      }
       throw PosternError(
         .storageMissing, "\(layout.root) holds no archive.",
         advice: "Check the path, or make an archive there with “postern archive init”.")

@@ -14,6 +14,8 @@ extension PosternError.Code {
   public static let storageTooLong: Self = "storage.too-long"
   /// Where a file or folder should be lies something else: a symbolic link, a pipe, a device.
   public static let storageKind: Self = "storage.kind"
+  /// The process or the machine lacks descriptors or memory for a file.
+  public static let storageExhausted: Self = "storage.exhausted"
   /// A run of the index cannot be read as the one that it should be.
   public static let storageRunDamaged: Self = "storage.run-damaged"
 
@@ -63,7 +65,7 @@ public struct FileFailure: Error, Hashable, Sendable {
     case (ENOSPC, _), (EDQUOT, _):
       PosternError(
         .storageFull, "The disk is full: \(path) could not be written.",
-        advice: "Free space on its file system and try again.")
+        advice: "Free space on its file system, or inodes where “df -i” shows none free, and try again.")
     case (_, .syncData), (_, .sync):
       PosternError(
         .storageSyncFailed, "\(path) could not be made durable: \(text).",
@@ -79,6 +81,11 @@ public struct FileFailure: Error, Hashable, Sendable {
     case (EACCES, _), (EPERM, _), (EROFS, _):
       PosternError(
         .storageDenied, "There is no access to \(path): \(text).", advice: "Check its owner and permissions.")
+    case (EMFILE, _), (ENFILE, _), (ENOMEM, _):
+      PosternError(
+        .storageExhausted, "\(path) failed to \(call.rawValue): \(text).",
+        advice: "The process or the machine has too many files open, or no memory: raise the limit (“ulimit -n”), or "
+          + "try again when less is going on.")
     default:
       PosternError(
         .storageFailed, "\(path) failed to \(call.rawValue): \(text).",

@@ -16,7 +16,8 @@ extension PosternError {
     guard code == .storageFull else {
       return PosternError(
         code, "The archive's storage failed this request.",
-        advice: "Try again; if that does not help, tell the archive's operator, whose log has the particulars.",
+        advice: "Try again; if that does not help, tell the archive's operator, whose log has the particulars. Copies "
+          + "and mirrors have the same epochs (“--from”), and a push with “--next-generation” needs nothing of it.",
         index: index)
     }
     return PosternError(

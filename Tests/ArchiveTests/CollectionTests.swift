@@ -418,7 +418,7 @@ import Testing
     try await archive.collectIdlePushes(nowSeconds: .max)
     files.fail([.open, .read], with: EMFILE)
     let reports = await archive.collect()
-    #expect(reports.map { $0.error?.code } == [.storageFailed] && reports.first?.deadByteCount == nil)
+    #expect(reports.map { $0.error?.code } == [.storageExhausted] && reports.first?.deadByteCount == nil)
     files.fail([.open, .read], with: nil)
     try archive.noteAllForCollection()
     try scene.collected(await archive.collect())

@@ -43,31 +43,74 @@ import Testing
     try await scene.expectSecondGoesThrough()
   }
 
-  /// A kind that changed in the footer of a pack is told as the disk's fault, and not as that of who names the object.
-  @Test func aKindThatRotsInAFooterBlamesNobody() async throws {
-    let new = try await NewArchive()
+  /// An archive with some epochs, of which no process has anything in memory; with sixteen, a run lists their packs.
+  private func closedArchive(epochCount: UInt64) async throws -> (
+    path: String, application: Application, epochs: [EpochFixture], new: NewArchive
+  ) {
+    let new = try await NewArchive(inMemory: true)
     let application = try Application(home: new.archive.home)
     _ = try await application.register(in: new.archive)
-    let first = try application.epoch(1)
-    try await application.push(first, to: new.archive)
+    var epochs: [EpochFixture] = []
+    for number in 1...epochCount {
+      epochs.append(try application.epoch(number, after: epochs.last?.leafHash ?? .zero))
+      try await application.push(epochs[epochs.count - 1], to: new.archive)
+    }
+    await new.archive.finish()
     let copy = new.folder.path("copy")
     try FileManager.default.copyItem(atPath: new.path, toPath: copy)
-    let second = try application.epoch(2, after: first.leafHash)
-    let held = Set(first.state.objects.map(\.id))
-    let chunks = second.state.objects.filter { held.contains($0.id) && $0.kind == ObjectKind.chunk.rawValue }
-    let packs = "\(copy)/packs"
-    // A line of a footer begins with id and kind: the chunks are nodes now.
-    for chunk in chunks {
-      let line = chunk.id.bytes + [ObjectKind.chunk.rawValue]
-      #expect(
-        try files(in: packs).contains { try rot(line, at: Digest.byteCount, by: 3, in: "\(packs)/\($0)") })
+    return (copy, application, epochs, new)
+  }
+
+  /// A kind that changed in the footer of a pack is told as the disk's fault, and not as that of who names the object;
+  /// where no run lists the pack, its objects are sent again.
+  @Test(arguments: [1, 16], [ObjectKind.chunk, .body])
+  func aKindThatRotsInAFooterBlamesNobody(epochCount: UInt64, kind: ObjectKind) async throws {
+    let (path, application, epochs, new) = try await closedArchive(epochCount: epochCount)
+    defer { withExtendedLifetime(new) {} }
+    let next = try application.epoch(epochCount + 1, after: epochs[epochs.count - 1].leafHash)
+    let held = Set(epochs.flatMap(\.state.objects).map(\.id))
+    let chunks = next.state.objects.filter { held.contains($0.id) && $0.kind == ObjectKind.chunk.rawValue }
+    // A line of a footer begins with id and kind: they are nodes now.
+    for id in kind == .body ? [next.fields.veil] : chunks.map(\.id) {
+      let line = id.bytes + [kind.rawValue]
+      let mask = kind.rawValue ^ ObjectKind.node.rawValue
+      let isRotten = try files(in: "\(path)/packs").contains {
+        try rot(line, at: Digest.byteCount, by: mask, in: "\(path)/packs/\($0)")
+      }
+      #expect(isRotten)
     }
 
-    let archive = try await openArchive(at: copy)
-    let token = try await application.begin(second, in: archive)
-    _ = try await archive.send(second.state.objects, in: token)
-    let error = await refusal { try await archive.seal(leaf: second.leaf, bodies: second.epochBodies, token: token) }
-    #expect(error?.code == .pushRotten)
+    let archive = try await openArchive(at: path)
+    let token = try await application.begin(next, in: archive)
+    _ = try await archive.send(next.state.objects, in: token)
+    let error = await refusal { try await archive.seal(leaf: next.leaf, bodies: next.epochBodies, token: token) }
+    #expect(error?.code == (epochCount == 1 ? nil : .pushRotten))
+    if error == nil { try archive.expectWhole(next, of: application) }
+    await archive.finish()
+  }
+
+  /// An id that changed in the footer of a pack is told as the pack's damage, whether a run lists the pack or not; who
+  /// pushes sends the object again.
+  @Test(arguments: [1, 16]) func anIdThatRotsInAFooterIsNotDenied(epochCount: UInt64) async throws {
+    let (path, application, epochs, new) = try await closedArchive(epochCount: epochCount)
+    defer { withExtendedLifetime(new) {} }
+    let archive = try await openArchive(at: path)
+    let (app, packs, lost) = (application.app, "\(path)/packs", epochs[0].state.objects[0])
+    for place in [0, 31] {
+      let line = lost.id.bytes + [lost.kind]
+      let rotten = try files(in: packs).filter { try rot(line, at: place, in: "\(packs)/\($0)") }
+      #expect(rotten.count == 1)
+      let error = refusal { try archive.storedObjects([lost.id], app: app, generation: 1) }
+      #expect(error?.code == .packWrongName || error?.code == .packDamaged)
+      let next = try application.epoch(epochCount + 1, after: epochs[epochs.count - 1].leafHash)
+      let token = try await application.begin(next, in: archive)
+      #expect(try await archive.missing([lost.id], for: token) == [1])
+      try await archive.abandon(token)
+      var changed = line
+      changed[place] ^= 1
+      #expect(try files(in: packs).filter { try rot(changed, at: place, in: "\(packs)/\($0)") } == rotten)
+      await archive.finish()
+    }
   }
 
   /// A record that changed in the index is served by none, and not published over the file that has it right.

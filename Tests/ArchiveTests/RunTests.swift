@@ -94,32 +94,73 @@ import Trust
   @Test func aRunThatRotsIsTold() async throws {
     let epochs = try await push(to: 16, new.archive)
     try expectAll(epochs, in: new.archive)
-    let run = "\(new.path)/runs/1.run"
-    var bytes = try Data(contentsOf: URL(filePath: run))
     let lost = epochs[0].state.objects[0]
     let kept = try #require(epochs[1].state.objects.first { $0 != lost })
-    let place = try #require(bytes[4_096...].firstRange(of: Data(lost.id.bytes.prefix(8))))
-    bytes[place.lowerBound + 7] ^= 1
-    let file = try FileHandle(forWritingTo: URL(filePath: run))
-    try file.write(contentsOf: bytes)
-    try file.close()
-
     let (archive, app) = (new.archive, application.app)
-    for ids in [[lost.id], [kept.id, lost.id], [lost.id, Digest(Array(repeating: 7, count: 32)) ?? .zero]] {
-      let error = refusal { try archive.storedObjects(ids, app: app, generation: 1) }
-      #expect(error?.code == .storageRunDamaged)
+    let questions = [[lost.id], [kept.id, lost.id], [lost.id, Digest(Array(repeating: 7, count: 32)) ?? .zero]]
+    for (count, ids) in questions.enumerated() {
+      #expect(try archive.storedObjects([kept.id], app: app, generation: 1) == [kept])
+      let name = try #require(try runs(at: new.path).first)
+      try rot(lost.id, in: name)
+      #expect(refusal { try archive.storedObjects(ids, app: app, generation: 1) }?.code == .storageRunDamaged)
+      // Told, and mended behind the answer: the packs have all.
+      try await waitUntilMade(besides: name)
+      try expectAll(epochs, in: archive)
+      #expect(try runs(at: new.path) == ["\(count + 2).run"])
     }
-    #expect(try archive.storedObjects([kept.id], app: app, generation: 1) == [kept])
     let token = try await application.begin(try application.epoch(17, after: epochs[15].leafHash), in: archive)
-    // Told, and mended behind the answers: its packs have all.
-    for _ in 0..<1_000 where try runs(at: new.path) == ["1.run"] { try await Task.sleep(for: .milliseconds(10)) }
-    await archive.finish()
-    try expectAll(epochs, in: archive)
     #expect(try await archive.missing(epochs.map(\.fields.root), for: token).allSatisfy { $0 == 0 })
-    #expect(try runs(at: new.path) == ["2.run"])
   }
 
-  /// A run that rotted is not merged with others: all are made again, and what an open push has in them is still here.
+  /// Changes the place that a run has for an object.
+  private func rot(_ id: Digest, in name: String) throws {
+    let path = "\(new.path)/runs/\(name)"
+    var bytes = try Data(contentsOf: URL(filePath: path))
+    let place = try #require(bytes[4_096...].firstRange(of: Data(id.bytes.prefix(8))))
+    bytes[place.lowerBound + 7] ^= 1
+    let file = try FileHandle(forWritingTo: URL(filePath: path))
+    try file.write(contentsOf: bytes)
+    try file.close()
+  }
+
+  /// Waits until a run is gone and all is done that was made of its packs.
+  private func waitUntilMade(besides name: String) async throws {
+    for _ in 0..<1_000 where try runs(at: new.path).contains(name) { try await Task.sleep(for: .milliseconds(10)) }
+    await new.archive.finish()
+  }
+
+  /// A run that is gone under an open archive is made again, and one that was put back is read by its name.
+  @Test func aRunThatIsLostOrPutBackIsFoundAgain() async throws {
+    let epochs = try await push(to: 16, new.archive)
+    let (archive, app, lost) = (new.archive, application.app, epochs[0].state.objects[0])
+    let path = "\(new.path)/runs/1.run"
+    try expectAll(epochs, in: archive)
+    let sound = try Data(contentsOf: URL(filePath: path))
+    try rot(lost.id, in: "1.run")
+    try sound.write(to: URL(filePath: path), options: .atomic)
+    // What is open is still the damaged one, until that is met.
+    #expect(refusal { try archive.storedObjects([lost.id], app: app, generation: 1) }?.code == .storageRunDamaged)
+    for _ in 0..<1_000 where refusal({ try archive.storedObjects([lost.id], app: app, generation: 1) }) != nil {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    await archive.finish()
+    #expect(try runs(at: new.path) == ["1.run"])
+    try expectAll(epochs, in: archive)
+
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    let other = try await openArchive(at: copy)
+    try FileManager.default.removeItem(atPath: "\(copy)/runs/1.run")
+    #expect(refusal { try other.storedObjects([lost.id], app: app, generation: 1) }?.code == .storageMissing)
+    for _ in 0..<1_000 where try runs(at: copy) != [] && runs(at: copy) != ["2.run"] {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    await other.finish()
+    try expectAll(epochs, in: other)
+    #expect(try runs(at: copy) == ["2.run"])
+  }
+
+  /// A run that rotted is not merged with others: all are made again.
   @Test func aRunThatRotsIsNotMerged() async throws {
     var epochs = try await push(to: 31, new.archive)
     #expect(try runs(at: new.path) == ["1.run"])
@@ -133,10 +174,10 @@ import Trust
       do {
         epochs = try await push(to: UInt64(epochs.count + 1), after: epochs, new.archive)
       } catch let error as PosternError where error.code == .storageRunDamaged {
-        await new.archive.finish()
-        #expect(try runs(at: new.path) != ["1.run"])
+        try await waitUntilMade(besides: "1.run")
       }
     }
+    try await waitUntilMade(besides: "1.run")
     try expectAll(epochs, in: new.archive)
     #expect(try runs(at: new.path).count == 1)
   }
@@ -166,6 +207,22 @@ import Trust
       #expect(whole.count == count)
       await archive.finish()
     }
+  }
+
+  /// Who has no descriptor left does not say that it holds nothing.
+  @Test func whatTheProcessLacksHidesNothing() async throws {
+    let epochs = try await push(to: 1, new.archive)
+    let copy = new.folder.path("copy")
+    try FileManager.default.copyItem(atPath: new.path, toPath: copy)
+    let layer = FaultyFiles()
+    let archive = try await openArchive(at: copy, files: layer)
+    let token = try await application.begin(try application.epoch(2, after: epochs[0].leafHash), in: archive)
+    layer.fail([.open], with: EMFILE)
+    let ids = epochs[0].state.objects.map(\.id)
+    #expect(await refusal { try await archive.missing(ids, for: token) }?.code == .storageExhausted)
+    layer.fail([.open], with: nil)
+    #expect(try await archive.missing(ids, for: token).allSatisfy { $0 == 0 })
+    await archive.finish()
   }
 
   /// A run is a hint: what it says of packs that are gone, or of other objects, is nothing.
@@ -241,6 +298,15 @@ import Trust
     #expect(try await missingCount(new.archive, token) == 0)
     #expect(try runs(at: new.path) == ["1.run"])
     #expect(refusal { try new.archive.storedObjects([ids[7]], app: application.app, generation: 1) } != nil)
+    // What rots is made again, and what the push lists in it is not missing meanwhile.
+    try rot(ids[7], in: "1.run")
+    #expect(await refusal { try await new.archive.missing([ids[7]], for: token) }?.code == .storageRunDamaged)
+    while try runs(at: new.path).contains("1.run") {
+      #expect(try await new.archive.missing(Array(ids[8..<108]), for: token).allSatisfy { $0 == 0 })
+    }
+    await new.archive.finish()
+    #expect(try await missingCount(new.archive, token) == 0)
+    #expect(try runs(at: new.path).count == 1)
 
     let copy = new.folder.path("copy")
     try FileManager.default.copyItem(atPath: new.path, toPath: copy)

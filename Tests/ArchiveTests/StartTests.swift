@@ -162,6 +162,24 @@ import Testing
     #expect(try await refusalOf(folder.path) == .storageMissing)
   }
 
+  /// What copies a data folder may leave empty folders and empty files out.
+  @Test func whatIsEmptyMayBeMissing() async throws {
+    var closed = try await Closed(epochCount: 2)
+    try FileManager.default.removeItem(atPath: "\(closed.path)/incoming")
+    do {
+      let archive = try await openArchive(at: closed.path)
+      try await closed.push(to: archive)
+      try closed.expectAll(of: archive)
+      await archive.finish()
+    }
+    try FileManager.default.removeItem(atPath: "\(closed.path)/lock")
+    let path = closed.path
+    let error = await refusal { try await Archive.open(at: path) { _ in } }
+    #expect(error?.code == .storageMissing && error?.message.contains("“lock” is gone") == true)
+    #expect(FileManager.default.createFile(atPath: "\(path)/lock", contents: nil))
+    try closed.expectAll(of: try await openArchive(at: path))
+  }
+
   @Test func theLogKeyHasToBeTheLogs() async throws {
     let closed = try await Closed(epochCount: 1)
     let key = "\(closed.path)/keys/log.key"
