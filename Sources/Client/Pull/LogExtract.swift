@@ -38,9 +38,10 @@ struct LogExtract<Origin: Source>: Sendable {
   ///
   /// What contradicts the folder's checkpoint is kept in the memory: nothing lies in a copy but the copy.
   ///
+  /// - Parameter earlier: the checkpoint that the folder showed before the archive was asked.
   /// - Throws: `folder.other-log`; `log.rollback`, `log.fork`; `log.root`, `log.tile` where the archive's tiles are not
-  ///   the log's; what archive and disk throw.
-  func requireContinuing() async throws {
+  ///   the log's; `storage.in-use` where another pull ended meanwhile, and knew more; what archive and disk throw.
+  func requireContinuing(after earlier: [UInt8]?) async throws {
     guard let note = try await publishedNote() else { return }
     let held: SignedCheckpoint
     do throws(PosternError) {
@@ -56,8 +57,12 @@ struct LogExtract<Origin: Source>: Sendable {
     guard let contradiction = try await checkpoint.contradiction(to: held, reading: archive, evidence: evidence) else {
       return
     }
-    try memory?.keepRefused(checkpoint, of: home)
-    throw contradiction
+    guard note == earlier else {
+      throw PosternError(
+        .storageInUse, "Another process has written a copy into “\(folder.path)” meanwhile, of a newer log.",
+        advice: "Pull again.")
+    }
+    throw memory?.keeping(checkpoint, of: home, asEvidenceOf: contradiction) ?? contradiction
   }
 
   /// Publishes what proves some leaves and all that the folder shows already, the checkpoint last.

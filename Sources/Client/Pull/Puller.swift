@@ -28,18 +28,20 @@ public enum Puller {
     progress: @escaping @Sendable (PullProgress) -> Void = { _ in }
   ) async throws -> PullReport {
     let meter = PullMeter(report: progress)
+    // Before the archive is asked: what another pull shows there meanwhile may be newer than its answer.
+    let note = try? await FolderSource(options.path).checkpoint()
     let application = try await archive.verified(app: options.app, epoch: options.epoch, memory: memory)
     guard options.epoch == nil, let newest = application.epoch?.fields.number else {
-      return try await pull(application, options, from: archive, memory: memory, meter)
+      return try await pull(application, options, after: note, from: archive, memory: memory, meter)
     }
     return try await archive.readingNewest(newest, of: options.app) {
-      try await pull(application, options, from: archive, memory: memory, meter)
+      try await pull(application, options, after: note, from: archive, memory: memory, meter)
     }
   }
 
   private static func pull(
-    _ application: VerifiedApplication, _ options: PullOptions, from archive: some Catalog, memory: CheckpointMemory?,
-    _ meter: PullMeter
+    _ application: VerifiedApplication, _ options: PullOptions, after note: [UInt8]?, from archive: some Catalog,
+    memory: CheckpointMemory?, _ meter: PullMeter
   ) async throws -> PullReport {
     let sealed = try await archive.sealedEpoch(of: application)
     let copy = try CopyFolder.open(at: options.path)
@@ -54,7 +56,7 @@ public enum Puller {
     let log = LogExtract(
       application.checkpoint, of: home, from: archive, folder: folder, into: copy, memory: memory,
       checksHeld: options.checksHeld)
-    try await log.requireContinuing()
+    try await log.requireContinuing(after: note)
     try await copyCharter(of: application, to: folder, copy, meter)
     try await copyEpoch(sealed, options, from: archive, to: folder, copy, meter)
     try await log.publish(leaves)

@@ -23,10 +23,10 @@ package final class DirectoryReader: StateReader {
 
     /// What was changed since an earlier look, if the clock was not set back; nil where nothing shows it.
     func changed(since earlier: Condition) -> String? {
-      guard let newest, let old = earlier.newest else { return nil }
-      // A write sets the times before the length: a look in between has the times of the next one.
-      let isGrown = newest.path == old.path && !newest.condition.hasSameContent(as: old.condition)
-      return isGrown || newest.condition.isChangedLater(than: old.condition) ? newest.path : nil
+      guard let newest, let old = earlier.newest, newest.condition.isChangedLater(than: old.condition) else {
+        return nil
+      }
+      return newest.path
     }
   }
 

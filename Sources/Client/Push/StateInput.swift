@@ -130,17 +130,22 @@ public final class StateInput: Sendable {
   /// - Throws: `push.length`, `push.changed`.
   func requireWhole() async throws {
     try await StateInput.run(on: queue) {
+      // First, since of a directory it tells what changed.
+      try self.requireUnchanged()
       let byteCount = self.readByteCount.load(ordering: .relaxed)
       if let known = self.reader.byteCount {
         guard byteCount == known else { throw self.changed }
       } else if let expected = self.expectedByteCount, byteCount != expected {
         throw PosternError.unexpectedLength(self.name, "\(byteCount)", expected: expected)
       }
-      do {
-        try self.reader.requireUnchanged()
-      } catch let error as PosternError where error.code == .pushChanged && self.isDatabaseFile {
-        throw self.changed
-      }
+    }
+  }
+
+  private func requireUnchanged() throws {
+    do {
+      try reader.requireUnchanged()
+    } catch let error as PosternError where error.code == .pushChanged && isDatabaseFile {
+      throw changed
     }
   }
 
@@ -153,7 +158,10 @@ public final class StateInput: Sendable {
     }
     let total = readByteCount.wrappingAdd(count, ordering: .relaxed).newValue
     // A file that grows as fast as it is read would never end.
-    if let byteCount = reader.byteCount, total > byteCount { throw changed }
+    if let byteCount = reader.byteCount, total > byteCount {
+      try requireUnchanged()
+      throw changed
+    }
     // Nor need more of a pipe be sent than anybody wants.
     if let expectedByteCount, total > expectedByteCount {
       throw PosternError.unexpectedLength(name, "more than \(expectedByteCount)", expected: expectedByteCount)

@@ -33,7 +33,7 @@ extension PosternError {
   /// An object of a dump that is not what it was when it was pushed: without it nothing comes out.
   static func rottenDump(_ error: PosternError, of epoch: EpochFields) -> PosternError {
     PosternError(
-      error.code, "Epoch \(epoch.number) cannot be recovered from this archive. \(error.message)",
+      error.code, "Epoch \(epoch.number) cannot be recovered from here. \(error.message)",
       advice: "Tell the archive's operator, and read another copy with --from FOLDER. \(anewWhereTheStateIs)",
       index: error.index)
   }

@@ -46,8 +46,7 @@ public struct CheckpointMemory: Sendable {
     if let remembered {
       let evidence = "“\(path(of: log))” and “\(refusedPath(shown, of: log))”"
       if let contradiction = try await shown.contradiction(to: remembered, reading: source, evidence: evidence) {
-        try keepRefused(shown, of: log)
-        throw contradiction
+        throw keeping(shown, of: log, asEvidenceOf: contradiction)
       }
       guard shown.checkpoint.size > remembered.checkpoint.size else { return }
     }
@@ -56,13 +55,22 @@ public struct CheckpointMemory: Sendable {
 
   /// Keeps a checkpoint that contradicts an older one, this memory's or a copy's.
   ///
-  /// - Throws: `storage.*`.
-  func keepRefused(_ shown: SignedCheckpoint, of log: NoteVerifier) throws(PosternError) {
-    try StateFiles.makeFolder(folder)
-    try StateFiles.replace(refusedPath(shown, of: log), with: shown.note.bytes)
+  /// - Returns: the contradiction; where the disk takes no evidence of it, it says so, too.
+  func keeping(
+    _ shown: SignedCheckpoint, of log: NoteVerifier, asEvidenceOf contradiction: PosternError
+  ) -> PosternError {
+    do throws(PosternError) {
+      try StateFiles.makeFolder(folder)
+      try StateFiles.replace(refusedPath(shown, of: log), with: shown.note.bytes)
+      return contradiction
+    } catch {
+      return PosternError(
+        contradiction.code, "\(contradiction.message) The newer of the two could not be kept: \(error.message)",
+        advice: contradiction.advice)
+    }
   }
 
-  /// Where ``keepRefused(_:of:)`` keeps a checkpoint.
+  /// Where ``keeping(_:of:asEvidenceOf:)`` keeps a checkpoint.
   func refusedPath(_ shown: SignedCheckpoint, of log: NoteVerifier) -> String {
     "\(path(of: log)).refused-\(shown.checkpoint.size)"
   }

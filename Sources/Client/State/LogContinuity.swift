@@ -17,7 +17,7 @@ extension SignedCheckpoint {
     to older: SignedCheckpoint, reading source: some Source, evidence: String
   ) async throws -> PosternError? {
     let (old, new) = (older.checkpoint, checkpoint)
-    guard new.size >= old.size else { return .rollback(new, from: old) }
+    guard new.size >= old.size else { return .rollback(new, from: old, evidence) }
     // Two roots of one size need no tile: the log's key signed both.
     let root = new.size == old.size ? new.root : try await new.earlierRoot(at: old.size, reading: source)
     return root == old.root ? nil : .fork(new, evidence)
@@ -53,10 +53,13 @@ extension Checkpoint {
 }
 
 extension PosternError {
-  fileprivate static func rollback(_ shown: Checkpoint, from seen: Checkpoint) -> PosternError {
+  fileprivate static func rollback(
+    _ shown: Checkpoint, from seen: Checkpoint, _ evidence: String
+  ) -> PosternError {
     PosternError(
       .logRollback, "The log “\(shown.origin)” shows \(shown.size) entries, and it showed \(seen.size) before.",
-      advice: "Do not go on with it: it lost entries, or hides them. Ask another archive or its operator.")
+      advice: "Do not go on with it: it lost entries, or hides them. Ask another archive or its operator, and keep "
+        + "both checkpoints as evidence: \(evidence).")
   }
 
   fileprivate static func fork(_ shown: Checkpoint, _ evidence: String) -> PosternError {

@@ -62,8 +62,8 @@ extension PosternError {
     PosternError(
       .storageFull,
       "The disk of the state folder, where this client remembers what it saw, is full: “\(path)” could not be written.",
-      advice: "Free space there, or name a folder on another disk with --state: a recovery needs nothing of the old "
-        + "one, and an uploader moves it there first.")
+      advice: "Free space there, or move the folder to another disk and name it with --state: what it remembers of a "
+        + "log is what notices one that went back.")
   }
 
   static func unremovable(_ path: String, _ number: Int32) -> PosternError {

@@ -310,6 +310,26 @@ import Trust
     }
   }
 
+  /// Two pulls into one folder: the slower one, which saw less of the log, blames nobody.
+  @Test func aPullThatIsOvertakenBlamesNobody() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1], over: archive)
+      let path = fixture.file("copy")
+      let options = PullOptions(app: fixture.app, epoch: 1, path: path)
+      let memory = CheckpointMemory(folder: fixture.file("memory"))
+      let slow = Overtaken(archive: archive) {
+        try await fixture.push([1, 2], over: archive)
+        _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
+      }
+      #expect(await refusal { try await Puller.pull(options, from: slow, memory: memory) }?.code == .storageInUse)
+      let kept = try FileManager.default.contentsOfDirectory(atPath: fixture.file("memory"))
+      #expect(!kept.contains { $0.contains("refused") })
+      _ = try await Puller.pull(options, from: archive, memory: memory)
+      #expect(try await fixture.recover(1, from: path) == [1])
+      #expect(try await fixture.recover(from: path) == [1, 2])
+    }
+  }
+
   /// What a pull remembers of the ids that it saw is little: a chunk that comes again behind one that took its place
   /// there is looked for again, and is no surprise.
   @Test func aChunkThatRepeatsBehindAnotherOfItsSlot() async throws {
@@ -445,6 +465,38 @@ private struct Interrupted: Catalog {
   func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
     try await archive.body(app: app, generation: generation, digest: digest)
   }
+}
+
+/// An archive at which something else happens before it gives the first body.
+private struct Overtaken: Catalog {
+  let archive: ArchiveConnection
+  let happening: @Sendable () async throws -> Void
+  private let hasHappened = Once()
+
+  private final class Once: Sendable {
+    let isDone = Atomic(false)
+  }
+
+  init(archive: ArchiveConnection, happening: @escaping @Sendable () async throws -> Void) {
+    self.archive = archive
+    self.happening = happening
+  }
+
+  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
+    let body = try await archive.body(app: app, generation: generation, digest: digest)
+    // The charter's bodies come before the log is asked, the epoch's own after.
+    let isFirst = generation > 0 && !hasHappened.isDone.exchange(true, ordering: .relaxed)
+    if isFirst { try await happening() }
+    return body
+  }
+
+  func objects(
+    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
+  ) async throws { try await archive.objects(query, receive: receive) }
+  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
+  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
+  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
+  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
 }
 
 /// An archive that does not give what it was asked for.

@@ -122,6 +122,26 @@ import Testing
     }
   }
 
+  /// A file that was longer or shorter when its turn came is named, though what shows it is the directory's length.
+  @Test func whatChangedInADirectoryIsNamed() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      let tree = fixture.file("tree")
+      try FileManager.default.createDirectory(atPath: tree, withIntermediateDirectories: false)
+      for byteCount in [0, 9_000] {
+        try Data(count: 4_000).write(to: URL(filePath: "\(tree)/file"))
+        // Long enough that “file” is not open yet when the first of it is sent.
+        try Data().write(to: URL(filePath: "\(tree)/early"))
+        #expect(truncate("\(tree)/early", 200 << 20) == 0)
+        let error = await refusal {
+          try await Pusher.push(fixture.options(.file(path: tree)), key: fixture.uploader(), over: archive) { _ in
+            truncate("\(tree)/file", byteCount)
+          }
+        }
+        #expect(error?.code == .pushChanged && error?.message.contains("tree/file” changed") == true)
+      }
+    }
+  }
+
   /// A snapshot of a volume is a block device; here it is a file that looks like one.
   @Test(.enabled(if: geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0))
   func aBlockDeviceIsPushed() async throws {

@@ -47,6 +47,18 @@ import Trust
     }
   }
 
+  /// A disk that takes no evidence does not hide what it is evidence of.
+  @Test func aForkIsToldWhereItsEvidenceCannotBeKept() async throws {
+    try await show(TestLog(leafCount: 300), at: 290)
+    let shown = try FileManager.default.contentsOfDirectory(atPath: folder.path("state"))
+    let name = try #require(shown.first { $0.hasSuffix(".checkpoint") })
+    // A folder is not replaced by a file.
+    let refused = folder.path("state/\(name).refused-290")
+    try FileManager.default.createDirectory(atPath: "\(refused)/in", withIntermediateDirectories: true)
+    let fork = await refusal { try await show(TestLog(leafCount: 300, salt: 1), at: 290) }
+    #expect(fork?.code == .logFork && fork?.message.contains("could not be kept") == true, "\(shown)")
+  }
+
   /// An older epoch can be proven under the newest checkpoint: only the memory knows that there was a newer one.
   @Test func refusesAnApplicationThatWentBack() async throws {
     let app = Digest.zero
