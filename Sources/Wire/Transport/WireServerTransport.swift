@@ -97,7 +97,7 @@ public final class WireServerTransport: ServerTransport {
 
   private func serve(
     _ accepted: AcceptedStream,
-    _ handler: @Sendable (RPCStream<Inbound, Outbound>, ServerContext) async -> Void
+    _ handler: @escaping @Sendable (RPCStream<Inbound, Outbound>, ServerContext) async -> Void
   ) async {
     await withServerContextRPCCancellationHandle { handle in
       let stream = accepted.stream
@@ -110,16 +110,28 @@ public final class WireServerTransport: ServerTransport {
         stream.finish(.status(Status(code: Status.Code(error.code), message: error.message), error.metadata))
         return
       }
-      stream.onCancel { handle.cancel() }
-      let timer = stream.onTimeout { handle.cancel() }
-      defer { timer?.cancel() }
       let context = ServerContext(
         descriptor: accepted.descriptor, remotePeer: accepted.remotePeer, localPeer: accepted.localPeer,
         cancellation: handle)
-      await handler(
-        RPCStream(
-          descriptor: accepted.descriptor, inbound: RPCAsyncSequence(wrapping: RequestSequence(stream: stream)),
-          outbound: RPCWriter.Closable(wrapping: ResponseWriter(stream: stream))), context)
+      // A task of its own, since the handle alone ends no wait that looks at its task.
+      let task = Task {
+        await handler(
+          RPCStream(
+            descriptor: accepted.descriptor, inbound: RPCAsyncSequence(wrapping: RequestSequence(stream: stream)),
+            outbound: RPCWriter.Closable(wrapping: ResponseWriter(stream: stream))), context)
+      }
+      let cancel: @Sendable () -> Void = {
+        handle.cancel()
+        task.cancel()
+      }
+      stream.onCancel(cancel)
+      let timer = stream.onTimeout(cancel)
+      defer { timer?.cancel() }
+      await withTaskCancellationHandler {
+        await task.value
+      } onCancel: {
+        task.cancel()
+      }
     }
   }
 

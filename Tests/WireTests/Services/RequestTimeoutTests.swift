@@ -90,7 +90,15 @@ import Wire
       try await context.cancellation.cancelled
       throw RPCError(code: .cancelled, message: "The time is up.")
     }
-    try await withEcho(handlers: ["Never": never]) { client, address, _ in
+    // One that looks at nothing but its task.
+    let (begun, ended) = (Counter(), Counter())
+    let sleeper: EchoHandler = { _, _ in
+      begun.increment()
+      defer { ended.increment() }
+      try await Task.sleep(for: .seconds(3_600))
+      throw RPCError(code: .unknown, message: "It slept.")
+    }
+    try await withEcho(handlers: ["Never": never, "Sleeper": sleeper]) { client, address, _ in
       let peer = try await RawPeer.connect(to: address)
       let (frames, received) = AsyncStream<Frame>.makeStream()
       let reader = Task {
@@ -134,6 +142,17 @@ import Wire
         if case .status(let id, let status, _) = frame { codes[id] = status.code }
       }
       #expect(codes == [number + 1: .invalidArgument, number + 2: .cancelled])
+      // Its time is up, or its client gives it up.
+      try await peer.send([.request(number + 4, method: "test.Echo/Sleeper", long)], preface: nil)
+      while codes[number + 4] == nil, let frame = await answers.next() {
+        if case .status(let id, let status, _) = frame { codes[id] = status.code }
+      }
+      #expect(begun.value == ended.value)
+      let count = begun.value
+      try await peer.send([.request(number + 5, method: "test.Echo/Sleeper", [:])], preface: nil)
+      while begun.value == count { try await Task.sleep(for: .milliseconds(1)) }
+      try await peer.send([.reset(number + 5, .cancelled)], preface: nil)
+      while ended.value == count { try await Task.sleep(for: .milliseconds(1)) }
       let answer = try await client.call("Echo", [1])
       #expect(answer == [1])
       reader.cancel()

@@ -88,7 +88,7 @@ import Wire
       try await context.cancellation.cancelled
       cancelled.set()
       // Work that does not look whether anybody still waits for it.
-      try await self.opened(gate)
+      try await Task { try await self.opened(gate) }.value
       return StreamingServerResponse { _ in [:] }
     }
     try await withEcho(server: limits, handlers: ["Hold": handler]) { client, address, _ in
