@@ -27,10 +27,11 @@ public final class Archive: Sendable {
   let registrar: Registrar
   let charters = CharterCache()
   let collector: Collector
-  /// As many records are checked at once as there are cores, one for each address: a thousand leaves or members are
+  /// As many records are checked at once as there are cores, two at least, one for each address: a thousand leaves or members are
   /// tenths of a second of all cores.
-  let checks = FairTurns(
-    limit: ProcessInfo.processInfo.activeProcessorCount, waitingLimit: ArchiveLimits.waitingCheckCount, busy: .busy)
+  package let checks = FairTurns(
+    limit: max(ProcessInfo.processInfo.activeProcessorCount, 2), waitingLimit: ArchiveLimits.waitingCheckCount,
+    busy: .busy, givenUp: .requestGivenUp)
 
   init(
     home: NoteVerifier, limits: ArchiveLimits, objects: ObjectFinder, runs: RunKeeper, sequencer: Sequencer

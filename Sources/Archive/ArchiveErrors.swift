@@ -15,6 +15,8 @@ extension PosternError.Code {
   public static let archiveStopped: Self = "archive.stopped"
   /// Too many records that came from one address wait to be checked.
   public static let archiveBusy: Self = "archive.busy"
+  /// A request was given up while its record waited to be checked.
+  public static let archiveGivenUp: Self = "archive.given-up"
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"
 
@@ -54,6 +56,11 @@ extension PosternError {
   static let busy = PosternError(
     .archiveBusy, "Too many records that came from your address wait to be checked.",
     advice: "Try again once the archive has answered some of them.")
+
+  /// What a request is answered that nobody waits for any more.
+  static let requestGivenUp = PosternError(
+    .archiveGivenUp, "The request was given up, or its time was over, before its record was checked.",
+    advice: "Send it again, and give it longer.")
 
   /// What a record is answered that came when the log had stopped, or was under way then.
   static func stopped(by cause: PosternError) -> PosternError {

@@ -28,6 +28,8 @@ package actor RunKeeper {
   private static let sortedEntryLimit = 1 << 19
   /// What an object takes in a pack at least: an authentication tag, and its line in the footer.
   private static let leastObjectByteCount = UInt64(AES256GCM.tagByteCount + PackFormat.entryByteCount)
+  /// How often it is tried to forget a generation's runs beside a push that lists more.
+  private static let forgettingAttemptCount = 4
   /// Pages of a run that are looked at to see how much of it is of packs that are gone.
   private static let samplePageCount = 16
 
@@ -107,17 +109,27 @@ package actor RunKeeper {
 
   /// Forgets a generation's runs: its packs are loose until they are listed again.
   ///
+  /// Beside a push that lists more all the time it may be given up; who meets the damage next asks for it again.
+  ///
   /// Those of open pushes stay listed, in runs of their own, since their pushes have let go of what they hold.
   private func forgetRuns(of space: Space) async throws(PosternError) {
-    var isForgotten = false
-    while !isForgotten {
+    for _ in 0..<RunKeeper.forgettingAttemptCount {
       let runs = try storage(of: space)?.runs.map(\.number) ?? []
       // A push that lists more meanwhile adds a run, and all is looked at again.
       var open: [PackRow] = []
       try files.index.forEachPage(of: .open) { page in open += page.filter { $0.isIndexed && $0.space == space } }
       let kept = try newRuns(listing: open, in: space)
-      isForgotten = try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
-      for number in isForgotten ? runs : kept.map(\.run.number) { try? files.removeRun(number) }
+      // A commit whose outcome nobody knows ends the process: what it may have named is then a start's affair.
+      var left: [UInt64] = []
+      defer { for number in left { try? files.removeRun(number) } }
+      do throws(PosternError) {
+        let isForgotten = try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
+        left = isForgotten ? runs : kept.map(\.run.number)
+        if isForgotten { return }
+      } catch {
+        if !error.endsTheProcess { left = kept.map(\.run.number) }
+        throw error
+      }
     }
   }
 

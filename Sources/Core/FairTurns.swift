@@ -9,8 +9,8 @@ public final class FairTurns: Sendable {
   /// What became of a task that asked for a turn.
   private enum Outcome {
     case turn
-    /// Too many wait, or nobody waits for it any more.
-    case refusal
+    case busy
+    case givenUp
   }
 
   private struct Waiting {
@@ -55,6 +55,7 @@ public final class FairTurns: Sendable {
   private let limit: Int
   private let waitingLimit: Int
   private let busy: PosternError
+  private let givenUp: PosternError
   private let state = Mutex(State())
 
   /// Turns that are free.
@@ -63,12 +64,17 @@ public final class FairTurns: Sendable {
   ///   - limit: how many tasks are let through at a time, at least 1.
   ///   - waitingLimit: how many tasks of one party may wait.
   ///   - busy: what one more is refused with.
-  public init(limit: Int, waitingLimit: Int, busy: PosternError) {
+  ///   - givenUp: what a task is told that is cancelled while it waits.
+  public init(limit: Int, waitingLimit: Int, busy: PosternError, givenUp: PosternError) {
     precondition(limit > 0 && waitingLimit > 0)
     self.limit = limit
     self.waitingLimit = waitingLimit
     self.busy = busy
+    self.givenUp = givenUp
   }
+
+  /// How many tasks have a turn.
+  public var activeCount: Int { state.withLock { $0.active.count } }
 
   /// How many tasks wait.
   public var waitingCount: Int { state.withLock { $0.waiting.values.reduce(0) { $0 + $1.count } } }
@@ -78,13 +84,17 @@ public final class FairTurns: Sendable {
   /// - Parameters:
   ///   - party: on whose account the step is.
   ///   - step: what costs.
-  /// - Throws: what the step throws; the refusal where too many of the party wait, or the task is cancelled while it
+  /// - Throws: what the step throws; the refusals where too many of the party wait, or the task is cancelled while it
   ///   waits.
   public func take<Value>(
     for party: String, isolation: isolated (any Actor)? = #isolation,
     _ step: () async throws(PosternError) -> Value
   ) async throws(PosternError) -> Value {
-    guard await take(party) == .turn else { throw busy }
+    switch await take(party) {
+    case .turn: break
+    case .busy: throw busy
+    case .givenUp: throw givenUp
+    }
     defer { pass(party) }
     return try await step()
   }
@@ -96,19 +106,20 @@ public final class FairTurns: Sendable {
     }
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let (isWaiting, next) = state.withLock { state -> (Bool, Waiting?) in
+        let (refusal, next) = state.withLock { state -> (Outcome?, Waiting?) in
           let count = state.waiting[party]?.count ?? 0
           // Nobody would take out one that was cancelled before it waits.
-          guard count < waitingLimit, !Task.isCancelled else { return (false, nil) }
+          if Task.isCancelled { return (.givenUp, nil) }
+          guard count < waitingLimit else { return (.busy, nil) }
           if count == 0 { state.order.append(party) }
           state.waiting[party, default: []].append(Waiting(number: number, outcome: continuation))
-          return (true, state.next(limit: limit))
+          return (nil, state.next(limit: limit))
         }
-        if !isWaiting { continuation.resume(returning: .refusal) }
+        if let refusal { continuation.resume(returning: refusal) }
         next?.outcome.resume(returning: .turn)
       }
     } onCancel: {
-      state.withLock { $0.remove(number, of: party) }?.outcome.resume(returning: .refusal)
+      state.withLock { $0.remove(number, of: party) }?.outcome.resume(returning: .givenUp)
     }
   }
 

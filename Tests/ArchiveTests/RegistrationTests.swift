@@ -99,30 +99,47 @@ import Trust
     try archive.expectGood(try await application.register(in: archive), of: registration.record.leaf)
   }
 
-  /// Of one address so many wait to be checked and no more, and others do not wait for them.
-  @Test func anAddressHasItsShareOfChecks() async throws {
+  /// Of one address so many wait to be checked and no more, others do not wait for them, and who gives up does not.
+  @Test(.timeLimit(.minutes(1))) func anAddressHasItsShareOfChecks() async throws {
     let new = try await NewArchive()
     let archive = new.archive
     let application = try Application(home: archive.home)
-    let council = try Council(memberCount: 400)
-    let junk = try council.registration(of: try council.charter(home: logSigner().verifier))
-    let codes = try await withThrowingTaskGroup(of: PosternError.Code?.self) { group in
-      for _ in 0..<100 {
-        group.addTask {
-          await refusal {
-            try await archive.register(
-              leaf: junk.record.leaf, charter: junk.charter, signatures: junk.signatures, from: "there")
-          }?.code
-        }
-      }
-      let busy = try await group.next()
-      #expect(busy == .archiveBusy)
-      _ = try await application.register(in: archive)
-      group.cancelAll()
-      return try await group.reduce(into: [busy]) { $0.append($1) }
+    let other = try Application(home: archive.home, seed: 2)
+    func register() async throws -> [UInt8] {
+      let registration = application.registration
+      return try await archive.register(
+        leaf: registration.record.leaf, charter: registration.charter, signatures: registration.signatures,
+        from: "there")
     }
-    #expect(codes.count == 100 && Set(codes).isSubset(of: [.archiveBusy, .charterHome]))
-    #expect(codes.filter { $0 == .charterHome }.count <= ArchiveLimits.waitingCheckCount + 1)
+    let (goOn, release) = AsyncStream<Void>.makeStream()
+    async let held: Void = archive.checks.take(for: "there") { () throws(PosternError) in
+      for await _ in goOn {}
+    }
+    while archive.checks.activeCount < 1 { await Task.yield() }
+    let waiting = (0..<ArchiveLimits.waitingCheckCount).map { _ in Task { try await register() } }
+    while archive.checks.waitingCount < waiting.count { await Task.yield() }
+    #expect(await refusal { try await register() }?.code == .archiveBusy)
+    try archive.expectGood(try await other.register(in: archive), of: other.registration.record.leaf)
+
+    // A seal is checked on the account of the address that its push was begun from.
+    let epoch = try other.epoch(1)
+    let token = try await other.begin(epoch, in: archive, from: "there")
+    _ = try await archive.send(epoch.state.objects, in: token)
+    func seal() async throws -> [UInt8] {
+      try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: token)
+    }
+    #expect(await refusal { try await seal() }?.code == .archiveBusy)
+    waiting[0].cancel()
+    #expect(await refusal { try await waiting[0].value }?.code == .archiveGivenUp)
+    let sealing = Task { try await seal() }
+    while archive.checks.waitingCount < waiting.count { await Task.yield() }
+    release.finish()
+    try await held
+    for task in waiting.dropFirst() {
+      try archive.expectGood(try await task.value, of: application.registration.record.leaf)
+    }
+    try archive.expectGood(try await sealing.value, of: epoch.leaf)
+    await archive.finish()
   }
 
   /// What is no registration counts against nobody; and who may register no more still gets its receipts.

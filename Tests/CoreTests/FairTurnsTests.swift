@@ -32,9 +32,10 @@ import Testing
   }
 
   private static let busy = PosternError("test.busy", "Too many wait.", advice: "")
+  private static let givenUp = PosternError("test.given-up", "Nobody waits for it.", advice: "")
 
   private func turns(limit: Int, waitingLimit: Int = 100) -> FairTurns {
-    FairTurns(limit: limit, waitingLimit: waitingLimit, busy: Self.busy)
+    FairTurns(limit: limit, waitingLimit: waitingLimit, busy: Self.busy, givenUp: Self.givenUp)
   }
 
   /// Whoever asks for much has one turn at a time, and everybody else the next ones.
@@ -98,14 +99,14 @@ import Testing
       group.addTask { try? await turns.take(for: "c") { await steps.run("c") } }
       while turns.waitingCount < 4 { await Task.yield() }
       for task in waiting { task.cancel() }
-      for task in waiting { await #expect(throws: Self.busy) { try await task.value } }
+      for task in waiting { await #expect(throws: Self.givenUp) { try await task.value } }
       #expect(turns.waitingCount == 1)
       let late = Task {
         while !Task.isCancelled { await Task.yield() }
         try await turns.take(for: "b") { () throws(PosternError) in await steps.run("b") }
       }
       late.cancel()
-      await #expect(throws: Self.busy) { try await late.value }
+      await #expect(throws: Self.givenUp) { try await late.value }
       steps.release()
     }
     #expect(steps.begun == ["a", "c"] && turns.waitingCount == 0)

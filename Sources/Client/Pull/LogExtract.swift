@@ -57,7 +57,8 @@ struct LogExtract<Origin: Source>: Sendable {
     guard let contradiction = try await checkpoint.contradiction(to: held, reading: archive, evidence: evidence) else {
       return
     }
-    guard note == earlier else {
+    // It cannot have known another history.
+    guard note == earlier || contradiction.code == .logFork else {
       throw PosternError(
         .storageInUse, "Another process has written a copy into “\(folder.path)” meanwhile, of a newer log.",
         advice: "Pull again.")
