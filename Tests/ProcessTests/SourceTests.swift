@@ -261,7 +261,8 @@ extension ProcessTests {
           usleep(3_000)
           child.signal(SIGINT)
         }
-        #expect(try await child.wait() == -signal)
+        // Of two signals that wait, the kernel gives the lower number first.
+        #expect([-signal, -SIGINT].contains(try await child.wait()))
         #expect(try part() == nil && !machine.exists("out"))
         let said = try String(contentsOfFile: machine.path("said"), encoding: .utf8)
         #expect(said.contains("Interrupted.") && said.split(separator: "\n").count < 5, "\(said.prefix(500))")
