@@ -28,7 +28,9 @@ import Testing
     files.fail([.write], with: ENOSPC)
     try await archive.abandon(blocking)
     let reports = await archive.collect()
-    #expect(reports.count == 1 && reports[0].error?.code == .storageFull && (reports[0].deadByteCount ?? 0) > 500_000)
+    // Twice where the end of the last push is dealt with as late as that of the one that was abandoned.
+    #expect(reports.allSatisfy { $0.error?.code == .storageFull })
+    #expect(reports.contains { ($0.deadByteCount ?? 0) > 500_000 })
     await archive.finish()
     self.scene = scene
   }
