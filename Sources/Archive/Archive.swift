@@ -27,8 +27,8 @@ public final class Archive: Sendable {
   let registrar: Registrar
   let charters = CharterCache()
   let collector: Collector
-  /// As many records are checked at once as there are cores, two at least, one for each address: a thousand leaves or members are
-  /// tenths of a second of all cores.
+  /// As many records are checked at once as there are cores, two at least, one for each address: a thousand leaves or
+  /// members are tenths of a second of all cores.
   package let checks = FairTurns(
     limit: max(ProcessInfo.processInfo.activeProcessorCount, 2), waitingLimit: ArchiveLimits.waitingCheckCount,
     busy: .busy, givenUp: .requestGivenUp)

@@ -28,7 +28,7 @@ struct ObjectFinder: Sendable {
   ) throws(PosternError) -> FoundObjects {
     do throws(PosternError) {
       return try search(ids, in: space, own, preferring: kind)
-    } catch let error where [.storageRunDamaged, .storageMissing].contains(error.code) {
+    } catch let error where error.isOfUnreadableRun {
       files.noteDamagedRun(of: space)
       throw error
     }

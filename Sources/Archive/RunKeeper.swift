@@ -80,7 +80,7 @@ package actor RunKeeper {
     for row in try storage(of: space)?.runs ?? [] {
       do throws(PosternError) {
         try openBriefly(row, of: space).verify()
-      } catch let error where [.storageRunDamaged, .storageMissing].contains(error.code) {
+      } catch let error where error.isOfUnreadableRun {
         return false
       }
     }
@@ -109,9 +109,8 @@ package actor RunKeeper {
 
   /// Forgets a generation's runs: its packs are loose until they are listed again.
   ///
-  /// Beside a push that lists more all the time it may be given up; who meets the damage next asks for it again.
-  ///
-  /// Those of open pushes stay listed, in runs of their own, since their pushes have let go of what they hold.
+  /// Those of open pushes stay listed, in runs of their own, since their pushes have let go of what they hold. Beside a
+  /// push that lists more all the time it may be given up; who meets the damage next asks for it again.
   private func forgetRuns(of space: Space) async throws(PosternError) {
     for _ in 0..<RunKeeper.forgettingAttemptCount {
       let runs = try storage(of: space)?.runs.map(\.number) ?? []
@@ -243,7 +242,7 @@ package actor RunKeeper {
         if runs.isEmpty { return }
         do throws(PosternError) {
           try await merge(runs, in: space)
-        } catch let error where !isMade && [.storageRunDamaged, .storageMissing].contains(error.code) {
+        } catch let error where !isMade && error.isOfUnreadableRun {
           try await forgetRuns(of: space)
           isMade = true
         }
@@ -332,7 +331,7 @@ package actor RunKeeper {
         var goneCount = 0
         for entry in entries where try !self.isThere(entry.pack, &isThere) { goneCount += 1 }
         if 2 * goneCount >= entries.count { return [row] }
-      } catch let error where [.storageRunDamaged, .storageMissing].contains(error.code) {
+      } catch let error where error.isOfUnreadableRun {
         noteDamaged(space)
       }
     }

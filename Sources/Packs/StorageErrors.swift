@@ -40,7 +40,10 @@ extension PosternError {
     [.packDamaged, .packWrongName, .packWrongSpace, .storageMissing].contains(code)
   }
 
-  /// The same of a step that does nothing but read one file, which the disk may not give.
+  /// Whether a run is gone or damaged, which is made again from the packs; of a step that reads no pack.
+  package var isOfUnreadableRun: Bool { code == .storageRunDamaged || code == .storageMissing }
+
+  /// As ``isOfUnreadablePack``, of a step that does nothing but read one file, which the disk may not give.
   package var isOfUnreadableFile: Bool {
     isOfUnreadablePack || [.storageFailed, .storageDenied, .storageKind].contains(code)
   }
