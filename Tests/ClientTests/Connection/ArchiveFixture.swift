@@ -108,6 +108,15 @@ final class ArchiveFixture: Sendable {
     }
   }
 
+  /// Serves another archive, of the same key, that was this one until now, while `body` runs: the log has two histories
+  /// once both go on.
+  func serveFork(_ body: @Sendable (ArchiveFixture, ArchiveConnection) async throws -> Void) async throws {
+    let fork = ArchiveFixture(folder: try TemporaryFolder(), address: address, charter: charter, secrets: secrets)
+    try FileManager.default.copyItem(atPath: dataPath, toPath: fork.dataPath)
+    try FileManager.default.copyItem(atPath: statePath, toPath: fork.statePath)
+    try await fork.serve(body)
+  }
+
   private static func charter(
     _ secrets: [String: [UInt8]], home: NoteVerifier, chunker: ChunkerParameters
   ) throws -> Charter {

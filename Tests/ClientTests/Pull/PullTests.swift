@@ -88,7 +88,7 @@ import Trust
       for count in 0..<objectCount {
         let path = fixture.file("copy-\(count)")
         let options = PullOptions(app: fixture.app, path: path)
-        let limited = Interrupted(archive, after: count)
+        let limited = InterruptedCatalog(archive, after: count)
         #expect(await refusal { try await Puller.pull(options, from: limited) }?.code == "test.interrupted")
         let unfinished = await refusal { try await FolderCatalog.open(path) }
         #expect(unfinished?.code == .folderNone && unfinished?.message.contains("not finished") == true)
@@ -103,7 +103,7 @@ import Trust
       // All but the capsule is there, and the folder says so although its log shows the epoch.
       let path = fixture.file("copy-0")
       try await fixture.push(sampleState(byteCount: 200_000, seed: 2), over: archive)
-      let limited = Interrupted(archive, after: 5)
+      let limited = InterruptedCatalog(archive, after: 5)
       let options = PullOptions(app: fixture.app, path: path)
       #expect(await refusal { try await Puller.pull(options, from: limited) } != nil)
       #expect(try await fixture.recover(from: path) == state)
@@ -197,7 +197,7 @@ import Trust
           let door = DoorBox(try KMSDoorOpener.open(sealed, key: fixture.key(.kms, "kms")))
           return try await Recoverer.recover(
             RecoverOptions(output: .file(path: fixture.file("out"))), opening: door.opening, capsule: sealed.capsule,
-            from: Shortening(folder: folder))
+            from: ShorteningSource(folder: folder))
         }
       }
       #expect(error?.code == .folderDamaged, "\(String(describing: error))")
@@ -210,12 +210,12 @@ import Trust
     try await ArchiveFixture.run { fixture, archive in
       try await fixture.push(sampleState(byteCount: 300_000), over: archive)
       for (lie, code) in [
-        (Liar.Lie.bytes, PosternError.Code.sourceMismatch), (.absence, .sourceAbsent), (.twice, .sourceUnasked),
+        (LyingCatalog.Lie.bytes, PosternError.Code.sourceMismatch), (.absence, .sourceAbsent), (.twice, .sourceUnasked),
         (.entries, .logInclusion),
       ] {
         let path = fixture.file("copy-\(lie)")
         let options = PullOptions(app: fixture.app, path: path)
-        let liar = Liar(archive: archive, lie: lie)
+        let liar = LyingCatalog(archive: archive, lie: lie)
         #expect(await refusal { try await Puller.pull(options, from: liar) }?.code == code, "\(lie)")
         #expect(await refusal { try await FolderCatalog.open(path) }?.code == .folderNone, "\(lie)")
         _ = try await Puller.pull(options, from: archive)
@@ -317,7 +317,7 @@ import Trust
       let path = fixture.file("copy")
       let options = PullOptions(app: fixture.app, epoch: 1, path: path)
       let memory = CheckpointMemory(folder: fixture.file("memory"))
-      let slow = Overtaken(archive: archive) {
+      let slow = OvertakenCatalog(archive: archive) {
         try await fixture.push([1, 2], over: archive)
         _ = try await Puller.pull(PullOptions(app: fixture.app, path: path), from: archive)
       }
@@ -327,6 +327,26 @@ import Trust
       _ = try await Puller.pull(options, from: archive, memory: memory)
       #expect(try await fixture.recover(1, from: path) == [1])
       #expect(try await fixture.recover(from: path) == [1, 2])
+    }
+  }
+
+  /// A pull that is overtaken tells of a fork all the same: who was faster cannot have known another history.
+  @Test func aForkIsToldToAPullThatIsOvertaken() async throws {
+    try await ArchiveFixture.run { fixture, archive in
+      try await fixture.push([1], over: archive)
+      try await fixture.serveFork { fork, forked in
+        try await fork.push([9], over: forked)
+        let options = PullOptions(app: fixture.app, path: fixture.file("copy"))
+        let memory = CheckpointMemory(folder: fixture.file("memory"))
+        let slow = OvertakenCatalog(archive: forked) {
+          try await fixture.push([1, 2], over: archive)
+          _ = try await Puller.pull(options, from: archive)
+        }
+        #expect(await refusal { try await Puller.pull(options, from: slow, memory: memory) }?.code == .logFork)
+        let kept = try FileManager.default.contentsOfDirectory(atPath: fixture.file("memory"))
+        #expect(kept.contains { $0.hasSuffix(".checkpoint.refused-3") }, "\(kept)")
+        #expect(try await fixture.recover(from: options.path) == [1, 2])
+      }
     }
   }
 
@@ -424,146 +444,6 @@ import Trust
       }
       #expect(try await fixture.recover(from: path) == [1, 2, 3])
     }
-  }
-}
-
-/// An archive that is gone after some objects.
-private struct Interrupted: Catalog {
-  private let archive: ArchiveConnection
-  private let left: Left
-
-  private final class Left: Sendable {
-    let count: Mutex<Int>
-
-    init(_ count: Int) { self.count = Mutex(count) }
-  }
-
-  init(_ archive: ArchiveConnection, after count: Int) {
-    self.archive = archive
-    left = Left(count)
-  }
-
-  func objects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
-  ) async throws {
-    let given = left.count.withLock { left in
-      defer { left -= min(left, query.ids.count) }
-      return min(left, query.ids.count)
-    }
-    if given > 0 {
-      let ids = Array(query.ids.prefix(given))
-      let query = try ObjectQuery(app: query.app, generation: query.generation, ids: ids)
-      try await archive.objects(query, receive: receive)
-    }
-    guard given == query.ids.count else { throw PosternError("test.interrupted", "It is gone.", advice: "") }
-  }
-
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await archive.body(app: app, generation: generation, digest: digest)
-  }
-}
-
-/// An archive at which something else happens before it gives the first body.
-private struct Overtaken: Catalog {
-  let archive: ArchiveConnection
-  let happening: @Sendable () async throws -> Void
-  private let hasHappened = Once()
-
-  private final class Once: Sendable {
-    let isDone = Atomic(false)
-  }
-
-  init(archive: ArchiveConnection, happening: @escaping @Sendable () async throws -> Void) {
-    self.archive = archive
-    self.happening = happening
-  }
-
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    let body = try await archive.body(app: app, generation: generation, digest: digest)
-    // The charter's bodies come before the log is asked, the epoch's own after.
-    let isFirst = generation > 0 && !hasHappened.isDone.exchange(true, ordering: .relaxed)
-    if isFirst { try await happening() }
-    return body
-  }
-
-  func objects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
-  ) async throws { try await archive.objects(query, receive: receive) }
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
-}
-
-/// An archive that does not give what it was asked for.
-private struct Liar: Catalog {
-  enum Lie {
-    case bytes
-    case absence
-    case twice
-    case entries
-  }
-
-  let archive: ArchiveConnection
-  let lie: Lie
-
-  func objects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
-  ) async throws {
-    try await archive.objects(query) { [lie] batch in
-      var batch = batch
-      // The root alone would end everything before it begins.
-      if query.ids.count > 1, let last = batch.popLast() {
-        switch lie {
-        case .bytes:
-          var bytes = last.bytes.array
-          bytes[bytes.count - 1] ^= 1
-          batch.append(SourceObject(id: last.id, bytes: bytes[...]))
-        case .absence: break
-        case .twice: batch += [last, last]
-        case .entries: batch.append(last)
-        }
-      }
-      try await receive(batch)
-    }
-  }
-
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
-    var bytes = try await archive.entries(coordinate)
-    if lie == .entries { bytes[bytes.count - 1] ^= 1 }
-    return bytes
-  }
-
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await archive.body(app: app, generation: generation, digest: digest)
-  }
-}
-
-/// A folder that gives the last object of each batch a byte short.
-private struct Shortening: Source {
-  let folder: FolderCatalog
-
-  func objects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
-  ) async throws {
-    try await folder.objects(query) { batch in
-      let last = batch.suffix(1).map { SourceObject(id: $0.id, bytes: $0.bytes.array.dropLast()) }
-      try await receive(batch.dropLast() + last)
-    }
-  }
-
-  func checkpoint() async throws -> [UInt8] { try await folder.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await folder.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await folder.entries(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await folder.body(app: app, generation: generation, digest: digest)
   }
 }
 
