@@ -12,7 +12,7 @@ extension PosternError: RPCErrorConvertible {
     case "unauthorized", "forbidden": .permissionDenied
     case "unavailable": .unavailable
     case "deadline": .deadlineExceeded
-    case "cancelled": .cancelled
+    case "cancelled", "given-up": .cancelled
     case "unimplemented": .unimplemented
     case "internal": .internalError
     default: .failedPrecondition

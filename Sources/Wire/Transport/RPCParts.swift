@@ -13,7 +13,13 @@ struct RequestSequence: AsyncSequence, Sendable {
     let stream: WireStream
 
     mutating func next(isolation actor: isolated (any Actor)?) async throws -> RPCRequestPart<WireBytes>? {
-      switch try await stream.next() {
+      let part: StreamPart?
+      do {
+        part = try await stream.next()
+      } catch is CancellationError {
+        throw RPCError.givenUp
+      }
+      return switch part {
       case .metadata(let metadata): .metadata(metadata)
       case .message(let bytes): .message(bytes)
       case .end, .status, nil: nil
@@ -79,10 +85,14 @@ struct ResponseWriter: ClosableRPCWriterProtocol {
   let stream: WireStream
 
   func write(_ element: RPCResponsePart<WireBytes>) async throws {
-    switch element {
-    case .metadata(let metadata): try await stream.write(.metadata(metadata))
-    case .message(let bytes): try await stream.write(.message(bytes))
-    case .status(let status, let metadata): try await stream.write(.status(status, metadata))
+    do {
+      switch element {
+      case .metadata(let metadata): try await stream.write(.metadata(metadata))
+      case .message(let bytes): try await stream.write(.message(bytes))
+      case .status(let status, let metadata): try await stream.write(.status(status, metadata))
+      }
+    } catch is CancellationError {
+      throw RPCError.givenUp
     }
   }
 
@@ -97,4 +107,11 @@ struct ResponseWriter: ClosableRPCWriterProtocol {
   func finish(throwing error: any Error) async {
     stream.reset(.internalError)
   }
+}
+
+extension RPCError {
+  /// What a handler meets that waits for its client when that gives the call up, or when the call's time is over.
+  ///
+  /// GRPCCore would make a `CancellationError` a fault of the server's.
+  fileprivate static let givenUp = RPCError(code: .cancelled, message: "The call was given up, or its time is over.")
 }

@@ -98,7 +98,12 @@ import Wire
       try await Task.sleep(for: .seconds(3_600))
       throw RPCError(code: .unknown, message: "It slept.")
     }
-    try await withEcho(handlers: ["Never": never, "Sleeper": sleeper]) { client, address, _ in
+    let waiter: EchoHandler = { request, _ in
+      for try await _ in request.messages {}
+      throw RPCError(code: .unknown, message: "It has all messages.")
+    }
+    let handlers = ["Never": never, "Sleeper": sleeper, "Waiter": waiter]
+    try await withEcho(handlers: handlers) { client, address, _ in
       let peer = try await RawPeer.connect(to: address)
       let (frames, received) = AsyncStream<Frame>.makeStream()
       let reader = Task {
@@ -147,12 +152,20 @@ import Wire
       while codes[number + 4] == nil, let frame = await answers.next() {
         if case .status(let id, let status, _) = frame { codes[id] = status.code }
       }
-      #expect(begun.value == ended.value)
-      let count = begun.value
+      #expect(begun.value == 1 && ended.value == 1)
       try await peer.send([.request(number + 5, method: "test.Echo/Sleeper", [:])], preface: nil)
-      while begun.value == count { try await Task.sleep(for: .milliseconds(1)) }
+      while begun.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
       try await peer.send([.reset(number + 5, .cancelled)], preface: nil)
-      while ended.value == count { try await Task.sleep(for: .milliseconds(1)) }
+      while ended.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
+      // One that waits for its client answers that the time is up, and not that it failed.
+      try await peer.send([.request(number + 6, method: "test.Echo/Waiter", long)], preface: nil)
+      var told: String?
+      while codes[number + 6] == nil, let frame = await answers.next() {
+        guard case .status(let id, let status, let metadata) = frame else { continue }
+        codes[id] = status.code
+        told = metadata[stringValues: "postern-code"].first { _ in true }
+      }
+      #expect(codes[number + 6] == .cancelled && told == "wire.cancelled")
       let answer = try await client.call("Echo", [1])
       #expect(answer == [1])
       reader.cancel()

@@ -92,6 +92,7 @@ import Wire
       return StreamingServerResponse { _ in [:] }
     }
     try await withEcho(server: limits, handlers: ["Hold": handler]) { client, address, _ in
+      defer { gate.increment() }
       let answer = try await client.call("Echo", [1])
       #expect(answer == [1])
       let peer = try await RawPeer.connect(to: address)
