@@ -145,7 +145,7 @@ let package = Package(
     tests(
       "ArchiveTests", excluding: ["OlderFolder"], "Core", "Sodium", "Bulk", "Merkle", "Envelope", "Dump", "Records",
       "Trust", "Packs", "Index",
-      "Archive", "Fixtures"),
+      "Archive", "Fixtures", grdbSQLite),
     tests("ServiceTests", "Core", "Packs", "Archive", "Service", "Wire", "Fixtures", logging),
     tests(
       "ClientTests", "Core", "Sodium", "Bulk", "Pax", "Merkle", "Envelope", "Dump", "Records", "Trust", "Packs", "Wire",

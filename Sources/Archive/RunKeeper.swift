@@ -110,7 +110,7 @@ package actor RunKeeper {
   /// Forgets a generation's runs: its packs are loose until they are listed again.
   ///
   /// Those of open pushes stay listed, in runs of their own, since their pushes have let go of what they hold. Beside a
-  /// push that lists more all the time it may be given up; who meets the damage next asks for it again.
+  /// push that lists more all the time it may be given up; who meets the damage next, a tidying also, asks for it again.
   private func forgetRuns(of space: Space) async throws(PosternError) {
     for _ in 0..<RunKeeper.forgettingAttemptCount {
       let runs = try storage(of: space)?.runs.map(\.number) ?? []
@@ -118,18 +118,34 @@ package actor RunKeeper {
       var open: [PackRow] = []
       try files.index.forEachPage(of: .open) { page in open += page.filter { $0.isIndexed && $0.space == space } }
       let kept = try newRuns(listing: open, in: space)
-      // A commit whose outcome nobody knows ends the process: what it may have named is then a start's affair.
-      var left: [UInt64] = []
-      defer { for number in left { try? files.removeRun(number) } }
-      do throws(PosternError) {
-        let isForgotten = try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
-        left = isForgotten ? runs : kept.map(\.run.number)
-        if isForgotten { return }
-      } catch {
-        if !error.endsTheProcess { left = kept.map(\.run.number) }
-        throw error
+      let isForgotten = try await offering(kept.map(\.run.number)) { () async throws(PosternError) in
+        try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
       }
+      guard isForgotten else { continue }
+      // What cannot be removed now is removed at the next start.
+      for number in runs { try? files.removeRun(number) }
+      return
     }
+  }
+
+  /// Lets the index take runs whose files lie there, and removes the files of those that it does not take.
+  ///
+  /// After a commit whose outcome nobody knows they stay: the process ends, and the next start sees which were taken.
+  ///
+  /// - Parameter take: whether it took them.
+  /// - Returns: the same.
+  private func offering(
+    _ runs: [UInt64], isolation: isolated (any Actor)? = #isolation, _ take: () async throws(PosternError) -> Bool
+  ) async throws(PosternError) -> Bool {
+    var isTaken = false
+    do throws(PosternError) {
+      isTaken = try await take()
+    } catch {
+      if !error.endsTheProcess { for number in runs { try? files.removeRun(number) } }
+      throw error
+    }
+    if !isTaken { for number in runs { try? files.removeRun(number) } }
+    return isTaken
   }
 
   /// Writes runs that list packs, as far as these can be read.
@@ -215,12 +231,15 @@ package actor RunKeeper {
   ///   - entries: all entries of the packs, sorted or not.
   ///   - packs: the packs, which the index knows.
   ///   - space: application and generation of all of them.
-  /// - Throws: `storage.*`, `index.*`; nothing is left then, or a file that the next start removes.
+  /// - Throws: `storage.*`, `index.*`; nothing is left then, or after a stop a file that the next start removes.
   func list(
     _ entries: [RunEntry], of packs: [UInt64], in space: Space, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
     let run = try write(entries, of: space)
-    try await files.index.writer.addRun(run, of: space, listing: packs)
+    _ = try await offering([run.number]) { () async throws(PosternError) in
+      try await files.index.writer.addRun(run, of: space, listing: packs)
+      return true
+    }
     files.forgetLoose(packs)
   }
 
@@ -360,7 +379,10 @@ package actor RunKeeper {
       try writer.append(merging: runs) { (pack) throws(PosternError) in try isThere(pack, &isKept) }
     }
     let numbers = rows.map(\.number)
-    try await files.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
+    _ = try await offering([run.number]) { () async throws(PosternError) in
+      try await files.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
+      return true
+    }
     // What cannot be removed now is removed at the next start.
     for number in numbers { try? files.removeRun(number) }
     if run.entryCount == 0 { try? files.removeRun(run.number) }

@@ -40,7 +40,7 @@ extension PosternError {
     [.packDamaged, .packWrongName, .packWrongSpace, .storageMissing].contains(code)
   }
 
-  /// Whether a run is gone or damaged, which is made again from the packs; of a step that reads no pack.
+  /// Whether a run is gone or damaged, which is made again from the packs; of a step that lets no missing pack be told.
   package var isOfUnreadableRun: Bool { code == .storageRunDamaged || code == .storageMissing }
 
   /// As ``isOfUnreadablePack``, of a step that does nothing but read one file, which the disk may not give.

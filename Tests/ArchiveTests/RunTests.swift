@@ -2,6 +2,7 @@ import Archive
 import Core
 import Fixtures
 import Foundation
+import GRDBSQLite
 import Index
 import Packs
 import Records
@@ -180,6 +181,34 @@ import Trust
     try await waitUntilMade(besides: "1.run")
     try expectAll(epochs, in: new.archive)
     #expect(try runs(at: new.path).count == 1)
+  }
+
+  /// A run that the index does not take leaves no file, whether it is new or merged; and all goes on once it takes them.
+  @Test func aRunThatIsNotTakenLeavesNoFile() async throws {
+    var index: OpaquePointer?
+    #expect(sqlite3_open("\(new.path)/index.sqlite", &index) == SQLITE_OK)
+    defer { sqlite3_close(index) }
+    func execute(_ statement: String) { #expect(sqlite3_exec(index, statement, nil, nil, nil) == SQLITE_OK) }
+    func refuse() {
+      execute("CREATE TRIGGER refusal BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    }
+    func allow() { execute("DROP TRIGGER refusal") }
+    refuse()
+    var epochs = try await push(to: 17, new.archive)
+    #expect(try runs(at: new.path).isEmpty)
+    allow()
+    epochs = try await push(to: 18, after: epochs, new.archive)
+    let first = try runs(at: new.path)
+    #expect(first.count == 1)
+    epochs = try await push(to: 33, after: epochs, new.archive)
+    refuse()
+    epochs = try await push(to: 34, after: epochs, new.archive)
+    #expect(try runs(at: new.path) == first)
+    try expectAll(epochs, in: new.archive)
+    allow()
+    epochs = try await push(to: 35, after: epochs, new.archive)
+    let second = try runs(at: new.path)
+    #expect(second.count == 1 && second != first)
   }
 
   /// A disk that does not give a run, or a pack, stops no start: the one is made again, the other waits to be restored.
