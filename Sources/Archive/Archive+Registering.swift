@@ -12,7 +12,7 @@ extension Archive {
   ///   - signatures: the body with every member's signature.
   ///   - address: whom the request came from, for the limit of registrations a day.
   /// - Returns: the receipt: a C2SP tlog-proof whose extra line is the leaf.
-  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`, `archive.busy`, `archive.stopped`.
+  /// - Throws: `record.*`, `charter.*`, `policy.*`, `storage.*`, `archive.busy`, `archive.given-up`, `archive.stopped`.
   public func register(
     leaf: [UInt8], charter: [UInt8], signatures: [UInt8], from address: String
   ) async throws(PosternError) -> [UInt8] {

@@ -125,8 +125,8 @@ public final class Archive: Sendable {
   ///   - bodies: envelope, veil and capsule.
   ///   - token: the push; nil for a repeat.
   /// - Returns: the receipt.
-  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`, `archive.busy`: the push stays open then.
-  ///   `archive.stopped`.
+  /// - Throws: `record.*`, `envelope.*`, `epoch.*`, `push.*`, `storage.*`, `archive.busy`, `archive.given-up`: the push
+  ///   stays open then. `archive.stopped`.
   public func seal(leaf: [UInt8], bodies: EpochBodies, token: PushToken?) async throws(PosternError) -> [UInt8] {
     let record = try Record(parsing: leaf)
     guard case .epoch(let fields) = record.fields else { throw .notAnEpoch }
@@ -134,7 +134,14 @@ public final class Archive: Sendable {
     guard let token else { return try await receiptOfRepeat(record, fields) }
     let session = try await pushes.session(token)
     guard session.begin.announces(record, fields) else { throw .otherEpoch }
+    return try await session.seals.run { () async throws(PosternError) in
+      try await seal(leaf: leaf, record, fields, bodies: bodies, of: session)
+    }
+  }
 
+  private func seal(
+    leaf: [UInt8], _ record: Record, _ fields: EpochFields, bodies: EpochBodies, of session: PushSession
+  ) async throws(PosternError) -> [UInt8] {
     // What is judged without the push is judged before its turn, so that no junk waits for it.
     let named = try bodies.named(by: fields)
     let application = try application(record.app)
@@ -149,13 +156,12 @@ public final class Archive: Sendable {
     }
   }
 
-  /// Answers a client that asks whether its epoch was admitted: after a seal of it that may be under way.
+  /// Answers a client that asks whether its epoch was admitted: after the seals of it that are under way.
   ///
   /// - Throws: `epoch.not-admitted`.
   private func receiptOfRepeat(_ record: Record, _ fields: EpochFields) async throws(PosternError) -> [UInt8] {
     if let session = await pushes.session(app: record.app, uploader: record.author.key) {
-      await session.turns.take()
-      session.turns.pass()
+      await session.seals.settle()
     }
     guard let first = try repeated(EpochClaim(record, fields)) else {
       throw PosternError(

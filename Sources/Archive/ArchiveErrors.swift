@@ -60,7 +60,7 @@ extension PosternError {
   /// What a request is answered that nobody waits for any more.
   static let requestGivenUp = PosternError(
     .archiveGivenUp, "The request was given up, or its time was over, before its record was checked.",
-    advice: "Send it again, and give it longer.")
+    advice: "Send it again when the archive has less to check.")
 
   /// What a record is answered that came when the log had stopped, or was under way then.
   static func stopped(by cause: PosternError) -> PosternError {

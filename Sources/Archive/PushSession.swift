@@ -19,6 +19,8 @@ actor PushSession {
   ///
   /// Who calls ``seal(_:bodies:)``, ``noteFinished()`` or ``end()`` has the turn.
   nonisolated let turns = Turns()
+  /// Seals that came, from before their record is checked until they are answered.
+  nonisolated let seals = StepsUnderWay()
 
   /// How the application's states are cut: chunks have one of its lengths.
   nonisolated let chunker: ChunkerParameters

@@ -115,9 +115,9 @@ import Trust
     async let held: Void = archive.checks.take(for: "there") { () throws(PosternError) in
       for await _ in goOn {}
     }
-    while archive.checks.activeCount < 1 { await Task.yield() }
+    while archive.checks.activeCount < 1 { try await Task.sleep(for: .milliseconds(1)) }
     let waiting = (0..<ArchiveLimits.waitingCheckCount).map { _ in Task { try await register() } }
-    while archive.checks.waitingCount < waiting.count { await Task.yield() }
+    while archive.checks.waitingCount < waiting.count { try await Task.sleep(for: .milliseconds(1)) }
     #expect(await refusal { try await register() }?.code == .archiveBusy)
     try archive.expectGood(try await other.register(in: archive), of: other.registration.record.leaf)
 
@@ -132,13 +132,17 @@ import Trust
     waiting[0].cancel()
     #expect(await refusal { try await waiting[0].value }?.code == .archiveGivenUp)
     let sealing = Task { try await seal() }
-    while archive.checks.waitingCount < waiting.count { await Task.yield() }
+    while archive.checks.waitingCount < waiting.count { try await Task.sleep(for: .milliseconds(1)) }
+    // Who asks what became of a seal that waits is answered after it.
+    let asking = Task { try await archive.seal(leaf: epoch.leaf, bodies: epoch.epochBodies, token: nil) }
+    try await Task.sleep(for: .milliseconds(50))
     release.finish()
     try await held
     for task in waiting.dropFirst() {
       try archive.expectGood(try await task.value, of: application.registration.record.leaf)
     }
     try archive.expectGood(try await sealing.value, of: epoch.leaf)
+    try archive.expectGood(try await asking.value, of: epoch.leaf)
     await archive.finish()
   }
 
