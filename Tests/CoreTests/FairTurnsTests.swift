@@ -2,7 +2,7 @@ import Core
 import Synchronization
 import Testing
 
-@Suite struct FairTurnsTests {
+@Suite(.timeLimit(.minutes(1))) struct FairTurnsTests {
   /// A step that says when it begins, and ends when it is told to.
   private final class Steps: Sendable {
     private struct State {
@@ -25,7 +25,7 @@ import Testing
         state.running += 1
         state.most = max(state.most, state.running)
       }
-      while !state.withLock(\.isReleased) { try? await Task.sleep(for: .milliseconds(1)) }
+      while !Task.isCancelled, !state.withLock(\.isReleased) { try? await Task.sleep(for: .milliseconds(1)) }
       await Task.yield()
       state.withLock { $0.running -= 1 }
     }
@@ -39,17 +39,17 @@ import Testing
   }
 
   /// Whoever asks for much has one turn at a time, and everybody else the next ones.
-  @Test func onePartysManyStepsHoldUpNobody() async {
+  @Test func onePartysManyStepsHoldUpNobody() async throws {
     let turns = turns(limit: 2)
     let steps = Steps()
-    await withTaskGroup { group in
+    try await withThrowingTaskGroup { group in
       for number in 0..<20 {
         group.addTask { try? await turns.take(for: "many") { await steps.run("many \(number)") } }
       }
-      while steps.begun.isEmpty { await Task.yield() }
+      while steps.begun.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
       group.addTask { try? await turns.take(for: "one") { await steps.run("one") } }
       // While the first of the many is at work.
-      while steps.begun.count < 2 { await Task.yield() }
+      while steps.begun.count < 2 { try await Task.sleep(for: .milliseconds(1)) }
       #expect(steps.begun.last == "one")
       steps.release()
     }
@@ -57,16 +57,16 @@ import Testing
   }
 
   /// With one turn at a time, parties that wait take theirs one after the other.
-  @Test func partiesTakeTurns() async {
+  @Test func partiesTakeTurns() async throws {
     let turns = turns(limit: 1)
     let steps = Steps()
-    await withTaskGroup { group in
+    try await withThrowingTaskGroup { group in
       group.addTask { try? await turns.take(for: "a") { await steps.run("a") } }
-      while steps.begun.isEmpty { await Task.yield() }
+      while steps.begun.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
       for party in ["a", "b", "c"] {
         for _ in 0..<3 { group.addTask { try? await turns.take(for: party) { await steps.run(party) } } }
       }
-      while turns.waitingCount < 9 { await Task.yield() }
+      while turns.waitingCount < 9 { try await Task.sleep(for: .milliseconds(1)) }
       steps.release()
     }
     #expect(steps.begun.count == 10 && steps.most == 1)
@@ -85,19 +85,19 @@ import Testing
   }
 
   /// No more of one party wait than may, whoever gives up waits no longer, and nobody's turn is lost with them.
-  @Test func whoGivesUpWaitsNoLonger() async {
+  @Test func whoGivesUpWaitsNoLonger() async throws {
     let turns = turns(limit: 1, waitingLimit: 3)
     let steps = Steps()
-    await withTaskGroup { group in
+    try await withThrowingTaskGroup { group in
       group.addTask { try? await turns.take(for: "a") { await steps.run("a") } }
-      while steps.begun.isEmpty { await Task.yield() }
+      while steps.begun.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
       let waiting = (0..<3).map { _ in
         Task { try await turns.take(for: "b") { () throws(PosternError) in await steps.run("b") } }
       }
-      while turns.waitingCount < 3 { await Task.yield() }
+      while turns.waitingCount < 3 { try await Task.sleep(for: .milliseconds(1)) }
       await #expect(throws: Self.busy) { try await turns.take(for: "b") { () throws(PosternError) in } }
       group.addTask { try? await turns.take(for: "c") { await steps.run("c") } }
-      while turns.waitingCount < 4 { await Task.yield() }
+      while turns.waitingCount < 4 { try await Task.sleep(for: .milliseconds(1)) }
       for task in waiting { task.cancel() }
       for task in waiting { await #expect(throws: Self.givenUp) { try await task.value } }
       #expect(turns.waitingCount == 1)

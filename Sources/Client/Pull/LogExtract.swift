@@ -57,7 +57,8 @@ struct LogExtract<Origin: Source>: Sendable {
     guard let contradiction = try await checkpoint.contradiction(to: held, reading: archive, evidence: evidence) else {
       return
     }
-    // A pull that ended since the archive was asked knew more of the log, and no other history.
+    // A pull that ended since the archive was asked may know more of the log. That is no rollback; a fork is one all
+    // the same.
     guard note == earlier || contradiction.code == .logFork else {
       throw PosternError(
         .storageInUse, "Another process has written a copy into “\(folder.path)” meanwhile, of a newer log.",
