@@ -102,7 +102,7 @@ package actor RunKeeper {
   private func rebuild() async throws(PosternError) {
     try await files.index.writer.forgetRuns()
     // What cannot be removed has no row, and a number that is not used again.
-    for number in try files.folder.runs() { try? files.removeRun(number) }
+    remove(try files.folder.runs())
     isVerified = true
     try await listLoosePacks()
   }
@@ -122,8 +122,7 @@ package actor RunKeeper {
         try await files.index.writer.forgetRuns(runs, of: space, butFor: kept)
       }
       guard isForgotten else { continue }
-      // What cannot be removed now is removed at the next start.
-      for number in runs { try? files.removeRun(number) }
+      remove(runs)
       return
     }
   }
@@ -141,11 +140,16 @@ package actor RunKeeper {
     do throws(PosternError) {
       isTaken = try await take()
     } catch {
-      if !error.endsTheProcess { for number in runs { try? files.removeRun(number) } }
+      if !error.endsTheProcess { remove(runs) }
       throw error
     }
-    if !isTaken { for number in runs { try? files.removeRun(number) } }
+    if !isTaken { remove(runs) }
     return isTaken
+  }
+
+  /// Removes the files of runs that no row names; those that cannot be removed now are at the next start.
+  private nonisolated func remove(_ runs: [UInt64]) {
+    for number in runs { try? files.removeRun(number) }
   }
 
   /// Writes runs that list packs, as far as these can be read.
@@ -159,7 +163,7 @@ package actor RunKeeper {
       }
       return written
     } catch {
-      for run in written { try? files.removeRun(run.run.number) }
+      remove(written.map(\.run.number))
       throw error
     }
   }
@@ -231,7 +235,7 @@ package actor RunKeeper {
   ///   - entries: all entries of the packs, sorted or not.
   ///   - packs: the packs, which the index knows.
   ///   - space: application and generation of all of them.
-  /// - Throws: `storage.*`, `index.*`; nothing is left then, or after a stop a file that the next start removes.
+  /// - Throws: `storage.*`, `index.*`; nothing is left then, or a file that the next start removes.
   func list(
     _ entries: [RunEntry], of packs: [UInt64], in space: Space, isolation: isolated (any Actor)? = #isolation
   ) async throws(PosternError) {
@@ -383,9 +387,7 @@ package actor RunKeeper {
       try await files.index.writer.replaceRuns(numbers, by: run.entryCount > 0 ? run : nil, of: space)
       return true
     }
-    // What cannot be removed now is removed at the next start.
-    for number in numbers { try? files.removeRun(number) }
-    if run.entryCount == 0 { try? files.removeRun(run.number) }
+    remove(run.entryCount > 0 ? numbers : numbers + [run.number])
   }
 
   /// Writes a run of some entries, sorted or not.
@@ -409,7 +411,7 @@ package actor RunKeeper {
       try files.folder.syncRuns()
       return RunRow(number: number, entryCount: entryCount)
     } catch {
-      try? files.removeRun(number)
+      remove([number])
       throw error
     }
   }

@@ -73,9 +73,6 @@ public final class FairTurns: Sendable {
     self.givenUp = givenUp
   }
 
-  /// How many tasks have a turn.
-  public var activeCount: Int { state.withLock { $0.active.count } }
-
   /// How many tasks wait.
   public var waitingCount: Int { state.withLock { $0.waiting.values.reduce(0) { $0 + $1.count } } }
 

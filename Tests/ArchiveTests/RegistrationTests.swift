@@ -112,10 +112,12 @@ import Trust
         from: "there")
     }
     let (goOn, release) = AsyncStream<Void>.makeStream()
+    let (isHeld, hold) = AsyncStream<Void>.makeStream()
     async let held: Void = archive.checks.take(for: "there") { () throws(PosternError) in
+      hold.finish()
       for await _ in goOn {}
     }
-    while archive.checks.activeCount < 1 { try await Task.sleep(for: .milliseconds(1)) }
+    for await _ in isHeld {}
     let waiting = (0..<ArchiveLimits.waitingCheckCount).map { _ in Task { try await register() } }
     while archive.checks.waitingCount < waiting.count { try await Task.sleep(for: .milliseconds(1)) }
     #expect(await refusal { try await register() }?.code == .archiveBusy)

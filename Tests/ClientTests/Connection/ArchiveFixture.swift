@@ -110,7 +110,15 @@ final class ArchiveFixture: Sendable {
 
   /// Serves another archive, of the same key, that was this one until now, while `body` runs: the log has two histories
   /// once both go on.
-  func serveFork(_ body: @Sendable (ArchiveFixture, ArchiveConnection) async throws -> Void) async throws {
+  ///
+  /// - Parameter entryCount: the entries of the log; once the last of them is published, the folder is at rest.
+  func serveFork(
+    after entryCount: Int, _ body: @Sendable (ArchiveFixture, ArchiveConnection) async throws -> Void
+  ) async throws {
+    let checkpoint = URL(filePath: "\(dataPath)/log/checkpoint")
+    while try String(contentsOf: checkpoint, encoding: .utf8).split(separator: "\n")[1] != "\(entryCount)" {
+      try await Task.sleep(for: .milliseconds(1))
+    }
     let fork = ArchiveFixture(folder: try TemporaryFolder(), address: address, charter: charter, secrets: secrets)
     try FileManager.default.copyItem(atPath: dataPath, toPath: fork.dataPath)
     try FileManager.default.copyItem(atPath: statePath, toPath: fork.statePath)

@@ -6,8 +6,8 @@ import Synchronization
 import Trust
 
 /// An archive that is gone after some objects.
-struct InterruptedCatalog: Catalog {
-  private let archive: ArchiveConnection
+struct InterruptedCatalog: Catalog, OddSource {
+  let origin: ArchiveConnection
   private let left: Left
 
   private final class Left: Sendable {
@@ -17,7 +17,7 @@ struct InterruptedCatalog: Catalog {
   }
 
   init(_ archive: ArchiveConnection, after count: Int) {
-    self.archive = archive
+    origin = archive
     left = Left(count)
   }
 
@@ -31,23 +31,15 @@ struct InterruptedCatalog: Catalog {
     if given > 0 {
       let ids = Array(query.ids.prefix(given))
       let query = try ObjectQuery(app: query.app, generation: query.generation, ids: ids)
-      try await archive.objects(query, receive: receive)
+      try await origin.objects(query, receive: receive)
     }
     guard given == query.ids.count else { throw PosternError("test.interrupted", "It is gone.", advice: "") }
-  }
-
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await archive.body(app: app, generation: generation, digest: digest)
   }
 }
 
 /// An archive at which something else happens before it gives the first body.
-struct OvertakenCatalog: Catalog {
-  let archive: ArchiveConnection
+struct OvertakenCatalog: Catalog, OddSource {
+  let origin: ArchiveConnection
   let happening: @Sendable () async throws -> Void
   private let hasHappened = Once()
 
@@ -55,30 +47,22 @@ struct OvertakenCatalog: Catalog {
     let isDone = Atomic(false)
   }
 
-  init(archive: ArchiveConnection, happening: @escaping @Sendable () async throws -> Void) {
-    self.archive = archive
+  init(_ archive: ArchiveConnection, happening: @escaping @Sendable () async throws -> Void) {
+    origin = archive
     self.happening = happening
   }
 
   func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    let body = try await archive.body(app: app, generation: generation, digest: digest)
+    let body = try await origin.body(app: app, generation: generation, digest: digest)
     // The charter's bodies come before the log is asked, the epoch's own after.
     let isFirst = generation > 0 && !hasHappened.isDone.exchange(true, ordering: .relaxed)
     if isFirst { try await happening() }
     return body
   }
-
-  func objects(
-    _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
-  ) async throws { try await archive.objects(query, receive: receive) }
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
 }
 
 /// An archive that does not give what it was asked for.
-struct LyingCatalog: Catalog {
+struct LyingCatalog: Catalog, OddSource {
   enum Lie {
     case bytes
     case absence
@@ -86,13 +70,13 @@ struct LyingCatalog: Catalog {
     case entries
   }
 
-  let archive: ArchiveConnection
+  let origin: ArchiveConnection
   let lie: Lie
 
   func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
-    try await archive.objects(query) { [lie] batch in
+    try await origin.objects(query) { [lie] batch in
       var batch = batch
       // The root alone would end everything before it begins.
       if query.ids.count > 1, let last = batch.popLast() {
@@ -111,36 +95,22 @@ struct LyingCatalog: Catalog {
   }
 
   func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] {
-    var bytes = try await archive.entries(coordinate)
+    var bytes = try await origin.entries(coordinate)
     if lie == .entries { bytes[bytes.count - 1] ^= 1 }
     return bytes
-  }
-
-  func show(_ app: Digest, epoch: UInt64?) async throws -> ShownRecords { try await archive.show(app, epoch: epoch) }
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await archive.body(app: app, generation: generation, digest: digest)
   }
 }
 
 /// A folder that gives the last object of each batch a byte short.
-struct ShorteningSource: Source {
-  let folder: FolderCatalog
+struct ShorteningSource: OddSource {
+  let origin: FolderCatalog
 
   func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
-    try await folder.objects(query) { batch in
+    try await origin.objects(query) { batch in
       let last = batch.suffix(1).map { SourceObject(id: $0.id, bytes: $0.bytes.array.dropLast()) }
       try await receive(batch.dropLast() + last)
     }
-  }
-
-  func checkpoint() async throws -> [UInt8] { try await folder.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await folder.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await folder.entries(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await folder.body(app: app, generation: generation, digest: digest)
   }
 }

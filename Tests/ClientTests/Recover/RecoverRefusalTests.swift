@@ -25,7 +25,7 @@ import Trust
         (3, .swap, [.sourceUnasked, .dumpUnasked, .dumpWrongID, .dumpObjectLength]), (330, .swap, [.sourceUnasked]),
       ]
       for (number, disturbance, codes) in cases {
-        let source = DisturbedSource(archive: archive, number: number, disturbance: disturbance)
+        let source = DisturbedSource(archive, number: number, disturbance: disturbance)
         let path = fixture.file("out")
         let code = await refusal {
           try await Recoverer.recover(
@@ -88,7 +88,7 @@ import Trust
       #expect(await recover("") == .recoverOutput)
       // A file that appears while the state is written.
       let late = fixture.file("late")
-      let source = DisturbedSource(archive: archive, number: 1, disturbance: .appear(path: late))
+      let source = DisturbedSource(archive, number: 1, disturbance: .appear(path: late))
       let code = await refusal {
         try await Recoverer.recover(
           RecoverOptions(output: .file(path: late)), opening: door.opening, capsule: sealed.capsule, from: source)
@@ -113,14 +113,14 @@ private enum Disturbance {
 }
 
 /// An archive that spoils the n-th object that it is asked for.
-private final class DisturbedSource: Source {
-  private let archive: ArchiveConnection
+private final class DisturbedSource: OddSource {
+  let origin: ArchiveConnection
   private let number: Int
   private let disturbance: Disturbance
   private let count = Mutex(0)
 
-  init(archive: ArchiveConnection, number: Int, disturbance: Disturbance) {
-    self.archive = archive
+  init(_ archive: ArchiveConnection, number: Int, disturbance: Disturbance) {
+    origin = archive
     self.number = number
     self.disturbance = disturbance
   }
@@ -128,7 +128,7 @@ private final class DisturbedSource: Source {
   func objects(
     _ query: ObjectQuery, receive: @escaping @Sendable ([SourceObject]) async throws -> Void
   ) async throws {
-    try await archive.objects(query) { batch in
+    try await origin.objects(query) { batch in
       let first = self.count.withLock { count in
         defer { count += batch.count }
         return count
@@ -155,12 +155,5 @@ private final class DisturbedSource: Source {
     case .appear(let path): try? Data([7]).write(to: URL(filePath: path))
     }
     batch[index] = SourceObject(id: id, bytes: bytes)
-  }
-
-  func checkpoint() async throws -> [UInt8] { try await archive.checkpoint() }
-  func tile(_ coordinate: TileCoordinate) async throws -> [UInt8] { try await archive.tile(coordinate) }
-  func entries(_ coordinate: BundleCoordinate) async throws -> [UInt8] { try await archive.entries(coordinate) }
-  func body(app: Digest, generation: UInt64, digest: Digest) async throws -> [UInt8] {
-    try await archive.body(app: app, generation: generation, digest: digest)
   }
 }

@@ -90,20 +90,7 @@ import Wire
       try await context.cancellation.cancelled
       throw RPCError(code: .cancelled, message: "The time is up.")
     }
-    // One that looks at nothing but its task.
-    let (begun, ended) = (Counter(), Counter())
-    let sleeper: EchoHandler = { _, _ in
-      begun.increment()
-      defer { ended.increment() }
-      try await Task.sleep(for: .seconds(3_600))
-      throw RPCError(code: .unknown, message: "It slept.")
-    }
-    let waiter: EchoHandler = { request, _ in
-      for try await _ in request.messages {}
-      throw RPCError(code: .unknown, message: "It has all messages.")
-    }
-    let handlers = ["Never": never, "Sleeper": sleeper, "Waiter": waiter]
-    try await withEcho(handlers: handlers) { client, address, _ in
+    try await withEcho(handlers: ["Never": never]) { client, address, _ in
       let peer = try await RawPeer.connect(to: address)
       let (frames, received) = AsyncStream<Frame>.makeStream()
       let reader = Task {
@@ -147,31 +134,62 @@ import Wire
         if case .status(let id, let status, _) = frame { codes[id] = status.code }
       }
       #expect(codes == [number + 1: .invalidArgument, number + 2: .cancelled])
-      // Its time is up, or its client gives it up.
-      try await peer.send([.request(number + 4, method: "test.Echo/Sleeper", long)], preface: nil)
-      while codes[number + 4] == nil, let frame = await answers.next() {
-        if case .status(let id, let status, _) = frame { codes[id] = status.code }
-      }
-      #expect(begun.value == 1 && ended.value == 1)
-      try await peer.send([.request(number + 5, method: "test.Echo/Sleeper", [:])], preface: nil)
-      while begun.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
-      try await peer.send([.reset(number + 5, .cancelled)], preface: nil)
-      while ended.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
-      // One that waits for its client answers that the time is up, and not that it failed.
-      try await peer.send([.request(number + 6, method: "test.Echo/Waiter", long)], preface: nil)
-      var told: String?
-      while codes[number + 6] == nil, let frame = await answers.next() {
-        guard case .status(let id, let status, let metadata) = frame else { continue }
-        codes[id] = status.code
-        told = metadata[stringValues: "postern-code"].first { _ in true }
-      }
-      #expect(codes[number + 6] == .cancelled && told == "wire.cancelled")
       let answer = try await client.call("Echo", [1])
       #expect(answer == [1])
       reader.cancel()
       await peer.close()
       _ = try? await reader.value
     }
+  }
+
+  /// A handler that looks at nothing but its task ends when the time is up, or its client gives the call up.
+  @Test func aCallThatEndsCancelsItsHandler() async throws {
+    let (begun, ended) = (Counter(), Counter())
+    let sleeper: EchoHandler = { _, _ in
+      begun.increment()
+      defer { ended.increment() }
+      try await Task.sleep(for: .seconds(3_600))
+      throw RPCError(code: .unknown, message: "It slept.")
+    }
+    try await withEcho(handlers: ["Sleeper": sleeper]) { client, address, _ in
+      _ = try await statusOfShortCall("Sleeper", address)
+      #expect(begun.value == 1 && ended.value == 1)
+      let peer = try await RawPeer.connect(to: address)
+      try await peer.send([.request(1, method: "test.Echo/Sleeper", [:])])
+      while begun.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
+      try await peer.send([.reset(1, .cancelled)], preface: nil)
+      while ended.value == 1 { try await Task.sleep(for: .milliseconds(1)) }
+      let answer = try await client.call("Echo", [1])
+      #expect(answer == [1])
+      await peer.close()
+    }
+  }
+
+  /// A handler that waits for its client answers that the time is up, and not that it failed.
+  @Test func whoWaitsForItsClientDoesNotFail() async throws {
+    let waiter: EchoHandler = { request, _ in
+      for try await _ in request.messages {}
+      throw RPCError(code: .unknown, message: "It has all messages.")
+    }
+    try await withEcho(handlers: ["Waiter": waiter]) { _, address, _ in
+      let (status, metadata) = try await statusOfShortCall("Waiter", address)
+      #expect(status.code == .cancelled)
+      #expect(Array(metadata[stringValues: "postern-code"]) == ["wire.cancelled"])
+    }
+  }
+
+  /// How a call ends that has ten milliseconds, and whose client sends nothing.
+  private func statusOfShortCall(_ method: String, _ address: WireAddress) async throws -> (Status, Metadata) {
+    let peer = try await RawPeer.connect(to: address)
+    try await peer.send([.request(1, method: "test.Echo/\(method)", ["grpc-timeout": "10m"])])
+    let frames = try await peer.frames { frame in
+      if case .status = frame { true } else { false }
+    }
+    await peer.close()
+    guard case .status(_, let status, let metadata) = try #require(frames.last) else {
+      throw RPCError(code: .unknown, message: "The call has no status.")
+    }
+    return (status, metadata)
   }
 
   @Test func aClientTakesWhateverMetadataAServerSends() async throws {
