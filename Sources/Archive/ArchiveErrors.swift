@@ -15,7 +15,7 @@ extension PosternError.Code {
   public static let archiveStopped: Self = "archive.stopped"
   /// Too many records that came from one address wait to be checked.
   public static let archiveBusy: Self = "archive.busy"
-  /// A request was given up while its record waited to be checked.
+  /// A request was given up, or its time was over, while its record waited to be checked.
   public static let archiveGivenUp: Self = "archive.given-up"
   /// A request asks for more than an answer may hold.
   public static let archiveRequest: Self = "archive.request"

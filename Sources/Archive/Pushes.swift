@@ -55,7 +55,7 @@ actor Pushes {
   /// Opens a push; an older one of the same uploader is fenced, and its packs are adopted where the generation is
   /// the same.
   ///
-  /// A seal of the older push that is under way comes to its end first.
+  /// A seal of the older push that has the turn comes to its end first.
   ///
   /// - Parameters:
   ///   - begin: the begin, its signature verified.
@@ -229,7 +229,7 @@ actor Pushes {
 
   /// Gives a push up: its packs and rows are removed.
   ///
-  /// A seal that is under way comes to its end first.
+  /// A seal that has the turn comes to its end first.
   ///
   /// - Throws: `push.ended`, `storage.*`, `index.*`.
   func abandon(_ token: PushToken) async throws(PosternError) {

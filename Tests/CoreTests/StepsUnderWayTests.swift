@@ -34,11 +34,11 @@ import Testing
     let (failing, other, late) = (Step(failure: failure), Step(), Step())
     let (first, second) = (try await failing.begin(in: steps), try await other.begin(in: steps))
     let isSettled = Mutex(false)
-    let waiting = Task {
+    // It waits before anything else begins.
+    Task.immediate {
       await steps.settle()
       isSettled.withLock { $0 = true }
     }
-    try await Task.sleep(for: .milliseconds(20))
     let third = try await late.begin(in: steps)
     failing.end()
     await #expect(throws: failure) { try await first.value }
@@ -46,7 +46,7 @@ import Testing
     #expect(!isSettled.withLock { $0 })
     other.end()
     try await second.value
-    await waiting.value
+    while !isSettled.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) }
     late.end()
     try await third.value
     await steps.settle()

@@ -25,6 +25,12 @@ import Wire
     }
   }
 
+  /// What a client takes for its own deadline once its time is up.
+  @Test func whatIsGivenUpIsCancelled() {
+    #expect(RPCError(PosternError("archive.given-up", "It was.", advice: "Do.")).code == .cancelled)
+    #expect(RPCError(PosternError(.wireCancelled, "It was.", advice: "Do.")).code == .cancelled)
+  }
+
   /// What an archive refuses with keeps its code.
   @Test func anArchivesCodesArrive() {
     let reading: [PosternError.Code] = [
